@@ -1,0 +1,24 @@
+//! What a request, a response and a failure are while inside Forebay.
+//!
+//! Every protocol is converted to these types at the edge and back at the other
+//! edge; nothing between the edges knows which protocol a message came from.
+//! A head keeps its fields in one buffer, in the order, letter case and
+//! repetition in which they were received.
+
+mod body;
+mod failure;
+mod fields;
+mod known;
+mod method;
+mod request;
+mod response;
+mod span;
+
+pub use body::{Relay, Sink, Source};
+pub use failure::{Failure, Kind, Retry, Side};
+pub use fields::{Field, Fields};
+pub use known::{Known, KnownSet};
+pub use method::Method;
+pub use request::{Form, RequestHead, Version};
+pub use response::{ResponseHead, reason_phrase};
+pub use span::Span;
