@@ -1,0 +1,131 @@
+//! What `Connection` says, and the fields that concern one connection only
+//! (RFC 9110 section 7.6.1).
+
+use message::{Fields, Known, KnownSet, Version};
+
+use super::scan;
+
+/// What a message says about its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Persistence {
+    /// The connection may carry another message after this one
+    /// (RFC 9112 section 9.3).
+    pub keep_alive: bool,
+    /// The message asks for, or agrees to, another protocol.
+    pub upgrade: bool,
+}
+
+/// Reads what a head says about its connection and takes out every field that
+/// must not travel further: the hop-by-hop ones and those that `Connection`
+/// names. `Host` and `Content-Length` stay whatever `Connection` says: without
+/// them the message would mean something else.
+pub fn take_connection(version: Version, fields: &mut Fields) -> Persistence {
+    let mut says = Persistence {
+        keep_alive: version == Version::Http11,
+        upgrade: false,
+    };
+    if fields.has(Known::Connection) {
+        let mut named: Vec<Vec<u8>> = Vec::new();
+        for option in fields
+            .all(Known::Connection)
+            .flat_map(|v| v.split(|&b| b == b','))
+        {
+            let (_, option) = scan::trim(option);
+            if option.eq_ignore_ascii_case(b"close") {
+                says.keep_alive = false;
+            } else if option.eq_ignore_ascii_case(b"upgrade") {
+                says.upgrade = true;
+            } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                says.keep_alive |= version == Version::Http10;
+            } else if !matches!(Known::of(option), Known::Host | Known::ContentLength) {
+                named.push(option.to_vec());
+            }
+        }
+        if has_close(fields) {
+            says.keep_alive = false;
+        }
+        for name in named {
+            fields.remove_named(&name);
+        }
+    }
+    fields.remove_all(KnownSet::HOP_BY_HOP);
+    says
+}
+
+/// `close` wins over `keep-alive`, in whatever order they stand.
+fn has_close(fields: &Fields) -> bool {
+    fields
+        .all(Known::Connection)
+        .flat_map(|v| v.split(|&b| b == b','))
+        .any(|o| scan::trim(o).1.eq_ignore_ascii_case(b"close"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn take(version: Version, fields: &[(&str, &str)]) -> (bool, bool, Vec<String>) {
+        let mut list = Fields::default();
+        for (name, value) in fields {
+            list.push(name.as_bytes(), value.as_bytes());
+        }
+        let says = take_connection(version, &mut list);
+        let left = list
+            .iter()
+            .map(|f| String::from_utf8_lossy(f.name).into_owned());
+        (says.keep_alive, says.upgrade, left.collect())
+    }
+
+    #[test]
+    fn persistence() {
+        use Version::{Http10, Http11};
+        for (version, connection, expected) in [
+            (Http11, None, true),
+            (Http10, None, false),
+            (Http11, Some("close"), false),
+            (Http11, Some("CLOSE"), false),
+            (Http11, Some("keep-alive, close"), false),
+            (Http11, Some("close, keep-alive"), false),
+            (Http10, Some("Keep-Alive"), true),
+            (Http10, Some("keep-alive, close"), false),
+            (Http10, Some("close, keep-alive"), false),
+            (Http11, Some("x-y"), true),
+        ] {
+            let fields: Vec<_> = connection.map(|c| ("Connection", c)).into_iter().collect();
+            assert_eq!(
+                take(version, &fields).0,
+                expected,
+                "{version:?} {connection:?}"
+            );
+        }
+        assert!(
+            !take(
+                Http11,
+                &[("Connection", "keep-alive"), ("connection", "close")]
+            )
+            .0
+        );
+    }
+
+    #[test]
+    fn hop_by_hop_fields_go_and_so_do_those_that_connection_names() {
+        let (_, upgrade, left) = take(
+            Version::Http11,
+            &[
+                ("Host", "h"),
+                ("Connection", "Upgrade, X-One , host, content-length"),
+                ("Upgrade", "websocket"),
+                ("X-One", "1"),
+                ("x-one", "2"),
+                ("X-Two", "3"),
+                ("Content-Length", "5"),
+                ("TE", "trailers"),
+                ("Keep-Alive", "timeout=5"),
+                ("Proxy-Connection", "keep-alive"),
+                ("Transfer-Encoding", "chunked"),
+            ],
+        );
+        assert!(upgrade);
+        assert_eq!(left, ["Host", "X-Two", "Content-Length"]);
+    }
+}

@@ -1,0 +1,21 @@
+//! The two halves of a byte stream, as the codecs use them.
+
+use std::io::{IoSlice, Result};
+use std::task::{Context, Poll};
+
+/// The receiving half of a connection.
+pub trait Input {
+    /// Appends what has arrived to the spare capacity of `into`; 0 at the end
+    /// of the stream. A passed deadline is an error of kind `TimedOut`.
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<Result<usize>>;
+}
+
+/// The sending half of a connection.
+pub trait Output {
+    /// Sends a prefix of `pieces`; returns its length. A passed deadline is an
+    /// error of kind `TimedOut`.
+    fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<Result<usize>>;
+
+    /// Tells the peer that nothing more will be sent.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+}

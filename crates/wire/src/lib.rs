@@ -1,0 +1,8 @@
+//! Bytes to messages and back.
+//!
+//! This room knows no sockets and no clocks: it reads and writes through the
+//! two traits in `io`, and whoever supplies them decides about deadlines.
+
+pub mod blocks;
+pub mod h1;
+pub mod io;
