@@ -1,0 +1,15 @@
+use message::{Fields, Method};
+
+/// What routing may look at in a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The host in normal form: lower case, no port, no trailing dot. Empty
+    /// where the request names none.
+    pub host: &'a [u8],
+    /// The path in normal form, beginning with `/`; `*` for `OPTIONS *`.
+    pub path: &'a [u8],
+    pub method: Method,
+    /// The method as received.
+    pub method_text: &'a [u8],
+    pub fields: &'a Fields,
+}

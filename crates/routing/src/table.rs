@@ -1,0 +1,112 @@
+use std::cmp::Reverse;
+
+use crate::index::Index;
+use crate::{Conditions, Facts, HostPattern, Miss, Reasons};
+
+/// Which of several routes that take a request gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The most specific: by host, then path, then whether it names methods,
+    /// then the number of header conditions, then the order of the file.
+    #[default]
+    Specific,
+    /// The first in the file.
+    Ordered,
+}
+
+/// Every route of a plan, ready to be searched.
+#[derive(Debug, Clone)]
+pub struct Table {
+    routes: Vec<Conditions>,
+    /// The route of each rank. A route with several hosts has a rank for each,
+    /// because it is as specific as the host by which it is reached.
+    by_rank: Vec<usize>,
+    index: Index,
+}
+
+impl Table {
+    /// A table of routes in the order of the file.
+    pub fn new(routes: Vec<Conditions>, order: Order) -> Table {
+        let mut ways: Vec<(&HostPattern, usize)> = Vec::with_capacity(routes.len());
+        for (route, conditions) in routes.iter().enumerate() {
+            let hosts = match conditions.hosts.as_slice() {
+                [] => &[HostPattern::Any],
+                hosts => hosts,
+            };
+            ways.extend(hosts.iter().map(|host| (host, route)));
+        }
+        if order == Order::Specific {
+            // Stable, so that equals stay in the order of the file.
+            ways.sort_by_key(|&(host, route)| Reverse(specificity(host, &routes[route])));
+        }
+        let mut index = Index::default();
+        for (rank, &(host, route)) in ways.iter().enumerate() {
+            index.add(host, &routes[route].path, rank);
+        }
+        let by_rank = ways.iter().map(|&(_, route)| route).collect();
+        Table {
+            routes,
+            by_rank,
+            index,
+        }
+    }
+
+    /// The route that gets the request, by its place in the file. Allocates
+    /// nothing unless `reasons` does.
+    pub fn find<R: Reasons>(&self, facts: &Facts<'_>, reasons: &mut R) -> Option<usize> {
+        let rank = self.index.lowest(facts.host, facts.path, |rank| {
+            self.of_rank(rank)
+                .is_some_and(|(_, route)| route.check_beyond_place(facts).is_ok())
+        });
+        let found = rank.and_then(|rank| self.of_rank(rank)).map(|(at, _)| at);
+        if R::ON {
+            self.explain(facts, found, reasons);
+        }
+        found
+    }
+
+    /// The conditions of a route that `find` returned.
+    ///
+    /// # Panics
+    /// If there are not so many routes.
+    pub fn conditions(&self, route: usize) -> &Conditions {
+        &self.routes[route]
+    }
+
+    /// How many routes there are.
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    fn of_rank(&self, rank: usize) -> Option<(usize, &Conditions)> {
+        let route = *self.by_rank.get(rank)?;
+        Some((route, self.routes.get(route)?))
+    }
+
+    fn explain<R: Reasons>(&self, facts: &Facts<'_>, found: Option<usize>, reasons: &mut R) {
+        for (route, conditions) in self.routes.iter().enumerate() {
+            match conditions.check(facts) {
+                Err(miss) => reasons.missed(route, miss),
+                Ok(()) if found == Some(route) => reasons.matched(route),
+                Ok(()) => reasons.missed(route, Miss::Outranked),
+            }
+        }
+    }
+}
+
+/// Greater is more specific.
+fn specificity(host: &HostPattern, conditions: &Conditions) -> (usize, usize, bool, usize) {
+    (
+        host.specificity(),
+        conditions.path.specificity(),
+        !conditions.methods.is_empty(),
+        conditions.headers.len(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

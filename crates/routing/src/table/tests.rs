@@ -1,0 +1,248 @@
+use message::{Fields, Method};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+
+use super::*;
+use crate::{Explained, HeaderCondition, PathPattern, Silent};
+
+fn route(hosts: &[&str], path: &str, methods: &[&str], headers: &[(&str, &str)]) -> Conditions {
+    Conditions {
+        id: path.into(),
+        hosts: hosts
+            .iter()
+            .map(|h| HostPattern::parse(h).unwrap())
+            .collect(),
+        path: PathPattern::parse(path).unwrap(),
+        methods: methods.iter().map(|&m| m.into()).collect(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| HeaderCondition::parse(name, value).unwrap())
+            .collect(),
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Request {
+    host: String,
+    path: String,
+    method: String,
+    fields: Fields,
+}
+
+impl Request {
+    fn new(method: &str, host: &str, path: &str, fields: &[(&str, &str)]) -> Self {
+        let mut all = Fields::default();
+        for (name, value) in fields {
+            all.push(name.as_bytes(), value.as_bytes());
+        }
+        Self {
+            host: host.to_owned(),
+            path: path.to_owned(),
+            method: method.to_owned(),
+            fields: all,
+        }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            host: self.host.as_bytes(),
+            path: self.path.as_bytes(),
+            method: Method::of(self.method.as_bytes()),
+            method_text: self.method.as_bytes(),
+            fields: &self.fields,
+        }
+    }
+}
+
+/// One table whose every route can win; each request names the route it gets,
+/// first by specificity and then by file order.
+#[test]
+fn the_order_of_routes() {
+    let routes = vec![
+        route(&[], "/*", &[], &[]),
+        route(&[], "/api/*", &[], &[]),
+        route(&[], "/api/v1/*", &[], &[]),
+        route(&[], "/api/v1/*", &["GET"], &[]),
+        route(&[], "/api/v1/*", &["GET"], &[("X-Env", "blue")]),
+        route(&[], "/api/v1/users", &[], &[]),
+        route(&["*.example.com"], "/*", &[], &[]),
+        route(&["*.eu.example.com"], "/*", &[], &[]),
+        route(&["a.eu.example.com"], "/only", &[], &[]),
+        route(&["b.example.com", "*.example.org"], "/*", &[], &[]),
+        route(&["www.example.org"], "/*", &["POST"], &[]),
+        route(&[], "/api/*", &[], &[]),
+    ];
+    let specific = Table::new(routes.clone(), Order::Specific);
+    let ordered = Table::new(routes[1..].to_vec(), Order::Ordered);
+    let blue: &[(&str, &str)] = &[("x-env", "blue")];
+    for (method, host, path, fields, best, first) in [
+        ("GET", "x", "/", &[][..], Some(0), None),
+        ("GET", "", "/", &[], Some(0), None),
+        ("OPTIONS", "x", "*", &[], Some(0), None),
+        ("GET", "x", "/api", &[], Some(0), None),
+        ("GET", "x", "/apiv1/x", &[], Some(0), None),
+        ("GET", "x", "/api/", &[], Some(1), Some(1)),
+        ("POST", "x", "/api/v1/x", &[], Some(2), Some(1)),
+        ("HEAD", "x", "/api/v1/x", &[], Some(2), Some(1)),
+        ("GET", "x", "/api/v1/x", &[], Some(3), Some(1)),
+        ("GET", "x", "/api/v1/x", blue, Some(4), Some(1)),
+        ("GET", "x", "/api/v1/users", blue, Some(5), Some(1)),
+        ("GET", "example.com", "/y", &[], Some(0), None),
+        ("GET", "c.example.com", "/y", &[], Some(6), Some(6)),
+        (
+            "GET",
+            "c.example.com",
+            "/api/v1/users",
+            &[],
+            Some(6),
+            Some(1),
+        ),
+        ("GET", "c.eu.example.com", "/y", &[], Some(7), Some(6)),
+        ("GET", "a.eu.example.com", "/only", &[], Some(8), Some(6)),
+        ("GET", "a.eu.example.com", "/y", &[], Some(7), Some(6)),
+        ("GET", "b.example.com", "/y", &[], Some(9), Some(6)),
+        ("POST", "www.example.org", "/y", &[], Some(10), Some(9)),
+        ("GET", "www.example.org", "/y", &[], Some(9), Some(9)),
+    ] {
+        let request = Request::new(method, host, path, fields);
+        let what = format!("{method} {host}{path}");
+        assert_eq!(specific.find(&request.facts(), &mut Silent), best, "{what}");
+        let found = ordered.find(&request.facts(), &mut Silent);
+        assert_eq!(found.map(|route| route + 1), first, "ordered: {what}");
+    }
+}
+
+#[test]
+fn no_routes_match_nothing() {
+    let table = Table::new(Vec::new(), Order::Specific);
+    assert!(table.is_empty());
+    let request = Request::new("GET", "a", "/", &[]);
+    assert_eq!(table.find(&request.facts(), &mut Silent), None);
+}
+
+#[test]
+fn every_route_gets_a_reason() {
+    let table = Table::new(
+        vec![
+            route(&["other.example"], "/*", &[], &[]),
+            route(&[], "/other", &[], &[]),
+            route(&[], "/api/*", &["GET"], &[]),
+            route(&[], "/api/*", &["POST"], &[("X-A", "1"), ("X-B", "1")]),
+            route(&[], "/*", &[], &[]),
+            route(&[], "/api/*", &[], &[]),
+        ],
+        Order::Specific,
+    );
+    let request = Request::new("POST", "a.example", "/api/x", &[("X-A", "1")]);
+    let mut reasons = Explained::default();
+    assert_eq!(table.find(&request.facts(), &mut reasons), Some(5));
+    let expected = Explained {
+        misses: vec![
+            (0, Miss::Host),
+            (1, Miss::Path),
+            (2, Miss::Method),
+            (3, Miss::Header { which: 1 }),
+            (4, Miss::Outranked),
+        ],
+        matched: Some(5),
+    };
+    assert_eq!(reasons, expected);
+}
+
+/// Ten thousand routes, each of which must find itself.
+#[test]
+fn a_large_table_finds_each_of_its_routes() {
+    let routes: Vec<_> = (0..10_000)
+        .map(|i| {
+            let host = format!("h{}.example", i % 100);
+            let path = match i % 2 {
+                0 => format!("/r{i}"),
+                _ => format!("/s{i}/*"),
+            };
+            route(&[&host], &path, &[], &[])
+        })
+        .collect();
+    let table = Table::new(routes, Order::Specific);
+    for i in 0..10_000 {
+        let path = match i % 2 {
+            0 => format!("/r{i}"),
+            _ => format!("/s{i}/x"),
+        };
+        let host = format!("h{}.example", i % 100);
+        let facts = Request::new("GET", &host, &path, &[]);
+        assert_eq!(table.find(&facts.facts(), &mut Silent), Some(i));
+    }
+}
+
+const HOSTS: &[&str] = &[
+    "*", "a", "b.a", "c.b.a", "*.a", "*.b.a", "*.c.b.a", "x.a", "*.d",
+];
+const PATHS: &[&str] = &[
+    "/*", "/", "/x", "/x/*", "/x/y", "/x/y/*", "/x/y/z", "/xy/*", "/x/yz/*",
+];
+const METHODS: &[&str] = &["GET", "POST", "PURGE"];
+
+fn any_route() -> impl Strategy<Value = Conditions> {
+    let headers = subsequence(vec![("X-A", "1"), ("X-A", "*"), ("Accept", "1")], 0..=2);
+    (
+        subsequence(HOSTS.to_vec(), 0..=3),
+        select(PATHS),
+        subsequence(METHODS.to_vec(), 0..=2),
+        headers,
+    )
+        .prop_map(|(hosts, path, methods, headers)| route(&hosts, path, &methods, &headers))
+}
+
+fn any_request() -> impl Strategy<Value = Request> {
+    let host = select(vec!["", "a", "b.a", "c.b.a", "d.c.b.a", "x.a", "ba", "e.d"]);
+    let path = select(vec![
+        "*", "/", "/x", "/x/", "/x/y", "/x/y/", "/x/y/z", "/x/y/z/w", "/xy/", "/x/yz/w", "/w",
+    ]);
+    let fields = subsequence(vec![("X-A", "1"), ("x-a", "2"), ("Accept", "1")], 0..=3);
+    (select(METHODS), host, path, fields)
+        .prop_map(|(method, host, path, fields)| Request::new(method, host, path, &fields))
+}
+
+/// The rule as a person would state it: of the routes whose conditions hold,
+/// the most specific one, reached by its most specific host; then the first.
+fn naive(routes: &[Conditions], order: Order, facts: &Facts<'_>) -> Option<usize> {
+    let mut taking = routes
+        .iter()
+        .enumerate()
+        .filter(|(_, route)| route.check(facts).is_ok());
+    if order == Order::Ordered {
+        return taking.next().map(|(at, _)| at);
+    }
+    let key = |route: &Conditions| {
+        let hosts = route.hosts.iter().filter(|h| h.takes(facts.host));
+        let host = hosts.map(HostPattern::specificity).max().unwrap_or(0);
+        let methods = usize::from(!route.methods.is_empty());
+        [host, route.path.specificity(), methods, route.headers.len()]
+    };
+    taking
+        .max_by_key(|(at, route)| (key(route), Reverse(*at)))
+        .map(|(at, _)| at)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn the_index_finds_what_a_scan_finds(
+        routes in vec(any_route(), 0..24),
+        requests in vec(any_request(), 1..8),
+        order in select(vec![Order::Specific, Order::Ordered]),
+    ) {
+        let table = Table::new(routes.clone(), order);
+        for request in &requests {
+            let facts = request.facts();
+            let found = table.find(&facts, &mut Silent);
+            prop_assert_eq!(found, naive(&routes, order, &facts));
+            let mut reasons = Explained::default();
+            prop_assert_eq!(table.find(&facts, &mut reasons), found);
+            prop_assert_eq!(reasons.matched, found);
+            prop_assert_eq!(reasons.misses.len() + usize::from(found.is_some()), routes.len());
+        }
+    }
+}
