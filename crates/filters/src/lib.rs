@@ -1,0 +1,29 @@
+//! What a route may do to a request or a response, one filter per file.
+//!
+//! Filters are built once with the plan and shared by all workers; what they
+//! know of an exchange is given to them, and they do no I/O. Everything that
+//! can be wrong with a filter's settings is said when it is built.
+
+mod add_headers;
+mod answer;
+mod facts;
+mod field_rules;
+mod filter;
+#[cfg(test)]
+mod fixtures;
+mod nearest;
+mod redirect;
+mod respond;
+mod strip_prefix;
+mod template;
+mod variable;
+
+pub use add_headers::{AddHeaders, FieldFault};
+pub use answer::{Answer, AnswerField};
+pub use facts::{Exchange, Facts};
+pub use field_rules::{check_request_field, check_response_field};
+pub use filter::{Filter, Verdict};
+pub use redirect::Redirect;
+pub use respond::Respond;
+pub use strip_prefix::StripPrefix;
+pub use template::{Template, TemplateFault};

@@ -1,0 +1,134 @@
+//! The variables a template may use.
+
+use std::io::Write;
+
+use message::{Form, RequestHead};
+
+use crate::Exchange;
+use crate::field_rules::is_token;
+use crate::nearest::nearest;
+
+macro_rules! variables {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+        /// A fact of an exchange that a template can quote.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub(crate) enum Variable {
+            $($(#[doc = $doc])* $variant,)*
+            /// `header.NAME`: the request field's values, joined by `, `.
+            Header(Box<str>),
+        }
+
+        const NAMED: &[(&str, Variable)] = &[$(($name, Variable::$variant),)*];
+    };
+}
+
+variables! {
+    ClientIp = "client_ip",
+    ClientPort = "client_port",
+    RequestId = "request_id",
+    /// In normal form, without the port.
+    Host = "host",
+    Method = "method",
+    /// As it stands: a filter before this one may have changed it.
+    Path = "path",
+    /// Without its `?`.
+    Query = "query",
+    /// Path and query as received, whatever filters did since.
+    Uri = "uri",
+    Scheme = "scheme",
+    /// Such as `HTTP/1.1`.
+    Protocol = "protocol",
+    Route = "route",
+    BackendGroup = "backend_group",
+    Listener = "listener",
+}
+
+impl Variable {
+    /// The variable of a name; the error is a message and, where the name is
+    /// close to a known one, a suggestion.
+    pub(crate) fn of(name: &str) -> Result<Self, (String, Option<String>)> {
+        if let Some(field) = name.strip_prefix("header.") {
+            return match is_token(field) {
+                true => Ok(Self::Header(field.into())),
+                false => Err((format!("`{field}` is not a header name"), None)),
+            };
+        }
+        match NAMED.iter().find(|(known, _)| *known == name) {
+            Some((_, variable)) => Ok(variable.clone()),
+            None => Err((format!("unknown variable `${{{name}}}`"), Some(help(name)))),
+        }
+    }
+
+    /// Writes the value as it is, which may hold any bytes a request may.
+    pub(crate) fn write(&self, exchange: &Exchange<'_>, out: &mut Vec<u8>) {
+        let Exchange { request, facts } = exchange;
+        match self {
+            // Writing into memory cannot fail.
+            Variable::ClientIp => drop(write!(out, "{}", facts.client.ip().to_canonical())),
+            Variable::ClientPort => drop(write!(out, "{}", facts.client.port())),
+            Variable::RequestId => out.extend_from_slice(facts.request_id.as_bytes()),
+            Variable::Host => out.extend_from_slice(facts.host),
+            Variable::Method => out.extend_from_slice(request.method_bytes()),
+            Variable::Path => out.extend_from_slice(request.path_bytes()),
+            Variable::Query => {
+                let query = request.query_bytes();
+                out.extend_from_slice(query.strip_prefix(b"?").unwrap_or(query));
+            }
+            Variable::Uri => write_uri(request, out),
+            Variable::Scheme => out.extend_from_slice(facts.scheme.as_bytes()),
+            Variable::Protocol => out.extend_from_slice(request.version.label().as_bytes()),
+            Variable::Route => out.extend_from_slice(facts.route.as_bytes()),
+            Variable::BackendGroup => out.extend_from_slice(facts.group.as_bytes()),
+            Variable::Listener => out.extend_from_slice(facts.listener.as_bytes()),
+            Variable::Header(name) => write_field(request, name, out),
+        }
+    }
+}
+
+fn write_field(request: &RequestHead, name: &str, out: &mut Vec<u8>) {
+    for (at, value) in request.fields.all_named(name.as_bytes()).enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(value);
+    }
+}
+
+/// The target without the scheme and authority of an absolute form, which may
+/// lack even the path (RFC 9112 section 3.2.2).
+fn write_uri(request: &RequestHead, out: &mut Vec<u8>) {
+    let target = request.target_bytes();
+    if request.form != Form::Absolute {
+        return out.extend_from_slice(target);
+    }
+    let after_scheme = match target.windows(3).position(|three| three == b"://") {
+        Some(at) => target.get(at + 3..).unwrap_or_default(),
+        None => target,
+    };
+    let end = after_scheme.iter().position(|b| b"/?".contains(b));
+    let uri = end
+        .and_then(|at| after_scheme.get(at..))
+        .unwrap_or_default();
+    if !uri.starts_with(b"/") {
+        out.push(b'/');
+    }
+    out.extend_from_slice(uri);
+}
+
+fn help(name: &str) -> String {
+    // The one with a free part, for which a distance would mislead.
+    if let Some((word, field)) = name.split_once('.')
+        && nearest(word, ["header"].into_iter()).is_some()
+        && is_token(field)
+    {
+        return format!("did you mean `${{header.{field}}}`?");
+    }
+    let names = NAMED.iter().map(|(name, _)| *name);
+    match nearest(name, names.clone()) {
+        Some(near) => format!("did you mean `${{{near}}}`?"),
+        None => format!(
+            "the variables are {} and header.NAME",
+            names.collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
