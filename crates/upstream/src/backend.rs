@@ -1,0 +1,103 @@
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use crate::Address;
+use crate::padded::Padded;
+use crate::permits::Permits;
+use crate::pool::PoolOptions;
+
+/// One address of a group: living state, shared by all workers in an `Arc`,
+/// and kept across reloads by [`Living`](crate::Living).
+pub struct Backend {
+    /// As written in the settings; together with the group its identity.
+    pub url: Box<str>,
+    pub address: Address,
+    /// What the backend is called in a request: host, and port unless default.
+    pub authority: Box<str>,
+    /// Limits and times of the connections to this backend.
+    pub options: PoolOptions,
+    id: u64,
+    load: Padded<AtomicUsize>,
+    pub(crate) permits: Permits,
+}
+
+impl Backend {
+    pub fn new(
+        url: impl Into<Box<str>>,
+        address: Address,
+        authority: impl Into<Box<str>>,
+        options: PoolOptions,
+    ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self {
+            url: url.into(),
+            address,
+            authority: authority.into(),
+            options,
+            id,
+            load: Padded::default(),
+            permits: Permits::new(id, options),
+        }
+    }
+
+    /// Exchanges in flight over all workers, those waiting for a connection
+    /// included.
+    pub fn load(&self) -> usize {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    /// Connections open or being opened, over all workers. Takes a lock: for
+    /// operators and tests, not for every request.
+    pub fn open(&self) -> usize {
+        self.permits.open()
+    }
+
+    /// Requests that wait for a connection, over all workers.
+    pub fn waiting(&self) -> usize {
+        self.permits.waiting()
+    }
+
+    /// Unique in this process, never used twice.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(crate) fn load_up(&self) {
+        self.load.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn load_down(&self) {
+        self.load.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backend")
+            .field("url", &self.url)
+            .field("load", &self.load())
+            .field("open", &self.open())
+            .field("waiting", &self.waiting())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A backend at a made-up address with the given limits.
+    pub(crate) fn backend_with(url: &str, options: PoolOptions) -> Arc<Backend> {
+        let address = Address::Unix(url.into());
+        Arc::new(Backend::new(url, address, url, options))
+    }
+
+    pub(crate) fn backends(n: usize) -> Vec<Arc<Backend>> {
+        (0..n)
+            .map(|i| backend_with(&format!("http://10.0.0.{i}"), PoolOptions::default()))
+            .collect()
+    }
+}

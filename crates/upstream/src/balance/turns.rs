@@ -1,0 +1,17 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::padded::Padded;
+
+/// A shared counter that deals turns: every turn exactly once over all
+/// workers. 64 bits, so it does not wrap within the life of a process, where
+/// a shorter one would favour the first backends at each wrap.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Padded<AtomicU64>);
+
+impl Turns {
+    /// The next turn modulo `n`; 0 if `n` is 0.
+    pub(super) fn next(&self, n: usize) -> usize {
+        let turn = self.0.fetch_add(1, Ordering::Relaxed);
+        turn.checked_rem(n as u64).unwrap_or(0) as usize
+    }
+}

@@ -1,0 +1,35 @@
+//! Groups and backends: balance, limits, and the connection pool.
+//!
+//! A [`Group`] chooses one of its [`Backend`]s; the worker's [`Pool`] then
+//! supplies a connection to it, or a [`Permit`] to open one, or a place in the
+//! queue. This room opens no socket, reads no clock and draws no random
+//! number: connections are a type parameter, time is `now`, and randomness is
+//! an argument.
+//!
+//! State is of two kinds. A [`Backend`] is *living*: shared by all workers,
+//! made of atomics and one lock that only opening, closing and waiting touch.
+//! A [`Pool`] is *worker-owned*: no atomics, no locks.
+
+mod address;
+mod backend;
+mod balance;
+mod candidates;
+mod excluded;
+mod group;
+mod in_flight;
+mod living;
+mod padded;
+mod permits;
+mod pool;
+mod reasons;
+
+pub use address::Address;
+pub use backend::Backend;
+pub use balance::Strategy;
+pub use excluded::Excluded;
+pub use group::{Ask, Group};
+pub use in_flight::InFlight;
+pub use living::Living;
+pub use permits::Permit;
+pub use pool::{Checkout, Conn, Full, Pool, PoolOptions, PoolStats, QueueFull};
+pub use reasons::{Note, Notes, Reasons, Silent, Verdict};

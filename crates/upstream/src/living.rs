@@ -1,0 +1,81 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::Backend;
+
+type Key = (Box<str>, Box<str>);
+
+/// The backends that exist, by group and URL: how a new plan finds the load
+/// and the connections of the old one.
+///
+/// Held weakly. A backend lives as long as a plan, an exchange or a pool needs
+/// it, and is forgotten by itself.
+#[derive(Debug, Default)]
+pub struct Living {
+    backends: Mutex<HashMap<Key, Weak<Backend>>>,
+}
+
+impl Living {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The living backend that `wanted` describes, else `wanted` itself.
+    ///
+    /// One whose address or options have changed is not reused: what is in
+    /// flight keeps to the terms it began with while the new one takes over.
+    pub fn backend(&self, group: &str, wanted: Backend) -> Arc<Backend> {
+        let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Box::from(group), wanted.url.clone());
+        if let Some(living) = backends.get(&key).and_then(Weak::upgrade)
+            && same(&living, &wanted)
+        {
+            return living;
+        }
+        backends.retain(|_, backend| backend.strong_count() > 0);
+        let backend = Arc::new(wanted);
+        backends.insert(key, Arc::downgrade(&backend));
+        backend
+    }
+}
+
+fn same(a: &Backend, b: &Backend) -> bool {
+    a.address == b.address && a.authority == b.authority && a.options == b.options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Address, PoolOptions};
+
+    fn wanted(url: &str, max_connections: usize) -> Backend {
+        let options = PoolOptions {
+            max_connections,
+            ..PoolOptions::default()
+        };
+        Backend::new(url, Address::Unix(url.into()), "app", options)
+    }
+
+    #[test]
+    fn the_same_group_url_and_options_are_the_same_backend() {
+        let living = Living::new();
+        let first = living.backend("api", wanted("http://a", 5));
+        let again = living.backend("api", wanted("http://a", 5));
+        assert!(Arc::ptr_eq(&first, &again));
+        for other in [
+            living.backend("web", wanted("http://a", 5)),
+            living.backend("api", wanted("http://b", 5)),
+            living.backend("api", wanted("http://a", 6)),
+        ] {
+            assert!(!Arc::ptr_eq(&first, &other));
+        }
+    }
+
+    #[test]
+    fn backends_nobody_needs_are_forgotten() {
+        let living = Living::new();
+        drop(living.backend("api", wanted("http://a", 5)));
+        let _kept = living.backend("api", wanted("http://b", 5));
+        assert_eq!(living.backends.lock().unwrap().len(), 1);
+    }
+}

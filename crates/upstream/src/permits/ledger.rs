@@ -1,0 +1,154 @@
+//! What lies under the lock of the permits: the numbers, the queue, the seats.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Grant;
+use crate::pool::Mailbox;
+
+/// A returned connection may go to a request of the same worker, which saves a
+/// new connection, if that request came at most this much later than the one
+/// that has waited longest. And only as long as that one has not been passed
+/// over as often as there are connections.
+const HEAD_START: Duration = Duration::from_millis(10);
+
+pub(super) struct Ledger {
+    max_open: usize,
+    pub(super) open: usize,
+    /// The number that the last ticket or seat got.
+    last: u64,
+    pub(super) queue: VecDeque<Waiter>,
+    seats: Vec<Seat>,
+}
+
+/// A request in the queue.
+pub(crate) struct Waiter {
+    pub(crate) ticket: u64,
+    pub(crate) grant: oneshot::Sender<Grant>,
+    seat: u64,
+    since: Instant,
+    passed_over: usize,
+}
+
+/// One worker's pool, as far as it uses this backend.
+struct Seat {
+    number: u64,
+    /// Idle connections it may keep without asking.
+    slots: usize,
+    mailbox: Arc<Mailbox>,
+}
+
+impl Ledger {
+    pub(super) fn new(max_open: usize) -> Self {
+        Self {
+            max_open,
+            open: 0,
+            last: 0,
+            queue: VecDeque::new(),
+            seats: Vec::new(),
+        }
+    }
+
+    /// Counts one more as open, if there is room.
+    pub(super) fn take(&mut self) -> bool {
+        let room = self.open < self.max_open;
+        self.open += usize::from(room);
+        room
+    }
+
+    /// The request that gets a freed permit; without one, one less is open.
+    pub(super) fn release(&mut self) -> Option<Waiter> {
+        let next = self.queue.pop_front();
+        if next.is_none() {
+            self.open -= 1;
+        }
+        next
+    }
+
+    pub(super) fn join(&mut self, mailbox: &Arc<Mailbox>) -> u64 {
+        let number = self.number();
+        self.seats.push(Seat {
+            number,
+            slots: 0,
+            mailbox: Arc::clone(mailbox),
+        });
+        number
+    }
+
+    pub(super) fn leave(&mut self, seat: u64) {
+        self.seats.retain(|other| other.number != seat);
+    }
+
+    /// A slot for one more idle connection, unless all are given out.
+    pub(super) fn reserve(&mut self, seat: u64, max_idle: usize) -> bool {
+        let reserved: usize = self.seats.iter().map(|seat| seat.slots).sum();
+        match self.seat(seat) {
+            Some(seat) if reserved < max_idle => {
+                seat.slots += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn return_slots(&mut self, seat: u64, slots: usize) {
+        if let Some(seat) = self.seat(seat) {
+            seat.slots = seat.slots.saturating_sub(slots);
+        }
+    }
+
+    /// The pools that may hold idle connections.
+    pub(super) fn holders(&self) -> Vec<Arc<Mailbox>> {
+        let holders = self.seats.iter().filter(|seat| seat.slots > 0);
+        holders.map(|seat| Arc::clone(&seat.mailbox)).collect()
+    }
+
+    /// Puts a request at the end of the queue; returns its ticket and where
+    /// its turn will be announced.
+    pub(super) fn queue_up(&mut self, seat: u64, now: Instant) -> (u64, oneshot::Receiver<Grant>) {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.number();
+        self.queue.push_back(Waiter {
+            ticket,
+            grant: sender,
+            seat,
+            since: now,
+            passed_over: 0,
+        });
+        (ticket, receiver)
+    }
+
+    pub(super) fn abandon(&mut self, ticket: u64) {
+        if let Some(at) = self.queue.iter().position(|w| w.ticket == ticket) {
+            self.queue.remove(at);
+        }
+    }
+
+    /// The request of this seat that may have a returned connection now; none
+    /// if the oldest request, of another seat, must not wait longer.
+    pub(super) fn next_at(&mut self, seat: u64) -> Option<Waiter> {
+        let oldest = self.queue.front_mut()?;
+        let latest = oldest.since + HEAD_START;
+        if oldest.seat != seat {
+            if oldest.passed_over >= self.max_open {
+                return None;
+            }
+            oldest.passed_over += 1;
+        }
+        let mut in_time = self.queue.iter().take_while(|w| w.since <= latest);
+        let at = in_time.position(|w| w.seat == seat)?;
+        self.queue.remove(at)
+    }
+
+    fn seat(&mut self, number: u64) -> Option<&mut Seat> {
+        self.seats.iter_mut().find(|seat| seat.number == number)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}

@@ -1,0 +1,211 @@
+//! The worker's connections to backends.
+//!
+//! One [`Pool`] belongs to one worker: it needs no lock, and its connections
+//! never change threads. What the workers must agree on is in the backend's
+//! `permits`. Each backend has a *shelf* here: its idle connections, the one
+//! used last on top, since that one is the least likely to be closed by now.
+
+mod conn;
+mod mailbox;
+mod options;
+mod shelf;
+mod stats;
+mod wait;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use message::{Failure, Kind};
+
+use crate::{Backend, Permit};
+pub use conn::Conn;
+pub(crate) use mailbox::Mailbox;
+pub use options::PoolOptions;
+use shelf::Shelf;
+pub use stats::PoolStats;
+
+type Shelves<C> = HashMap<u64, Rc<Shelf<C>>, BuildHasherDefault<IdHasher>>;
+
+/// One worker's connections of type `C`.
+pub struct Pool<C> {
+    shelves: RefCell<Shelves<C>>,
+    mailbox: Arc<Mailbox>,
+}
+
+/// What a request gets to talk to its backend.
+#[derive(Debug)]
+pub enum Checkout<C> {
+    Reused(Conn<C>),
+    /// There is room: open a connection and hand it to [`Pool::opened`].
+    Connect(Permit),
+}
+
+/// All connections that the backend may have are in use: [`Pool::wait`], or try
+/// another backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Full;
+
+/// As many requests wait for the backend as may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueFull;
+
+impl<C> Pool<C> {
+    pub fn new() -> Self {
+        Self {
+            shelves: RefCell::default(),
+            mailbox: Arc::default(),
+        }
+    }
+
+    /// The connection that was used last, if it is not too old and `alive`
+    /// finds nothing wrong with it; else a permit for a new one.
+    ///
+    /// Connections that fail the test are closed on the way.
+    pub fn checkout(
+        &self,
+        backend: &Arc<Backend>,
+        now: Instant,
+        alive: impl FnMut(&mut C) -> bool,
+    ) -> Result<Checkout<C>, Full> {
+        let shelf = self.shelf(backend);
+        if let Some(conn) = shelf.take(now, alive) {
+            return Ok(Checkout::Reused(conn));
+        }
+        Permit::take(backend).map(Checkout::Connect).ok_or(Full)
+    }
+
+    /// Waits for a connection or a permit; to be called when
+    /// [`checkout`](Self::checkout) has just found the backend full.
+    ///
+    /// May wait for ever: the caller bounds the time and drops the future,
+    /// which loses nothing. Requests of one worker are served in their order;
+    /// between workers a later request goes first only if it came within 10 ms
+    /// and spares a new connection.
+    pub async fn wait(
+        &self,
+        backend: &Arc<Backend>,
+        now: Instant,
+    ) -> Result<Checkout<C>, QueueFull> {
+        wait::wait(self.shelf(backend), now).await
+    }
+
+    /// A connection just opened with a permit.
+    pub fn opened(&self, permit: Permit, transport: C, now: Instant) -> Conn<C> {
+        // Without a shelf the backend has been forgotten while we connected.
+        let shelf = self.known(permit.backend().id());
+        let tally = shelf.map(|shelf| shelf.count_opened()).unwrap_or_default();
+        Conn::new(transport, permit, &tally, now)
+    }
+
+    /// Takes back a connection that may be used again: an exchange on it has
+    /// ended cleanly and nothing is left in either direction. Any other is
+    /// dropped instead.
+    pub fn give_back(&self, mut conn: Conn<C>, now: Instant) {
+        conn.since = now;
+        if let Some(shelf) = self.known(conn.backend().id()) {
+            shelf.put(conn);
+        }
+    }
+
+    /// Closes what has been idle for too long, has become too old, or is no
+    /// longer `alive`. To be called about once a second.
+    pub fn sweep(&self, now: Instant, mut alive: impl FnMut(&mut C) -> bool) {
+        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
+        for shelf in shelves {
+            shelf.sweep(now, &mut alive);
+        }
+    }
+
+    /// Gives up idle connections for which other workers' requests wait. The
+    /// worker runs this as a task for as long as it lives.
+    pub async fn serve_requests(&self) -> Infallible {
+        loop {
+            for backend in self.mailbox.collect().await {
+                if let Some(shelf) = self.known(backend) {
+                    shelf.give_up();
+                }
+            }
+        }
+    }
+
+    /// Closes the idle connections of a backend that is no longer in the plan,
+    /// and those in use when they are given back. To be called when no exchange
+    /// of the old plan can ask for it any more; one that does begins anew.
+    pub fn forget(&self, backend: &Backend) {
+        let shelf = self.shelves.borrow_mut().remove(&backend.id());
+        drop(shelf);
+    }
+
+    /// This worker's numbers for every backend it has used.
+    pub fn stats(&self) -> impl Iterator<Item = (Arc<Backend>, PoolStats)> + use<C> {
+        let stats: Vec<_> = self.shelves.borrow().values().map(|s| s.stats()).collect();
+        stats.into_iter()
+    }
+
+    fn shelf(&self, backend: &Arc<Backend>) -> Rc<Shelf<C>> {
+        if let Some(shelf) = self.known(backend.id()) {
+            return shelf;
+        }
+        let shelf = Rc::new(Shelf::new(backend, &self.mailbox));
+        let kept = Rc::clone(&shelf);
+        self.shelves.borrow_mut().insert(backend.id(), kept);
+        shelf
+    }
+
+    fn known(&self, backend: u64) -> Option<Rc<Shelf<C>>> {
+        self.shelves.borrow().get(&backend).cloned()
+    }
+}
+
+impl<C> Default for Pool<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl From<QueueFull> for Failure {
+    fn from(_: QueueFull) -> Self {
+        Failure::new(Kind::QueueFull, "")
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("all connections to the backend are in use")
+    }
+}
+
+impl fmt::Display for QueueFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("too many requests wait for the backend")
+    }
+}
+
+impl std::error::Error for Full {}
+impl std::error::Error for QueueFull {}
+
+/// For keys that we number ourselves: spreads them over all bits, no more.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(self.0 ^ u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
+    }
+}

@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+/// Limits and times of the connections to one backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// Idle connections kept, over all workers.
+    pub max_idle: usize,
+    /// An idle connection is closed after this time.
+    pub idle_timeout: Duration,
+    /// A connection is not used again once it is this old.
+    pub max_age: Duration,
+    /// Connections open or being opened, over all workers. At least 1;
+    /// `usize::MAX` for no limit.
+    pub max_connections: usize,
+    /// Requests that may wait for a connection, over all workers.
+    pub max_waiting: usize,
+}
+
+impl Default for PoolOptions {
+    fn default() -> Self {
+        Self {
+            max_idle: 100,
+            idle_timeout: Duration::from_secs(90),
+            max_age: Duration::from_secs(3600),
+            max_connections: 10,
+            max_waiting: 1000,
+        }
+    }
+}
