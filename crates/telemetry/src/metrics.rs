@@ -1,0 +1,17 @@
+//! Counting: plain integers in each worker, merged and rendered on request.
+
+mod cells;
+mod histogram;
+mod names;
+mod process;
+mod render;
+mod series;
+mod snapshot;
+mod upstream;
+
+pub use cells::Metrics;
+pub use names::Names;
+pub use process::ProcessFigures;
+pub use render::{CONTENT_TYPE, Program, render};
+pub use snapshot::Snapshot;
+pub use upstream::UpstreamFigures;

@@ -1,0 +1,189 @@
+//! One worker's counters.
+
+use std::sync::Arc;
+
+use message::Kind;
+
+use super::histogram::Histogram;
+use super::series::{Key, Series};
+use super::{Names, Snapshot};
+use crate::Record;
+
+/// What is counted per route.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RouteCells {
+    pub(super) duration: Histogram,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+}
+
+impl RouteCells {
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.duration.merge(&other.duration);
+        self.request_bytes += other.request_bytes;
+        self.response_bytes += other.response_bytes;
+    }
+}
+
+/// What is counted per listener.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ListenerCells {
+    /// Connections open now.
+    pub(super) open: u64,
+    /// Of these, the ones with an exchange under way.
+    pub(super) active: u64,
+    /// Connections taken since the start.
+    pub(super) accepted: u64,
+    /// Exchanges under way; more than `active` where a connection carries many.
+    pub(super) in_flight: u64,
+}
+
+impl ListenerCells {
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.open += other.open;
+        self.active += other.active;
+        self.accepted += other.accepted;
+        self.in_flight += other.in_flight;
+    }
+}
+
+/// Failures by kind, indexed by the kind's number.
+pub(super) type Failures = [u64; Kind::ALL.len()];
+
+/// The counters of one worker. Nobody else touches them; whoever wants to see
+/// them asks the worker for a [`Snapshot`].
+///
+/// A listener is given by its number in [`Names`].
+#[derive(Debug)]
+pub struct Metrics {
+    names: Arc<Names>,
+    requests: Series,
+    routes: Vec<RouteCells>,
+    /// Exchanges without a route.
+    routeless: RouteCells,
+    listeners: Vec<ListenerCells>,
+    failures: Failures,
+    panics: u64,
+}
+
+impl Metrics {
+    pub fn new(names: Arc<Names>) -> Self {
+        let mut metrics = Self {
+            names: Arc::default(),
+            requests: Series::default(),
+            routes: Vec::new(),
+            routeless: RouteCells::default(),
+            listeners: Vec::new(),
+            failures: [0; Kind::ALL.len()],
+            panics: 0,
+        };
+        metrics.adopt(names);
+        metrics
+    }
+
+    /// Goes over to the names of a new plan, which must have grown out of the
+    /// ones so far. Nothing counted is lost. Exchanges that use a new name
+    /// are to be recorded only after this.
+    pub fn adopt(&mut self, names: Arc<Names>) {
+        let routes = self.routes.len().max(names.route_count());
+        self.routes.resize_with(routes, RouteCells::default);
+        let listeners = self.listeners.len().max(names.listener_count());
+        self.listeners
+            .resize_with(listeners, ListenerCells::default);
+        self.names = names;
+    }
+
+    /// Counts an exchange that has settled.
+    pub fn record(&mut self, record: &Record<'_>) {
+        let route = record.route.map(|(number, _)| number);
+        let backend = record.backend.map(|(number, _)| number);
+        self.requests
+            .bump(Key::new(record.method, route, backend, record.status));
+        let cells = self.route_cells(route);
+        cells.duration.record(record.duration);
+        cells.request_bytes += record.request_bytes;
+        cells.response_bytes += record.response_bytes;
+        if let Some(failure) = record.failure {
+            self.failed(failure.kind);
+        }
+    }
+
+    /// Counts a failure that belongs to no recorded exchange, such as a
+    /// connection that was refused.
+    pub fn failed(&mut self, kind: Kind) {
+        if let Some(count) = self.failures.get_mut(kind as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts a panic that failed an exchange.
+    pub fn panicked(&mut self) {
+        self.panics += 1;
+    }
+
+    /// A client's connection was taken; it is idle.
+    pub fn client_opened(&mut self, listener: u32) {
+        self.at(listener, |cells| {
+            cells.open += 1;
+            cells.accepted += 1;
+        });
+    }
+
+    /// An idle connection of a client was closed.
+    pub fn client_closed(&mut self, listener: u32) {
+        self.at(listener, |cells| cells.open = cells.open.saturating_sub(1));
+    }
+
+    /// The first exchange on an idle connection begins.
+    pub fn client_active(&mut self, listener: u32) {
+        self.at(listener, |cells| cells.active += 1);
+    }
+
+    /// The last exchange on an active connection has ended.
+    pub fn client_idle(&mut self, listener: u32) {
+        self.at(listener, |cells| {
+            cells.active = cells.active.saturating_sub(1);
+        });
+    }
+
+    /// An exchange begins.
+    pub fn exchange_started(&mut self, listener: u32) {
+        self.at(listener, |cells| cells.in_flight += 1);
+    }
+
+    /// An exchange has settled.
+    pub fn exchange_settled(&mut self, listener: u32) {
+        self.at(listener, |cells| {
+            cells.in_flight = cells.in_flight.saturating_sub(1);
+        });
+    }
+
+    /// All counters as they are now, for another thread.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            names: Arc::clone(&self.names),
+            requests: self.requests.iter().collect(),
+            requests_beyond: self.requests.overflow(),
+            routes: self.routes.clone(),
+            routeless: self.routeless,
+            listeners: self.listeners.clone(),
+            failures: self.failures,
+            panics: self.panics,
+            upstream: Vec::new(),
+        }
+    }
+
+    /// A number that has no name yet counts like no route at all.
+    fn route_cells(&mut self, route: Option<u32>) -> &mut RouteCells {
+        match route.and_then(|number| self.routes.get_mut(number as usize)) {
+            Some(cells) => cells,
+            None => &mut self.routeless,
+        }
+    }
+
+    fn at(&mut self, listener: u32, change: impl FnOnce(&mut ListenerCells)) {
+        if let Some(cells) = self.listeners.get_mut(listener as usize) {
+            change(cells);
+        }
+    }
+}

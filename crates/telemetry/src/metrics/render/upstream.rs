@@ -1,0 +1,76 @@
+//! The backends' side: connections, and how often they were waited for.
+
+use std::fmt;
+
+use super::family::{Family, Labels, Page};
+use crate::metrics::{Snapshot, UpstreamFigures};
+
+const CONNECTIONS: Family = Family::new(
+    "forebay_upstream_connections",
+    "Open connections to backends, serving an exchange (active) or pooled (idle).",
+);
+
+/// A counter and where its number is.
+type Counter = (Family, fn(&UpstreamFigures) -> u64);
+
+const COUNTERS: [Counter; 5] = [
+    (
+        Family::new(
+            "forebay_upstream_connections_created",
+            "Connections to backends opened.",
+        ),
+        |figures| figures.created,
+    ),
+    (
+        Family::new(
+            "forebay_upstream_connections_reused",
+            "Times an open connection to a backend was used again.",
+        ),
+        |figures| figures.reused,
+    ),
+    (
+        Family::new(
+            "forebay_upstream_waits",
+            "Times an exchange had to wait for a connection to a backend.",
+        ),
+        |figures| figures.waits,
+    ),
+    (
+        Family::new(
+            "forebay_upstream_queue_full",
+            "Times too many exchanges already waited for a connection to a backend.",
+        ),
+        |figures| figures.queue_full,
+    ),
+    (
+        Family::new(
+            "forebay_upstream_stale_connections",
+            "Pooled connections closed because they were dead, idle for too long or too old.",
+        ),
+        |figures| figures.stale,
+    ),
+];
+
+pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
+    page.gauges(
+        &CONNECTIONS,
+        backends(snapshot).flat_map(|([group, backend], figures)| {
+            [("active", figures.active), ("idle", figures.idle)]
+                .map(|(state, n)| ([group, backend, ("state", state)], n))
+        }),
+    )?;
+    for (family, value) in &COUNTERS {
+        page.counters(
+            family,
+            backends(snapshot).map(|(labels, figures)| (labels, value(figures))),
+        )?;
+    }
+    Ok(())
+}
+
+fn backends(snapshot: &Snapshot) -> impl Iterator<Item = (Labels<'_, 2>, &UpstreamFigures)> {
+    let named = (0..).map_while(|n| snapshot.names.backend_name(n));
+    named
+        .map(|(group, url)| [("group", group), ("backend", url)])
+        .zip(&snapshot.upstream)
+}

@@ -1,0 +1,67 @@
+//! Counters that have left their worker.
+
+use std::sync::Arc;
+
+use super::cells::{Failures, ListenerCells, RouteCells};
+use super::series::Key;
+use super::{Names, UpstreamFigures};
+
+/// The counters of one worker at one moment, or of several workers together.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub(super) names: Arc<Names>,
+    /// A combination may occur more than once, for workers are merged by
+    /// putting their lists together; rendering adds up.
+    pub(super) requests: Vec<(Key, u64)>,
+    /// Requests of combinations beyond what a worker keeps apart.
+    pub(super) requests_beyond: u64,
+    pub(super) routes: Vec<RouteCells>,
+    pub(super) routeless: RouteCells,
+    pub(super) listeners: Vec<ListenerCells>,
+    pub(super) failures: Failures,
+    pub(super) panics: u64,
+    /// By the backend's number.
+    pub(super) upstream: Vec<UpstreamFigures>,
+}
+
+impl Snapshot {
+    /// Adds a pool's figures about a backend, given by its number in
+    /// [`Names`].
+    pub fn add_upstream(&mut self, backend: u32, figures: UpstreamFigures) {
+        // A number without a name would never be shown.
+        if self.names.backend_name(backend).is_some() {
+            entry(&mut self.upstream, backend as usize).add(figures);
+        }
+    }
+
+    /// Adds the counters of another worker.
+    pub fn merge(&mut self, other: &Self) {
+        if !self.names.covers(&other.names) {
+            self.names = Arc::clone(&other.names);
+        }
+        self.requests.extend_from_slice(&other.requests);
+        self.requests_beyond += other.requests_beyond;
+        for (at, cells) in other.routes.iter().enumerate() {
+            entry(&mut self.routes, at).merge(cells);
+        }
+        self.routeless.merge(&other.routeless);
+        for (at, cells) in other.listeners.iter().enumerate() {
+            entry(&mut self.listeners, at).merge(cells);
+        }
+        for (count, more) in self.failures.iter_mut().zip(other.failures) {
+            *count += more;
+        }
+        self.panics += other.panics;
+        for (at, &figures) in other.upstream.iter().enumerate() {
+            entry(&mut self.upstream, at).add(figures);
+        }
+    }
+}
+
+/// The element at `at` of a list that grows as needed.
+fn entry<T: Default>(list: &mut Vec<T>, at: usize) -> &mut T {
+    if list.len() <= at {
+        list.resize_with(at + 1, T::default);
+    }
+    &mut list[at]
+}

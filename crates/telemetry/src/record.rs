@@ -1,0 +1,92 @@
+//! Everything known about an exchange at the moment it settles.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use message::{Failure, Method, Version};
+
+/// One settled exchange, as the access log and the metrics see it.
+///
+/// It borrows everything: it is built on the stack by the step `settle`, used
+/// once for each consumer, and forgotten.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// When the first byte of the request was read, in microseconds since the
+    /// Unix epoch.
+    pub started_unix_micros: u64,
+    /// From the first byte of the request to the last byte of the answer.
+    pub duration: Duration,
+    /// Who asked, after `trusted_proxies` had their say.
+    pub client: SocketAddr,
+    /// Who holds the other end of the TCP connection.
+    pub peer: SocketAddr,
+    pub listener: &'a str,
+    pub request_id: &'a str,
+    pub method: Method,
+    /// The method as received; empty when no request line could be read.
+    pub method_text: &'a [u8],
+    pub scheme: &'a str,
+    pub host: &'a [u8],
+    /// The request target as received.
+    pub target: &'a [u8],
+    pub version: Version,
+    pub user_agent: &'a [u8],
+    pub referer: &'a [u8],
+    /// The route's number in [`Names`](crate::Names), and its id.
+    pub route: Option<(u32, &'a str)>,
+    pub group: Option<&'a str>,
+    /// The number in [`Names`](crate::Names) and the URL of the backend that
+    /// was tried last.
+    pub backend: Option<(u32, &'a str)>,
+    pub status: u16,
+    pub failure: Option<&'a Failure>,
+    /// Bytes of request body received.
+    pub request_bytes: u64,
+    /// Bytes of response body sent.
+    pub response_bytes: u64,
+    /// How many times a backend was tried.
+    pub attempts: u16,
+    /// The last attempt went over a connection that had been used before.
+    pub reused: bool,
+    /// How long the last attempt took to connect, where it had to.
+    pub connect_time: Option<Duration>,
+    /// From the start of the exchange to the backend's response head.
+    pub head_time: Option<Duration>,
+}
+
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    /// A request that went well; tests change what they are about.
+    pub(crate) fn record<'a>() -> Record<'a> {
+        Record {
+            started_unix_micros: 1_795_222_923_456_789, // 2026-11-21T01:02:03.456789Z
+            duration: Duration::from_micros(1_234),
+            client: (Ipv4Addr::new(1, 2, 3, 4), 50_000).into(),
+            peer: (Ipv6Addr::LOCALHOST, 50_001).into(),
+            listener: "main",
+            request_id: "0193-req",
+            method: Method::Get,
+            method_text: b"GET",
+            scheme: "http",
+            host: b"example.com",
+            target: b"/x?y=1",
+            version: Version::Http11,
+            user_agent: b"ua",
+            referer: b"ref",
+            route: Some((0, "api")),
+            group: Some("web"),
+            backend: Some((1, "http://127.0.0.1:3000")),
+            status: 200,
+            failure: None,
+            request_bytes: 7,
+            response_bytes: 123,
+            attempts: 1,
+            reused: false,
+            connect_time: Some(Duration::from_micros(250)),
+            head_time: Some(Duration::from_micros(1_000)),
+        }
+    }
+}
