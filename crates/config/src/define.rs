@@ -1,0 +1,166 @@
+//! The macros that define settings: each is written down once, and everything else follows from that.
+
+/// Defines sections.
+///
+/// ```text
+/// settings! {
+///     /// About the section.
+///     "title in messages and schema" => pub struct Name {
+///         /// About the key.
+///         key: Type = default, rule Within(1, 10), example 5;
+///     }
+/// }
+/// ```
+///
+/// `= default`, `rule` and `example` may each be left out. From this come the struct with its `Default`, the
+/// reader with its messages, the JSON Schema and the reference page.
+macro_rules! settings {
+    ($(
+        $(#[doc = $about:literal])+
+        $title:literal => pub struct $name:ident {$(
+            $(#[doc = $doc:literal])+
+            $key:ident: $kind:ty $(= $default:expr)? $(, rule $rule:expr)? $(, example $example:tt)?;
+        )+}
+    )+) => {$(
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {$(
+            $(#[doc = $doc])+
+            pub $key: $kind,
+        )+}
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self {$(
+                    $key: optional!($($default)?)
+                        .unwrap_or_else(<$kind as $crate::value::Value>::absent),
+                )+}
+            }
+        }
+
+        impl $crate::value::Value for $name {
+            const OPTIONAL: bool = true;
+            const SINGLE: bool = false;
+
+            fn read(
+                node: &$crate::node::Node,
+                _: &$crate::shape::Rule,
+                reader: &mut $crate::reader::Reader<'_>,
+            ) -> Option<Self> {
+                const KEYS: &[&str] = &[$(stringify!($key)),+];
+                let mut fields = $crate::fields::Fields::of(node, $title, KEYS, reader)?;
+                Some(Self {$(
+                    $key: fields.take(stringify!($key), &rule!($($rule)?), optional!($($default)?)),
+                )+})
+            }
+
+            fn absent() -> Self {
+                Self::default()
+            }
+
+            fn write(&self) -> serde_json::Value {
+                let mut map = serde_json::Map::new();
+                $(
+                    let value = $crate::value::Value::write(&self.$key);
+                    map.insert(stringify!($key).to_owned(), value);
+                )+
+                map.retain(|_, value| !value.is_null());
+                map.into()
+            }
+
+            fn shape(_: &$crate::shape::Rule) -> $crate::shape::Shape {
+                $crate::shape::Shape::Section($crate::shape::Section {
+                    title: $title,
+                    about: $crate::shape::prose(&[$($about),+]),
+                    keys: vec![$(
+                        $crate::shape::Key::of::<$kind>(
+                            stringify!($key),
+                            &[$($doc),+],
+                            &rule!($($rule)?),
+                            optional!($($default)?),
+                            optional!($(serde_json::json!($example))?),
+                        ),
+                    )+],
+                })
+            }
+        }
+    )+};
+}
+
+/// Defines enumerations, written in a configuration as one of a few words.
+macro_rules! choices {
+    ($(
+        $(#[doc = $about:literal])+
+        pub enum $name:ident {$(
+            $(#[doc = $doc:literal])+
+            $variant:ident = $word:literal,
+        )+}
+    )+) => {$(
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum $name {$(
+            $(#[doc = $doc])+
+            $variant,
+        )+}
+
+        impl $name {
+            const ALL: &[(&'static str, Self)] = &[$(($word, Self::$variant)),+];
+
+            /// The word for it in a configuration.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl $crate::value::Value for $name {
+            fn read(
+                node: &$crate::node::Node,
+                _: &$crate::shape::Rule,
+                reader: &mut $crate::reader::Reader<'_>,
+            ) -> Option<Self> {
+                reader.choice(node, Self::ALL)
+            }
+
+            fn absent() -> Self {
+                Self::ALL[0].1
+            }
+
+            fn write(&self) -> serde_json::Value {
+                self.name().into()
+            }
+
+            fn shape(_: &$crate::shape::Rule) -> $crate::shape::Shape {
+                $crate::shape::Shape::Choice(vec![$(
+                    $crate::shape::Choice {
+                        name: $word,
+                        about: $crate::shape::prose(&[$($doc),+]),
+                    },
+                )+])
+            }
+        }
+    )+};
+}
+
+/// What a clause says, if it is there.
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($given:expr) => {
+        Some($given)
+    };
+}
+
+/// The rule of a key.
+macro_rules! rule {
+    () => {
+        $crate::shape::Rule::Any
+    };
+    ($rule:expr) => {{
+        #[allow(unused_imports, reason = "each rule names one of these")]
+        use $crate::shape::Rule::*;
+        $rule
+    }};
+}

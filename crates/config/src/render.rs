@@ -1,0 +1,115 @@
+//! Problems as a person reads them: place, source line, caret, and what to do.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use crate::problems::{Problem, Problems, Severity};
+
+impl Problems {
+    /// All problems as text, each with `file:line:column`, the source line and a caret; then a summary.
+    /// `color` adds terminal colours.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let mut out = String::new();
+        for problem in self.iter() {
+            out.push_str(&renderer.render(&[self.report(problem)]));
+            out.push_str("\n\n");
+        }
+        if !self.is_empty() {
+            out.push_str(&self.summary());
+        }
+        out
+    }
+
+    fn report<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
+        let level = match problem.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let span = problem.span;
+        let mut source = Snippet::source(self.text())
+            .path(self.file())
+            .annotation(AnnotationKind::Primary.span(span.start..span.end));
+        if let Some((span, label)) = &problem.related {
+            let span = span.within(self.text());
+            let there = AnnotationKind::Context.span(span.start..span.end);
+            source = source.annotation(there.label(label));
+        }
+        let help = problem.help.as_deref();
+        level
+            .primary_title(&problem.message)
+            .element(source)
+            .elements(help.map(|help| Level::HELP.message(help)))
+    }
+
+    fn summary(&self) -> String {
+        let errors = self.errors();
+        let warnings = self.len() - errors;
+        let counted: Vec<_> = [(errors, "error"), (warnings, "warning")]
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }))
+            .collect();
+        format!("{}: {}\n", self.file(), counted.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::span::Span;
+
+    fn sample() -> Problems {
+        let mut problems = Problems::new("forebay.yaml", "a: 1\nserver:\n  adress: x\n");
+        problems
+            .error(Span::new(15, 21), "unknown key `adress`")
+            .suggest(Some("address".to_owned()))
+            .also(Span::new(5, 11), "in this section");
+        problems.warning(Span::new(0, 1), "strange key");
+        problems
+    }
+
+    #[test]
+    fn place_line_caret_and_help_are_shown() {
+        let shown = sample().render(false);
+        for part in [
+            "error: unknown key `adress`",
+            "forebay.yaml:3:3",
+            "  adress: x\n",
+            "^^^^^^",
+            "in this section",
+            "help: did you mean `address`?",
+            "warning: strange key",
+            "forebay.yaml:1:1",
+            "forebay.yaml: 1 error, 1 warning\n",
+        ] {
+            assert!(shown.contains(part), "{part} is missing in\n{shown}");
+        }
+        assert!(!shown.contains('\x1b'));
+    }
+
+    #[test]
+    fn colours_are_added_when_asked_for() {
+        assert!(sample().render(true).contains("\x1b["));
+    }
+
+    #[test]
+    fn no_problems_no_text() {
+        assert_eq!(Problems::new("a.yaml", "").render(false), "");
+    }
+
+    #[test]
+    fn the_place_shown_is_the_place_counted() {
+        let text = "\u{feff}ä: \t[ö]\r\n漢字: x\n\n";
+        for at in 0..=text.len() + 1 {
+            let mut problems = Problems::new("f", text);
+            let span = problems.error(Span::new(at, at + 1), "here").span;
+            let place = format!("f:{}", problems.position(span));
+            let shown = problems.render(false);
+            assert!(shown.contains(&place), "{at}: {place} not in\n{shown}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The JSON Schema of a configuration file, for editors and other tools.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::settings::Settings;
+use crate::shape::{Choice, Key, Rule, Section, Shape};
+use crate::value::Value;
+
+/// The JSON Schema (draft 2020-12) of a whole configuration file.
+pub fn schema() -> Json {
+    let mut definitions = Map::new();
+    definitions.insert("environment".to_owned(), environment());
+    let mut schema = match Settings::shape(&Rule::Any) {
+        Shape::Section(section) => of_section(&section, &mut definitions),
+        shape => of_shape(&shape, &mut definitions),
+    };
+    if let Some(schema) = schema.as_object_mut() {
+        let draft = "https://json-schema.org/draft/2020-12/schema";
+        schema.insert("$schema".to_owned(), draft.into());
+        schema.insert("title".to_owned(), "Forebay configuration".into());
+        schema.insert("$defs".to_owned(), definitions.into());
+    }
+    schema
+}
+
+fn environment() -> Json {
+    json!({
+        "type": "string",
+        "pattern": "\\$\\{env:",
+        "description": "A value from the environment: `${env:NAME}` or `${env:NAME:-default}`.",
+    })
+}
+
+fn of_section(section: &Section, definitions: &mut Map<String, Json>) -> Json {
+    let properties: Map<_, _> = section
+        .keys
+        .iter()
+        .map(|key| (key.name.to_owned(), of_key(key, definitions)))
+        .collect();
+    let required: Vec<_> = section.keys.iter().filter(|key| key.required).collect();
+    let mut schema = json!({
+        "type": "object",
+        "description": section.about,
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = required.iter().map(|key| key.name).collect();
+    }
+    schema
+}
+
+fn of_key(key: &Key, definitions: &mut Map<String, Json>) -> Json {
+    let mut schema = of_shape(&key.shape, definitions);
+    let alternatives = schema["oneOf"].take();
+    schema["description"] = key.about.as_str().into();
+    if let Some(default) = &key.default {
+        schema["default"] = default.clone();
+    }
+    if let Some(example) = &key.example {
+        schema["examples"] = json!([example]);
+    }
+    // Behind the prose, where a reader expects the details.
+    if let Some(map) = schema.as_object_mut() {
+        map.shift_remove("oneOf");
+        if !alternatives.is_null() {
+            map.insert("oneOf".to_owned(), alternatives);
+        }
+    }
+    schema
+}
+
+fn of_shape(shape: &Shape, definitions: &mut Map<String, Json>) -> Json {
+    match shape {
+        Shape::Bool => or_environment(json!({ "type": "boolean" })),
+        Shape::Integer { min, max } => {
+            or_environment(json!({ "type": "integer", "minimum": min, "maximum": max }))
+        }
+        Shape::OneOf(numbers) => or_environment(json!({ "enum": numbers })),
+        Shape::Number { min, max } => {
+            or_environment(json!({ "type": "number", "minimum": min, "maximum": max }))
+        }
+        Shape::Text { pattern: "", .. } => json!({ "type": "string" }),
+        Shape::Text { pattern, .. } => {
+            or_environment(json!({ "type": "string", "pattern": pattern }))
+        }
+        Shape::Choice(choices) => or_environment(of_choices(choices)),
+        Shape::Or(word, other) => {
+            json!({ "anyOf": [{ "const": word }, of_shape(other, definitions)] })
+        }
+        Shape::List { item, single } => of_list(of_shape(item, definitions), *single),
+        Shape::Pairs => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Shape::Section(section) => {
+            let name = section
+                .title
+                .rsplit_once("a ")
+                .map_or(section.title, |(_, name)| name);
+            let name = name.replace(' ', "_");
+            let definition = of_section(section, definitions);
+            definitions.insert(name.clone(), definition);
+            json!({ "$ref": format!("#/$defs/{name}") })
+        }
+    }
+}
+
+/// Any value but free text and lists can also come from the environment, which is then text.
+fn or_environment(schema: Json) -> Json {
+    json!({ "anyOf": [schema, { "$ref": "#/$defs/environment" }] })
+}
+
+fn of_choices(choices: &[Choice]) -> Json {
+    let each = choices
+        .iter()
+        .map(|choice| json!({ "const": choice.name, "description": choice.about }));
+    json!({ "oneOf": each.collect::<Vec<_>>() })
+}
+
+fn of_list(item: Json, single: bool) -> Json {
+    let list = json!({ "type": "array", "items": item });
+    if single {
+        json!({ "anyOf": [list, item] })
+    } else {
+        list
+    }
+}

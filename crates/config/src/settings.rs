@@ -1,0 +1,54 @@
+//! The settings, as written. One file per part of the configuration.
+
+mod group;
+mod listener;
+mod route;
+mod telemetry;
+
+pub use group::{
+    Backend, BackendGroup, Backoff, ConnectionPool, HealthCheck, PassiveCheck, Retry, RetryOn,
+    Strategy, Timeout,
+};
+pub use listener::{Listener, Protocol};
+pub use route::{Redirect, Respond, Route, RoutingMode};
+pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::span::Spanned;
+use crate::value::Value;
+
+settings! {
+    /// Everything that a configuration file can say.
+    "the configuration" => pub struct Settings {
+        /// The one listener of a simple configuration. Give this, or `listeners`, or both.
+        server: Option<Spanned<Listener>>, example {"address": "0.0.0.0:8080"};
+        /// Where to take connections.
+        listeners: Vec<Spanned<Listener>>, example [{"id": "public", "address": "0.0.0.0:8080"}];
+        /// Which of several matching routes takes a request.
+        routing: Spanned<RoutingMode> = Spanned::unwritten(RoutingMode::Specific), example "ordered";
+        /// Addresses and networks of proxies in front of this one. What they say in `X-Forwarded-*`, `X-Real-IP`
+        /// and `X-Request-ID` is believed; what anyone else says there is replaced.
+        trusted_proxies: Vec<IpNet>, example ["10.0.0.0/8", "192.0.2.1"];
+        /// Number of worker threads. Without it, one for each core.
+        workers: Option<u32>, rule Within(1, 1024), example 4;
+        /// On shutdown, how long requests already accepted may take to finish.
+        shutdown_timeout: Duration = Duration::from_secs(30), example "1m";
+        /// Which requests go where.
+        routes: Vec<Spanned<Route>>, example [{"id": "all", "backend_group": "app"}];
+        /// Groups of backends for routes to point at.
+        backend_groups: Vec<Spanned<BackendGroup>>,
+            example [{"id": "app", "backends": [{"url": "http://127.0.0.1:3000"}]}];
+        /// Metrics, traces and logs.
+        telemetry: Spanned<Telemetry>, example {"metrics": {"enabled": true}};
+    }
+}
+
+impl Settings {
+    /// The settings with every default filled in, in the form of a configuration file.
+    pub fn to_json(&self) -> serde_json::Value {
+        self.write()
+    }
+}

@@ -1,0 +1,137 @@
+//! Backend groups: who answers, and how requests are spread, limited, timed and retried.
+
+use std::time::Duration;
+
+use crate::span::Spanned;
+use crate::value::BackendUrl;
+use crate::value::form::{TARGET, WORD};
+
+choices! {
+    /// How a group picks the backend for a request.
+    pub enum Strategy {
+        /// Each in turn.
+        RoundRobin = "round_robin",
+        /// In turn, in proportion to the weights and evenly mixed.
+        Weighted = "weighted",
+        /// The one with the fewest requests under way.
+        LeastConnections = "least_connections",
+        /// Any.
+        Random = "random",
+        /// The less busy of two picked at random.
+        TwoChoices = "two_choices",
+        /// The same for every request from one client address.
+        IpHash = "ip_hash",
+    }
+
+    /// How the wait before each further attempt grows.
+    pub enum Backoff {
+        /// It doubles.
+        Exponential = "exponential",
+        /// It grows by the same step.
+        Linear = "linear",
+    }
+
+    /// What went wrong with an attempt that is worth another.
+    pub enum RetryOn {
+        /// The backend could not be reached, or hung up before its answer began.
+        ConnectionError = "connection_error",
+        /// The answer did not begin in time.
+        Timeout = "timeout",
+        /// The answer has a status from 500 to 599.
+        ServerError = "5xx",
+    }
+}
+
+settings! {
+    /// Backends that can stand in for each other.
+    "a backend group" => pub struct BackendGroup {
+        /// Name of the group, for routes to point at.
+        id: Spanned<String>, rule Form(&WORD), example "api-servers";
+        /// How to pick the backend for a request.
+        strategy: Spanned<Strategy> = Spanned::unwritten(Strategy::RoundRobin), example "least_connections";
+        /// The backends.
+        backends: Vec<Spanned<Backend>>, example [{"url": "http://10.0.0.1:8001", "weight": 100}];
+        /// How to find out which backends are well.
+        health_check: Spanned<HealthCheck>, example {"enabled": true, "path": "/ping"};
+        /// Connections to the backends that are kept for further requests.
+        connection_pool: Spanned<ConnectionPool>, example {"max_connections_per_host": 10};
+        /// How long to wait for a backend.
+        timeout: Spanned<Timeout>, example {"request": "1m"};
+        /// When to try again.
+        retry: Spanned<Retry>, example {"max_attempts": 2};
+    }
+
+    /// One address that answers requests.
+    "a backend" => pub struct Backend {
+        /// Where it is: `http://host:port` or `unix:/path/of/socket`.
+        url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
+        /// Its share of the requests, relative to the others. 0 takes it out of the choice.
+        weight: Spanned<u32> = Spanned::unwritten(1), rule Within(0, 1000), example 100;
+        /// Connections at a time to this backend, instead of `connection_pool.max_connections_per_host`.
+        max_connections: Option<u32>, rule Within(1, 1_000_000), example 50;
+    }
+
+    /// Finding out which backends are well.
+    "a health check" => pub struct HealthCheck {
+        /// Whether to ask the backends.
+        enabled: Spanned<bool> = Spanned::unwritten(false), example true;
+        /// How often to ask.
+        interval: Duration = Duration::from_secs(10), rule Positive, example "30s";
+        /// How long an answer may take.
+        timeout: Duration = Duration::from_secs(5), rule Positive, example "2s";
+        /// What to ask for.
+        path: Spanned<String> = Spanned::unwritten("/health".to_owned()), rule Form(&TARGET), example "/ping";
+        /// Good answers in a row after which a backend is well again.
+        healthy_threshold: u32 = 2, rule Within(1, 1000), example 1;
+        /// Bad answers in a row after which a backend is taken out.
+        unhealthy_threshold: u32 = 3, rule Within(1, 1000), example 2;
+        /// Learning from ordinary requests as well.
+        passive: Spanned<PassiveCheck>, example {"enabled": true};
+    }
+
+    /// Taking a backend out because ordinary requests fail there.
+    "a passive check" => pub struct PassiveCheck {
+        /// Whether to watch ordinary requests.
+        enabled: Spanned<bool> = Spanned::unwritten(false), example true;
+        /// Failures within the window after which a backend is taken out.
+        max_failures: u32 = 5, rule Within(1, 100_000), example 10;
+        /// How long a failure counts.
+        observation_window: Duration = Duration::from_secs(60), rule Positive, example "30s";
+    }
+
+    /// Connections to backends, kept for further requests.
+    "a connection pool" => pub struct ConnectionPool {
+        /// Unused connections to keep to each backend.
+        max_idle_connections: u32 = 100, rule Within(0, 1_000_000), example 20;
+        /// Connections at a time to each backend, used and unused.
+        max_connections_per_host: u32 = 100, rule Within(1, 1_000_000), example 10;
+        /// How long an unused connection is kept.
+        idle_timeout: Duration = Duration::from_secs(90), rule Positive, example "30s";
+        /// How long any connection is used before it is replaced.
+        max_age: Duration = Duration::from_secs(60 * 60), rule Positive, example "10m";
+        /// Requests that may wait for a connection to a backend; further ones are answered with 503.
+        max_waiting: u32 = 1000, rule Within(0, 1_000_000), example 100;
+        /// How long a request waits for a connection before it is answered with 503.
+        wait_timeout: Duration = Duration::from_secs(5), rule Positive, example "1s";
+    }
+
+    /// How long to wait for a backend.
+    "timeouts" => pub struct Timeout {
+        /// Until a connection stands.
+        connect: Duration = Duration::from_secs(5), rule Positive, example "2s";
+        /// Until the head of the answer is there; after that the client gets 504.
+        request: Duration = Duration::from_secs(30), rule Positive, example "1m";
+        /// Silence while a body is moving.
+        idle: Duration = Duration::from_secs(90), rule Positive, example "5m";
+    }
+
+    /// Trying again.
+    "retries" => pub struct Retry {
+        /// Attempts in all, the first one included.
+        max_attempts: u32 = 3, rule Within(1, 10), example 2;
+        /// How the wait before each further attempt grows.
+        backoff: Backoff = Backoff::Exponential, example "linear";
+        /// What is worth another attempt.
+        retry_on: Vec<RetryOn> = vec![RetryOn::ConnectionError], example ["connection_error", "timeout", "5xx"];
+    }
+}

@@ -1,0 +1,56 @@
+//! Listeners: where connections are taken, and the limits they have to keep.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::span::Spanned;
+use crate::value::Size;
+use crate::value::form::WORD;
+
+choices! {
+    /// What a listener speaks.
+    pub enum Protocol {
+        /// HTTP/1.1 and HTTP/1.0.
+        Http = "http",
+    }
+}
+
+settings! {
+    /// One address to take connections at, and what clients may do there.
+    "a listener" => pub struct Listener {
+        /// Name of the listener in logs and metrics. Without it, its address.
+        id: Option<Spanned<String>>, rule Form(&WORD), example "public";
+        /// IP address and port. `:8080` listens on all addresses; port 0 takes any free port.
+        address: Spanned<SocketAddr>, example "0.0.0.0:8080";
+        /// What to speak.
+        protocol: Spanned<Protocol> = Spanned::unwritten(Protocol::Http), example "http";
+        /// File with the certificate chain for TLS, in PEM form.
+        cert_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.crt";
+        /// File with the private key for TLS, in PEM form.
+        key_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.key";
+        /// HTTP/3: how long a connection may be silent. Accepted now, acts once HTTP/3 is there.
+        max_idle_timeout: Duration = Duration::from_secs(30), rule Positive, example "30s";
+        /// HTTP/3: requests at a time on one connection. Accepted now, acts once HTTP/3 is there.
+        max_incoming_streams: u32 = 100, rule Within(1, 100_000), example 100;
+        /// HTTP/3: how often a silent connection is kept alive. Accepted now, acts once HTTP/3 is there.
+        keep_alive_period: Duration = Duration::from_secs(15), rule Positive, example "15s";
+        /// Connections at a time; further ones are answered with 503 and closed.
+        max_connections: u32 = 10_000, rule Within(1, 10_000_000), example 50000;
+        /// Longest request line; a longer one is answered with 414.
+        max_request_line: Size = Size::kib(8), rule Within(64, 1 << 20), example "16KiB";
+        /// Largest block of request headers; a larger one is answered with 431.
+        max_header_size: Size = Size::kib(32), rule Within(256, 16 << 20), example "64KiB";
+        /// Most header fields in a request; with more, it is answered with 431.
+        max_header_count: u32 = 100, rule Within(1, 10_000), example 200;
+        /// Largest request body; a larger one is answered with 413.
+        max_body: Option<Size>, example "10MiB";
+        /// How long the head of a request may take to arrive; after that it is answered with 408.
+        header_timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
+        /// How long a request body may pause; after that the request is answered with 408.
+        body_timeout: Duration = Duration::from_secs(30), rule Positive, example "1m";
+        /// How long a connection may wait for its next request.
+        keep_alive_timeout: Duration = Duration::from_secs(75), rule Positive, example "30s";
+        /// How long a client may leave an answer unread.
+        write_timeout: Duration = Duration::from_secs(30), rule Positive, example "1m";
+    }
+}

@@ -1,0 +1,101 @@
+//! "Did you mean": the known word nearest to an unknown one.
+
+/// The word of `known` that someone who wrote `word` most likely meant, if any is near.
+///
+/// Case, and a hyphen where an underscore belongs, do not count as mistakes; beyond that about one letter in
+/// three may be wrong.
+pub fn suggest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let word = normal(word);
+    let tolerated = (word.len() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word, &normal(candidate)), candidate))
+        .filter(|(distance, candidate)| *distance <= tolerated && *distance < candidate.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+fn normal(word: &str) -> Vec<char> {
+    word.chars()
+        .map(|letter| match letter {
+            '-' | ' ' => '_',
+            _ => letter.to_ascii_lowercase(),
+        })
+        .collect()
+}
+
+/// Levenshtein distance, keeping one row of the table at a time.
+fn distance(from: &[char], to: &[char]) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, letter) in from.iter().enumerate() {
+        let mut diagonal = line;
+        let mut left = line + 1;
+        for (cell, other) in row.iter_mut().skip(1).zip(to) {
+            let substituted = diagonal + usize::from(letter != other);
+            diagonal = *cell;
+            left = substituted.min(diagonal + 1).min(left + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = line + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn near_words_are_suggested_and_far_ones_are_not() {
+        let known = [
+            "round_robin",
+            "least_connections",
+            "random",
+            "id",
+            "address",
+        ];
+        for (word, meant) in [
+            ("round-robin", Some("round_robin")),
+            ("Round Robin", Some("round_robin")),
+            ("roundrobin", Some("round_robin")),
+            ("least_conections", Some("least_connections")),
+            ("adress", Some("address")),
+            ("ramdon", Some("random")),
+            ("Id", Some("id")),
+            ("xy", None),
+            ("fastest", None),
+            ("", None),
+        ] {
+            assert_eq!(suggest(word, known).as_deref(), meant, "{word}");
+        }
+    }
+
+    fn measured(from: &str, to: &str) -> usize {
+        let letters = |word: &str| word.chars().collect::<Vec<_>>();
+        distance(&letters(from), &letters(to))
+    }
+
+    #[test]
+    fn known_distances() {
+        for (from, to, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("kitten", "sitting", 3),
+            ("flaw", "lawn", 2),
+        ] {
+            assert_eq!(measured(from, to), expected, "{from} {to}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn distance_is_symmetric_and_zero_only_for_equals(a in "[ab_]{0,8}", b in "[ab_]{0,8}") {
+            prop_assert_eq!(measured(&a, &b), measured(&b, &a));
+            prop_assert_eq!(measured(&a, &b) == 0, a == b);
+        }
+    }
+}

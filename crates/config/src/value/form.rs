@@ -1,0 +1,192 @@
+//! Forms that a text can be required to have.
+
+use super::written::{Fault, unlike};
+
+/// What a text has to look like.
+pub(crate) struct Form {
+    /// "a path such as `/health`".
+    pub(crate) noun: &'static str,
+    /// ECMA regular expression for the schema.
+    pub(crate) pattern: &'static str,
+    check: fn(&str) -> Result<(), Option<String>>,
+}
+
+impl Form {
+    /// Whether `text` has this form.
+    pub(crate) fn check(&self, text: &str) -> Result<(), Fault> {
+        (self.check)(text).map_err(|help| Fault {
+            help,
+            ..unlike(self.noun, text)
+        })
+    }
+}
+
+/// Any text that says something.
+pub(crate) const WORD: Form = Form {
+    noun: "a text that is not empty",
+    pattern: ".",
+    check: |text| ok_if(!text.trim().is_empty()),
+};
+
+/// A request method (RFC 9110 section 9.1). Methods are case-sensitive and the registered ones are upper case,
+/// so one in lower case is a mistake that would never match.
+pub(crate) const METHOD: Form = Form {
+    noun: "a request method such as `GET`",
+    pattern: "^[A-Z0-9!#$%&'*+.^_`|~-]+$",
+    check: |text| {
+        if is_token(text) && text.chars().any(|letter| letter.is_ascii_lowercase()) {
+            return Err(Some(format!(
+                "methods are in capitals: `{}`",
+                text.to_ascii_uppercase()
+            )));
+        }
+        ok_if(is_token(text))
+    },
+};
+
+/// A header field name (RFC 9110 section 5.1).
+pub(crate) const FIELD_NAME: Form = Form {
+    noun: "a header name such as `X-Request-ID`",
+    pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",
+    check: |text| ok_if(is_token(text)),
+};
+
+/// The host of a route: exact, `*.` and a domain, or `*`.
+pub(crate) const HOST: Form = Form {
+    noun: "a host such as `example.com` or `*.example.com`",
+    pattern: "^(\\*|(\\*\\.)?[^*/\\s]+)$",
+    check: |text| {
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(Some(format!(
+                "leave out `{scheme}://`; a route's host is only a name"
+            )));
+        }
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        if name.contains('*') && text != "*" {
+            return Err(Some("`*` stands alone, or before the first dot".to_owned()));
+        }
+        if name.contains('/') {
+            return Err(Some("put the path into the key `path`".to_owned()));
+        }
+        ok_if(!name.is_empty() && !name.contains(char::is_whitespace))
+    },
+};
+
+/// The path of a route: exact, or a beginning followed by `/*`.
+pub(crate) const ROUTE_PATH: Form = Form {
+    noun: "a path such as `/health` or `/api/*`",
+    pattern: "^/([^*?#]*/)?\\*$|^/[^*?#]*$",
+    check: |text| {
+        path(text)?;
+        let exact = text.strip_suffix("/*").unwrap_or(text);
+        if exact.contains('*') {
+            return Err(Some(
+                "`*` can only be the last part, as in `/api/*`".to_owned(),
+            ));
+        }
+        Ok(())
+    },
+};
+
+/// A path without any pattern.
+pub(crate) const PATH: Form = Form {
+    noun: "a path such as `/health`",
+    pattern: "^/[^?#]*$",
+    check: path,
+};
+
+/// A path that may have a query, for requests that Forebay makes itself.
+pub(crate) const TARGET: Form = Form {
+    noun: "a path such as `/health`",
+    pattern: "^/[^#\\s]*$",
+    check: |text| {
+        if !text.starts_with('/') {
+            return Err(Some(format!("begin it with a slash: `/{text}`")));
+        }
+        ok_if(!text.contains('#') && !text.contains(|c: char| c.is_whitespace() || c.is_control()))
+    },
+};
+
+fn path(text: &str) -> Result<(), Option<String>> {
+    if !text.starts_with('/') {
+        return Err(Some(format!("begin it with a slash: `/{text}`")));
+    }
+    if text.contains(['?', '#']) {
+        return Err(Some(
+            "leave out the query; only the path is compared".to_owned(),
+        ));
+    }
+    ok_if(!text.contains(|letter: char| letter.is_control()))
+}
+
+fn ok_if(fine: bool) -> Result<(), Option<String>> {
+    if fine { Ok(()) } else { Err(None) }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token(text: &str) -> bool {
+    const MARKS: &str = "!#$%&'*+-.^_`|~";
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || MARKS.contains(letter);
+    !text.is_empty() && text.chars().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_accept_and_refuse() {
+        for (form, accepted, refused) in [
+            (&WORD, &["a", "a b"][..], &["", "  "][..]),
+            (
+                &METHOD,
+                &["GET", "M-SEARCH"],
+                &["", "get", "Get", "G T", "GÉT"],
+            ),
+            (&FIELD_NAME, &["X-A", "x_a"], &["", "a b", "a:"]),
+            (
+                &HOST,
+                &[
+                    "*",
+                    "a",
+                    "example.com",
+                    "*.example.com",
+                    "[::1]",
+                    "10.0.0.1",
+                ],
+                &["", "*.", "a*", "*.a.*", "http://a", "a/b", "a b"],
+            ),
+            (
+                &ROUTE_PATH,
+                &["/", "/a", "/a/*", "/*", "/a//b"],
+                &["", "a", "/a*", "/*/a", "/a?b", "/a#b"],
+            ),
+            (&PATH, &["/", "/api/v1"], &["", "api", "/a?b"]),
+            (
+                &TARGET,
+                &["/health", "/health?full=1"],
+                &["", "health", "/a b", "/a#b", "/a\r\n"],
+            ),
+        ] {
+            for text in accepted {
+                assert_eq!(form.check(text), Ok(()), "{} {text}", form.noun);
+            }
+            for text in refused {
+                assert!(form.check(text).is_err(), "{} {text}", form.noun);
+            }
+        }
+    }
+
+    #[test]
+    fn common_mistakes_get_advice() {
+        for (form, text, help) in [
+            (&METHOD, "get", "methods are in capitals: `GET`"),
+            (&HOST, "https://a.com", "leave out `https://`"),
+            (&ROUTE_PATH, "api/*", "begin it with a slash: `/api/*`"),
+            (&ROUTE_PATH, "/a*", "`*` can only be the last part"),
+        ] {
+            let advice = form.check(text).expect_err(text).help.expect("advice");
+            assert!(advice.contains(help), "{advice}");
+        }
+    }
+}
