@@ -1,0 +1,157 @@
+//! `backend_groups`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use ::telemetry::Names;
+use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
+use upstream::{Address, Backend, Living, PoolOptions, Strategy};
+
+use super::unique::Unique;
+use crate::Group;
+
+pub(super) fn compile(
+    settings: &Settings,
+    problems: &mut Problems,
+    living: &Living,
+    names: &mut Names,
+) -> Vec<Group> {
+    let mut ids = Unique::default();
+    let mut groups = Vec::new();
+    for written in &settings.backend_groups {
+        ids.check("backend group", &written.id, problems);
+        check_backends(written, problems);
+        warn_of_what_does_not_act_yet(written, problems);
+        groups.push(group(written, living, names));
+    }
+    groups
+}
+
+fn check_backends(group: &Spanned<BackendGroup>, problems: &mut Problems) {
+    if group.backends.is_empty() {
+        let place = group.id.written().map_or(group.span, |_| group.id.span);
+        problems
+            .error(
+                place,
+                format!("the backend group `{}` has no backends", group.id.value),
+            )
+            .help("add at least one under `backends`, such as `- url: \"http://127.0.0.1:3000\"`");
+    }
+    let mut seen: HashMap<String, Span> = HashMap::new();
+    for backend in group.backends.iter().filter(|b| b.url.is_written()) {
+        let url = backend.url.to_string();
+        match seen.get(&url) {
+            Some(&first) => {
+                problems
+                    .error(
+                        backend.url.span,
+                        format!("the group has the backend {url} twice"),
+                    )
+                    .help("use `weight` to send one backend more requests")
+                    .also(first, "first given here");
+            }
+            None => {
+                seen.insert(url, backend.url.span);
+            }
+        }
+    }
+}
+
+/// Accepted so that one file serves this version and later ones, but never
+/// silently.
+fn warn_of_what_does_not_act_yet(group: &BackendGroup, problems: &mut Problems) {
+    let health = &group.health_check;
+    for (enabled, what) in [
+        (&health.enabled, "active health checks are"),
+        (&health.passive.enabled, "passive health checks are"),
+    ] {
+        if enabled.value {
+            problems
+                .warning(
+                    enabled.span,
+                    format!("{what} not performed by this version of Forebay"),
+                )
+                .help(
+                    "a backend that refuses connections is passed over for another one meanwhile",
+                );
+        }
+    }
+    let on = &group.retry.retry_on;
+    if on.contains(&RetryOn::Timeout) || on.contains(&RetryOn::ServerError) {
+        problems
+            .warning(
+                group.retry.span,
+                "this version of Forebay retries only what a backend has not received",
+            )
+            .help("`timeout` and `5xx` have no effect yet");
+    }
+}
+
+fn group(written: &Spanned<BackendGroup>, living: &Living, names: &mut Names) -> Group {
+    let id = &written.id.value;
+    let mut numbers = Vec::new();
+    let backends: Vec<(Arc<Backend>, u32)> = written
+        .backends
+        .iter()
+        .map(|backend| {
+            let wanted = describe(backend, written);
+            numbers.push(names.backend(id, &wanted.url));
+            (living.backend(id, wanted), *backend.weight)
+        })
+        .collect();
+    Group {
+        balance: upstream::Group::new(id.as_str(), strategy(*written.strategy), backends),
+        numbers,
+        connect_timeout: written.timeout.connect,
+        response_timeout: written.timeout.request,
+        idle_timeout: written.timeout.idle,
+        wait_timeout: written.connection_pool.wait_timeout,
+        max_attempts: if written.retry.retry_on.contains(&RetryOn::ConnectionError) {
+            written.retry.max_attempts as usize
+        } else {
+            1
+        },
+    }
+}
+
+fn describe(backend: &config::Backend, group: &BackendGroup) -> Backend {
+    let pool = &group.connection_pool;
+    let options = PoolOptions {
+        max_idle: pool.max_idle_connections as usize,
+        idle_timeout: pool.idle_timeout,
+        max_age: pool.max_age,
+        max_connections: backend
+            .max_connections
+            .unwrap_or(pool.max_connections_per_host) as usize,
+        max_waiting: pool.max_waiting as usize,
+    };
+    let (address, authority) = match &*backend.url {
+        BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
+        BackendUrl::Tcp { host, port } => {
+            let authority = match port {
+                80 => host.to_string(),
+                port => format!("{host}:{port}"),
+            };
+            let address = match host {
+                Host::Ip(ip) => Address::Ip((*ip, *port).into()),
+                Host::Name(name) => Address::Name {
+                    host: name.as_str().into(),
+                    port: *port,
+                },
+            };
+            (address, authority)
+        }
+    };
+    Backend::new(backend.url.to_string(), address, authority, options)
+}
+
+fn strategy(written: config::Strategy) -> Strategy {
+    match written {
+        config::Strategy::RoundRobin => Strategy::RoundRobin,
+        config::Strategy::Weighted => Strategy::Weighted,
+        config::Strategy::LeastConnections => Strategy::LeastConnections,
+        config::Strategy::Random => Strategy::Random,
+        config::Strategy::TwoChoices => Strategy::TwoChoices,
+        config::Strategy::IpHash => Strategy::IpHash,
+    }
+}

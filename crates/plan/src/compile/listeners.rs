@@ -1,0 +1,90 @@
+//! `server` and `listeners`.
+
+use std::net::SocketAddr;
+
+use ::telemetry::Names;
+use config::{Problems, Settings, Span, Spanned};
+use wire::h1::Limits;
+
+use super::unique::Unique;
+use crate::Listener;
+
+pub(super) fn compile(
+    settings: &Settings,
+    problems: &mut Problems,
+    names: &mut Names,
+) -> Vec<Listener> {
+    let mut ids = Unique::default();
+    let mut addresses = Vec::new();
+    let mut listeners = Vec::new();
+    for written in settings.server.iter().chain(&settings.listeners) {
+        if let Some(id) = &written.id {
+            ids.check("listener", id, problems);
+        }
+        check_address(&written.address, &mut addresses, problems);
+        refuse_tls(written, problems);
+        let listener = listener(written);
+        names.listener(&listener.id);
+        listeners.push(listener);
+    }
+    if listeners.is_empty() && !problems.has_errors() {
+        problems
+            .error(Span::default(), "there is no listener")
+            .help("add `server: { address: \"0.0.0.0:8080\" }`");
+    }
+    listeners
+}
+
+/// Two listeners cannot share an address; with port 0 each gets its own.
+fn check_address(
+    address: &Spanned<SocketAddr>,
+    seen: &mut Vec<Spanned<SocketAddr>>,
+    problems: &mut Problems,
+) {
+    if !address.is_written() || address.port() == 0 {
+        return;
+    }
+    if let Some(first) = seen.iter().find(|a| a.value == address.value) {
+        problems
+            .error(
+                address.span,
+                format!("two listeners have the address {}", address.value),
+            )
+            .also(first.span, "the first one");
+    }
+    seen.push(*address);
+}
+
+fn refuse_tls(listener: &config::Listener, problems: &mut Problems) {
+    if let Some(file) = listener.cert_file.as_ref().or(listener.key_file.as_ref()) {
+        problems
+            .error(file.span, "TLS is not available in this version of Forebay")
+            .help("remove `cert_file` and `key_file` to listen for plain HTTP");
+    }
+}
+
+fn listener(written: &Spanned<config::Listener>) -> Listener {
+    let id = match &written.id {
+        Some(id) => id.value.clone(),
+        None => written.address.to_string(),
+    };
+    Listener {
+        id: id.into(),
+        address: *written.address,
+        max_connections: written.max_connections as usize,
+        limits: Limits {
+            line: bytes(written.max_request_line),
+            fields: bytes(written.max_header_size),
+            count: written.max_header_count as usize,
+        },
+        max_body: written.max_body.map_or(u64::MAX, config::Size::as_bytes),
+        header_timeout: written.header_timeout,
+        body_timeout: written.body_timeout,
+        keep_alive_timeout: written.keep_alive_timeout,
+        write_timeout: written.write_timeout,
+    }
+}
+
+fn bytes(size: config::Size) -> usize {
+    usize::try_from(size.as_bytes()).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,148 @@
+use super::*;
+use config::Severity;
+
+/// Compiles a text; every problem as `line:column message (help)`.
+fn compiled(text: &str) -> (Option<Plan>, Vec<String>) {
+    let config::Reading {
+        settings,
+        mut problems,
+        ..
+    } = config::read("test.yaml", text, &|_| None);
+    let plan = compile(&settings, &mut problems, &Living::new());
+    let shown = problems.iter().map(|problem| {
+        let place = problems.position(problem.span);
+        let level = match problem.severity {
+            Severity::Error => "",
+            Severity::Warning => "warning: ",
+        };
+        let help = problem
+            .help
+            .as_ref()
+            .map(|h| format!(" ({h})"))
+            .unwrap_or_default();
+        format!(
+            "{}:{} {level}{}{help}",
+            place.line, place.column, problem.message
+        )
+    });
+    let shown = shown.collect();
+    (plan, shown)
+}
+
+const SERVER: &str = "server: { address: \"127.0.0.1:80\" }\n";
+const GROUP: &str =
+    "backend_groups: [ { id: g, backends: [ { url: \"http://127.0.0.1:3000\" } ] } ]\n";
+
+#[test]
+fn what_only_shows_when_settings_are_seen_together() {
+    for (text, expected) in [
+        (
+            "routes: [ { id: a, backend_group: gg } ]\n",
+            "3:35 there is no backend group `gg` (the groups are: g)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g }, { id: a, backend_group: g } ]\n",
+            "3:46 the route `a` is defined twice (give each route a name of its own)",
+        ),
+        (
+            "routes: [ { id: a } ]\n",
+            "3:17 the route `a` leads nowhere (give it a `backend_group`, a `respond` or a `redirect`)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, respond: {} } ]\n",
+            "3:47 the route has both `backend_group` and `respond` (keep the one that is meant)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, add_headers: { X-A: \"x ${client_pi}\" } } ]\n",
+            "3:61 unknown variable `${client_pi}` (did you mean `${client_ip}`?)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g } ]\nlisteners: [ { address: \"127.0.0.1:80\" } ]\n",
+            "4:25 two listeners have the address 127.0.0.1:80",
+        ),
+    ] {
+        let (plan, problems) = compiled(&format!("{SERVER}{GROUP}{text}"));
+        assert!(plan.is_none(), "{text}");
+        assert_eq!(problems, [expected], "{text}");
+    }
+}
+
+#[test]
+fn groups_need_backends_each_only_once() {
+    let routes = "routes: [ { id: a, backend_group: g } ]\n";
+    let groups = "backend_groups:\n  - { id: g, backends: [ { url: \"http://a:80\" }, { url: \"http://A\" } ] }\n  - { id: h, backends: [] }\n";
+    let (plan, problems) = compiled(&format!("{SERVER}{routes}{groups}"));
+    assert!(plan.is_none());
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(
+        problems[0].starts_with("4:57 the group has the backend http://a:80 twice"),
+        "{problems:?}"
+    );
+    assert!(
+        problems[1].starts_with("5:11 the backend group `h` has no backends"),
+        "{problems:?}"
+    );
+}
+
+#[test]
+fn one_mistake_has_no_false_consequences() {
+    // A group with a misspelt strategy is still the group that routes mean,
+    // and a backend with a bad URL is still a backend.
+    let text = format!(
+        "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups: [ {{ id: g, strategy: round-robin, backends: [ {{ url: \"ftp://x\" }} ] }} ]\n"
+    );
+    let (plan, problems) = compiled(&text);
+    assert!(plan.is_none());
+    assert_eq!(problems.len(), 2, "{problems:?}");
+}
+
+#[test]
+fn an_empty_file_is_told_what_is_missing() {
+    let (plan, problems) = compiled("");
+    assert!(plan.is_none());
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("there is no listener"), "{problems:?}");
+}
+
+#[test]
+fn what_does_not_act_yet_is_a_warning() {
+    let text = format!(
+        "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups:\n  - id: g\n    backends: [ {{ url: \"http://a\" }} ]\n    health_check: {{ enabled: true }}\n    retry: {{ retry_on: [5xx] }}\ntelemetry: {{ tracing: {{ enabled: true }} }}\n"
+    );
+    let (plan, problems) = compiled(&text);
+    let plan = plan.unwrap();
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(
+        problems.iter().all(|p| p.contains(" warning: ")),
+        "{problems:?}"
+    );
+    assert_eq!(
+        plan.groups[0].max_attempts, 1,
+        "connection errors are not to be retried"
+    );
+}
+
+#[test]
+fn the_access_log_follows_a_runtime_log_that_goes_to_a_file() {
+    for (telemetry, expected) in [
+        ("{}", Some("standard output")),
+        (
+            "{ logging: { output: \"logs/x.log\" } }",
+            Some("logs/x.log"),
+        ),
+        (
+            "{ logging: { output: \"logs/x.log\" }, access_log: { output: \"-\" } }",
+            Some("standard output"),
+        ),
+        ("{ access_log: { output: \"a.log\" } }", Some("a.log")),
+        ("{ access_log: { output: \"off\" } }", None),
+    ] {
+        let text = format!(
+            "{SERVER}{GROUP}routes: [ {{ id: a, backend_group: g }} ]\ntelemetry: {telemetry}\n"
+        );
+        let (plan, problems) = compiled(&text);
+        assert!(problems.is_empty(), "{problems:?}");
+        let output = plan.unwrap().access_log.map(|log| log.output.to_string());
+        assert_eq!(output.as_deref(), expected, "{telemetry}");
+    }
+}

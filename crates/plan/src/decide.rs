@@ -1,0 +1,42 @@
+//! The decision: which route, and which backend. Pure functions of the plan,
+//! the facts of a request, the living state and randomness; the sink of
+//! reasons is chosen at compile time, so the data plane pays nothing for it.
+
+use std::net::IpAddr;
+
+use routing::Facts;
+use upstream::{Ask, Excluded};
+
+use crate::{Group, Plan};
+
+/// The route a request belongs to, as an index into the plan's routes.
+pub fn find_route<R: routing::Reasons>(
+    plan: &Plan,
+    facts: &Facts<'_>,
+    reasons: &mut R,
+) -> Option<usize> {
+    plan.table.find(facts, reasons)
+}
+
+/// What a choice among backends depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'a> {
+    pub client: IpAddr,
+    pub random: u64,
+    /// Backends this exchange has tried already.
+    pub tried: &'a Excluded,
+}
+
+/// The backend for the next attempt, as an index into the group's backends.
+pub fn choose_backend<R: upstream::Reasons>(
+    group: &Group,
+    choice: &Choice<'_>,
+    reasons: &mut R,
+) -> Option<usize> {
+    let ask = Ask {
+        client: choice.client,
+        random: choice.random,
+        exclude: choice.tried,
+    };
+    group.balance.choose(&ask, reasons)
+}

@@ -1,0 +1,119 @@
+//! The decided plan, in words.
+
+use std::fmt::{self, Display, Formatter};
+
+use upstream::Strategy;
+
+use crate::{Group, Listener, Plan};
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.workers {
+            Some(n) => writeln!(f, "workers: {n}")?,
+            None => writeln!(f, "workers: one per core")?,
+        }
+        writeln!(
+            f,
+            "shutdown: in-flight requests get {:?}",
+            self.shutdown_timeout
+        )?;
+        writeln!(f, "\nlisteners:")?;
+        self.listeners.iter().try_for_each(|l| listener(f, l))?;
+        writeln!(f, "\nroutes, each with what it needs of a request:")?;
+        for (i, route) in self.routes.iter().enumerate() {
+            write!(
+                f,
+                "  {}: {}",
+                route.id,
+                conditions(self.table.conditions(i))
+            )?;
+            if let Some(group) = route.group.and_then(|g| self.groups.get(g)) {
+                write!(f, " -> group {}", group.balance.id)?;
+            }
+            writeln!(f)?;
+            for filter in &route.filters {
+                writeln!(f, "      {}", filter.describe())?;
+            }
+        }
+        writeln!(f, "\ngroups:")?;
+        self.groups.iter().try_for_each(|g| group(f, g))?;
+        writeln!(f)?;
+        match &self.metrics {
+            Some(m) => writeln!(f, "metrics: http://{}{}", m.address, m.path)?,
+            None => writeln!(f, "metrics: off")?,
+        }
+        match &self.access_log {
+            Some(log) => writeln!(f, "access log: {}", log.output)?,
+            None => writeln!(f, "access log: off")?,
+        }
+        writeln!(
+            f,
+            "runtime log: {} and above to {}",
+            self.logging.level, self.logging.output
+        )
+    }
+}
+
+fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
+    writeln!(
+        f,
+        "  {} at http://{}, up to {} connections",
+        l.id, l.address, l.max_connections
+    )?;
+    let body = match l.max_body {
+        u64::MAX => "any size".to_owned(),
+        n => format!("up to {n} bytes"),
+    };
+    writeln!(
+        f,
+        "      request line {} bytes, header {} bytes in {} fields, body {body}",
+        l.limits.line, l.limits.fields, l.limits.count
+    )?;
+    writeln!(
+        f,
+        "      timeouts: header {:?}, body {:?}, keep-alive {:?}, write {:?}",
+        l.header_timeout, l.body_timeout, l.keep_alive_timeout, l.write_timeout
+    )
+}
+
+fn conditions(c: &routing::Conditions) -> String {
+    let mut parts = Vec::new();
+    if !c.hosts.is_empty() {
+        let hosts: Vec<String> = c.hosts.iter().map(ToString::to_string).collect();
+        parts.push(format!("host {}", hosts.join(" or ")));
+    }
+    match c.path {
+        routing::PathPattern::Any => {}
+        _ => parts.push(format!("path {}", c.path)),
+    }
+    if !c.methods.is_empty() {
+        parts.push(format!("method {}", c.methods.join(" or ")));
+    }
+    parts.extend(c.headers.iter().map(|h| format!("header {h}")));
+    if parts.is_empty() {
+        "any request".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
+    writeln!(f, "  {}: {}", g.balance.id, g.balance.strategy)?;
+    let uses_weights = matches!(g.balance.strategy, Strategy::Weighted | Strategy::IpHash);
+    for (backend, weight) in g.balance.backends.iter().zip(g.balance.weights()) {
+        write!(
+            f,
+            "      {}, up to {} connections",
+            backend.url, backend.options.max_connections
+        )?;
+        if uses_weights {
+            write!(f, ", weight {weight}")?;
+        }
+        writeln!(f)?;
+    }
+    writeln!(
+        f,
+        "      timeouts: connect {:?}, response head {:?}, idle body {:?}, connection queue {:?}",
+        g.connect_timeout, g.response_timeout, g.idle_timeout, g.wait_timeout
+    )
+}

@@ -1,0 +1,16 @@
+//! Settings become one immutable plan.
+//!
+//! `compile` turns what was written into what was decided and finds every
+//! reference that leads nowhere; `plan` is the result; `decide` is the pure
+//! decision that the data plane and `explain` share.
+
+mod compile;
+mod decide;
+mod describe;
+mod plan;
+mod trusted;
+
+pub use compile::compile;
+pub use decide::{Choice, choose_backend, find_route};
+pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route};
+pub use trusted::Trusted;
