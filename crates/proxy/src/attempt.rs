@@ -1,0 +1,79 @@
+//! One attempt to get an answer from one backend.
+
+use std::task::{Context, Poll};
+
+use message::{Failure, Relay, Side};
+use upstream::{Backend, Conn, InFlight};
+use wire::h1::{Body, Encoder, Framing, Inbound, Incoming, Outgoing};
+
+use crate::backend_conn::BackendConn;
+use crate::stream::Reader;
+
+/// An attempt under way: its connection, and what is still to be sent.
+pub(crate) struct Attempt<'a> {
+    pub(crate) conn: Conn<Box<BackendConn>>,
+    pub(crate) upload: Upload,
+    /// Where the response's body ends, once there is a response.
+    pub(crate) framing: Framing,
+    /// Counts in the backend's load for as long as the attempt lasts.
+    pub(crate) load: Option<InFlight<&'a Backend>>,
+}
+
+/// The request's body on its way to the backend.
+pub(crate) struct Upload {
+    relay: Relay,
+    encoder: Encoder,
+    /// The backend has stopped taking it.
+    broken: bool,
+}
+
+impl Upload {
+    pub(crate) fn new(framing: Framing) -> Self {
+        Self {
+            relay: Relay::default(),
+            encoder: Encoder::new(framing, Side::Upstream),
+            broken: false,
+        }
+    }
+
+    /// All of the request has been sent.
+    pub(crate) fn is_done(&self) -> bool {
+        self.relay.is_done()
+    }
+
+    /// Nothing more will be sent.
+    pub(crate) fn is_over(&self) -> bool {
+        self.broken || self.is_done()
+    }
+
+    /// Moves the body along. A backend that stops reading may still have
+    /// answered, so only the client's failures are failures here.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        inbound: &mut Inbound<Reader>,
+        body: &mut Body,
+        conn: &mut BackendConn,
+    ) -> Poll<Result<(), Failure>> {
+        if self.is_over() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut source = Incoming { inbound, body };
+        let mut sink = Outgoing {
+            outbound: &mut conn.outbound,
+            encoder: &mut self.encoder,
+        };
+        match self.relay.poll(cx, &mut source, &mut sink) {
+            Poll::Ready(Err(failure)) if failure.kind.side() == Side::Upstream => {
+                self.broken = true;
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Ok(())) => {
+                // Nothing more is due from the client, however long the answer takes.
+                inbound.io().deadline.clear();
+                Poll::Ready(Ok(()))
+            }
+            result => result,
+        }
+    }
+}

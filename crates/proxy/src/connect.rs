@@ -1,0 +1,77 @@
+//! Opening a connection to a backend.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use message::{Failure, Kind, Retry};
+use tokio::net::{TcpStream, UnixStream};
+use upstream::{Address, Backend};
+
+use crate::names::Resolver;
+use crate::stream::Stream;
+
+/// Opens a connection within `timeout`, resolving the name and trying its
+/// addresses in order where there are several. Every failure allows another
+/// backend: nothing of the request has been sent.
+pub(crate) async fn connect(
+    resolver: &Resolver,
+    backend: &Backend,
+    timeout: Duration,
+) -> Result<Stream, Failure> {
+    match tokio::time::timeout(timeout, open(resolver, &backend.address)).await {
+        Ok(result) => result,
+        Err(_) => {
+            let detail = format!("{}: no connection within {timeout:?}", backend.url);
+            Err(Failure::new(Kind::ConnectTimeout, detail).retry(Retry::OtherBackend))
+        }
+    }
+}
+
+async fn open(resolver: &Resolver, address: &Address) -> Result<Stream, Failure> {
+    match address {
+        Address::Ip(address) => open_tcp(*address).await,
+        Address::Name { host, port } => open_first(&resolver.resolve(host, *port).await?).await,
+        Address::Unix(path) => UnixStream::connect(path)
+            .await
+            .map(Stream::Unix)
+            .map_err(|error| failure(address, &error)),
+    }
+}
+
+async fn open_first(addresses: &[SocketAddr]) -> Result<Stream, Failure> {
+    let mut last = Failure::new(Kind::NameFailed, "the name has no address");
+    for &address in addresses {
+        match open_tcp(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(failure) => last = failure,
+        }
+    }
+    Err(last)
+}
+
+async fn open_tcp(address: SocketAddr) -> Result<Stream, Failure> {
+    let stream = TcpStream::connect(address)
+        .await
+        .map_err(|error| failure(&address, &error))?;
+    // Without it small writes would wait for each other; a socket that refuses works all the same.
+    let _ = stream.set_nodelay(true);
+    Ok(Stream::Tcp(stream))
+}
+
+fn failure(address: &dyn std::fmt::Display, error: &io::Error) -> Failure {
+    let kind = match error.kind() {
+        io::ErrorKind::TimedOut => Kind::ConnectTimeout,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => Kind::Unroutable,
+        // Out of descriptors or ports: ours, not the backend's.
+        _ if matches!(
+            error.raw_os_error(),
+            Some(libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL)
+        ) =>
+        {
+            Kind::Internal
+        }
+        _ => Kind::ConnectRefused,
+    };
+    Failure::new(kind, format!("{address}: {error}")).retry(Retry::OtherBackend)
+}

@@ -1,0 +1,106 @@
+//! One request with everything learned about it on its way.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use message::Failure;
+use plan::{Listener, Plan};
+use tokio::time::Instant;
+
+use crate::client::Client;
+use crate::path::settle;
+use crate::request_id::RequestId;
+use crate::worker::{Current, Worker};
+
+pub(crate) struct Exchange<'a> {
+    pub(crate) worker: &'a Worker,
+    /// The plan the exchange began with and keeps to its end.
+    pub(crate) plan: &'a Plan,
+    pub(crate) listener: &'a Listener,
+    pub(crate) listener_index: usize,
+    pub(crate) client: &'a mut Client,
+    pub(crate) id: RequestId,
+    /// Who asks: the peer, or whom a trusted peer speaks for.
+    pub(crate) address: SocketAddr,
+    /// The peer's word about the client is believed.
+    pub(crate) is_trusted: bool,
+    pub(crate) started: Instant,
+    pub(crate) started_unix_micros: u64,
+    /// The client's connection may carry another request after this one.
+    pub(crate) keep_alive: bool,
+    pub(crate) progress: Progress,
+    is_settled: bool,
+}
+
+/// What the log and the metrics want to know, filled in as it happens.
+#[derive(Default)]
+pub(crate) struct Progress {
+    pub(crate) route: Option<usize>,
+    /// Group and backend of the latest attempt.
+    pub(crate) backend: Option<(usize, usize)>,
+    pub(crate) attempts: u16,
+    pub(crate) reused: bool,
+    pub(crate) connect_time: Option<Duration>,
+    pub(crate) head_time: Option<Duration>,
+    /// The status of the answer; 0 until there is one.
+    pub(crate) status: u16,
+    /// Some of the answer's head may have reached the client.
+    pub(crate) head_sent: bool,
+    pub(crate) response_bytes: u64,
+    pub(crate) failure: Option<Failure>,
+    /// The steps have run to their end.
+    pub(crate) has_ended: bool,
+}
+
+impl<'a> Exchange<'a> {
+    /// Begins when the first bytes of a request have been read.
+    pub(crate) fn begin(
+        worker: &'a Worker,
+        current: &'a Current,
+        listener_index: usize,
+        listener: &'a Listener,
+        client: &'a mut Client,
+    ) -> Self {
+        let started = worker.clock.now();
+        let started_unix_micros = worker.clock.unix_micros(started);
+        let mut metrics = worker.metrics.borrow_mut();
+        metrics.client_active(listener_index as u32);
+        metrics.exchange_started(listener_index as u32);
+        drop(metrics);
+        Self {
+            worker,
+            plan: &current.plan,
+            listener,
+            listener_index,
+            id: worker.new_request_id(started_unix_micros),
+            address: client.peer,
+            client,
+            is_trusted: false,
+            started,
+            started_unix_micros,
+            keep_alive: false,
+            progress: Progress::default(),
+            is_settled: false,
+        }
+    }
+
+    /// Time since the exchange began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.worker
+            .clock
+            .now()
+            .saturating_duration_since(self.started)
+    }
+
+    /// True once: whoever gets it settles the exchange.
+    pub(crate) fn take_settlement(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_settled, true)
+    }
+}
+
+/// However an exchange ends, even if its task is dropped, it settles.
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        settle::on_drop(self);
+    }
+}

@@ -1,0 +1,173 @@
+//! What would become of a request: the same steps as the data plane's, without
+//! a connection and with reasons.
+
+use std::net::SocketAddr;
+
+use message::{Failure, RequestHead};
+use plan::{Choice, Plan, choose_backend};
+use routing::Explained;
+use upstream::{Excluded, Notes};
+use wire::h1::{HeadParser, write_request_head};
+
+use crate::client::Heads;
+use crate::forward::{Forwarding, forward};
+use crate::ip_text::IpText;
+use crate::path::admit;
+use crate::path::filter_request::{self, Who};
+use crate::path::route;
+use crate::request_id::RequestId;
+
+/// A request to be explained.
+pub struct Question<'a> {
+    /// The whole head, as a client would send it.
+    pub head: &'a [u8],
+    pub client: SocketAddr,
+    /// An index into the plan's listeners.
+    pub listener: usize,
+    /// Wall time in microseconds, and random bits: what else a decision hangs on.
+    pub unix_micros: u64,
+    pub random: (u64, u64),
+}
+
+/// Everything that was decided, as far as the request came.
+#[derive(Default)]
+pub struct Explanation {
+    /// Host and path as they were routed.
+    pub host: String,
+    pub path: String,
+    pub client: Option<SocketAddr>,
+    /// The route taken, as an index into the plan's routes.
+    pub route: Option<usize>,
+    /// Every other route, with the first condition that failed; the nearest first.
+    pub misses: Vec<(usize, String)>,
+    /// The group, as an index into the plan's groups, and its candidates.
+    pub group: Option<usize>,
+    pub candidates: Vec<Candidate>,
+    /// The request's head as the chosen backend would get it.
+    pub upstream: Vec<u8>,
+    /// The status of a filter's answer.
+    pub answer: Option<filters::Answer>,
+    /// Why the request would be refused.
+    pub failure: Option<Failure>,
+}
+
+pub struct Candidate {
+    pub url: String,
+    pub is_chosen: bool,
+    /// Weight, load, and why it was chosen or not.
+    pub note: String,
+}
+
+/// Follows one request through the plan.
+pub fn explain(plan: &Plan, question: &Question<'_>) -> Explanation {
+    let mut explanation = Explanation::default();
+    if let Err(failure) = follow(plan, question, &mut explanation) {
+        explanation.failure = Some(failure);
+    }
+    explanation
+}
+
+fn follow(
+    plan: &Plan,
+    question: &Question<'_>,
+    explanation: &mut Explanation,
+) -> Result<(), Failure> {
+    let Some(listener) = plan.listeners.get(question.listener) else {
+        return Ok(());
+    };
+    let mut heads = Heads::default();
+    HeadParser::default().parse(question.head, &listener.limits, &mut heads.request)?;
+    let checked = admit::check(&mut heads, listener);
+    explanation.host = String::from_utf8_lossy(&heads.host).into_owned();
+    explanation.path = String::from_utf8_lossy(&heads.path).into_owned();
+    let (admitted, _) = checked?;
+    let identity = admit::identify(plan, question.client, &heads.request.fields);
+    explanation.client = Some(identity.client);
+    let new_id = || RequestId::new(question.unix_micros, question.random);
+    let id = identity.request_id.unwrap_or_else(new_id);
+
+    let mut reasons = Explained::default();
+    let found = route::find(plan, &heads, admitted, &mut reasons);
+    explanation.misses = misses(plan, &heads, reasons);
+    let (index, routed) = found?;
+    explanation.route = Some(index);
+
+    let who = Who {
+        client: identity.client,
+        request_id: id.as_str(),
+        scheme: "http",
+        listener: &listener.id,
+    };
+    explanation.answer = filter_request::apply(&mut heads, &routed, &who)?;
+    let Some((group_index, group)) = routed.group.filter(|_| explanation.answer.is_none()) else {
+        return Ok(());
+    };
+    explanation.group = Some(group_index);
+    let choice = Choice {
+        client: identity.client.ip(),
+        random: question.random.0,
+        tried: &Excluded::new(),
+    };
+    let mut notes = Notes::default();
+    let chosen = choose_backend(group, &choice, &mut notes);
+    explanation.candidates = candidates(&group.balance, &notes);
+    let backend = chosen.and_then(|i| group.balance.backends.get(i));
+    let backend = backend.ok_or(message::Kind::NoBackend)?;
+    let forwarding = Forwarding {
+        peer: &IpText::new(question.client.ip()),
+        client: &IpText::new(identity.client.ip()),
+        is_trusted: identity.is_trusted,
+        scheme: "http",
+        request_id: id.as_bytes(),
+        authority: &backend.authority,
+    };
+    forward(&mut heads.request, &forwarding);
+    write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
+    Ok(())
+}
+
+fn misses(plan: &Plan, heads: &Heads, reasons: Explained) -> Vec<(usize, String)> {
+    let facts = route::facts(heads);
+    let mut misses = reasons.misses;
+    misses.sort_by_key(|&(_, miss)| std::cmp::Reverse(miss));
+    let text = |(i, miss): (usize, routing::Miss)| (i, miss.text(&facts, plan.table.conditions(i)));
+    misses.into_iter().map(text).collect()
+}
+
+fn candidates(group: &upstream::Group, notes: &Notes) -> Vec<Candidate> {
+    let noted = group.backends.iter().zip(&notes.0);
+    noted
+        .map(|(backend, note)| Candidate {
+            url: backend.url.to_string(),
+            is_chosen: note.verdict == upstream::Verdict::Chosen,
+            note: format!(
+                "weight {}, {} in flight: {}",
+                note.weight, note.load, note.verdict
+            ),
+        })
+        .collect()
+}
+
+/// A request's head in bytes, from its parts.
+pub fn request_head(
+    method: &str,
+    target: &str,
+    host: &str,
+    fields: &[(String, String)],
+) -> Vec<u8> {
+    let mut head = RequestHead::default();
+    let has_host = fields
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    head.method_text = head.fields.intern(method.as_bytes());
+    head.path = head.fields.intern(target.as_bytes());
+    if !has_host {
+        head.fields.push(b"Host", host.as_bytes());
+    }
+    for (name, value) in fields {
+        head.fields.push(name.as_bytes(), value.as_bytes());
+    }
+    let mut bytes = Vec::new();
+    write_request_head(&mut bytes, &head, wire::h1::Framing::Empty);
+    bytes
+}

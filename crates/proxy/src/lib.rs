@@ -1,0 +1,30 @@
+//! Workers, listeners and the request path.
+//!
+//! `path` is the spine: the twelve steps a request takes. `running` starts
+//! workers and ends them; `run` is one worker's life; `worker` is what it owns.
+
+mod attempt;
+mod backend_conn;
+mod client;
+mod clock;
+mod connect;
+mod event_loop;
+mod exchange;
+mod explain;
+mod forward;
+mod guard;
+mod ip_text;
+mod listen;
+mod metrics_page;
+mod names;
+mod path;
+mod refusal;
+mod request_id;
+mod run;
+mod running;
+mod stream;
+mod timers;
+mod worker;
+
+pub use explain::{Candidate, Explanation, Question, explain, request_head};
+pub use running::{Running, StartFault, start};

@@ -1,0 +1,168 @@
+//! The page that Prometheus reads, on its own port and its own thread.
+//!
+//! Small enough for the codec that is there: one request at a time per
+//! connection, no keep-alive, a limit on time and on connections.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use message::{Fields, Known, Method, RequestHead, ResponseHead};
+use plan::MetricsEndpoint;
+use telemetry::{CONTENT_TYPE, Drops, ProcessFigures, Program, render};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tracing::debug;
+use wire::blocks::Blocks;
+use wire::h1::{Announce, Framing, Inbound, Limits, Outbound, write_response_head};
+
+use crate::event_loop;
+use crate::run::Command;
+use crate::running::gather;
+use crate::stream::Stream;
+use crate::timers::{TICK, Timers};
+
+/// Scrapes served at the same time.
+const MAX_CONNECTIONS: usize = 16;
+/// For one scrape, from connection to the last byte.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct MetricsPage {
+    address: SocketAddr,
+    /// Dropping it ends the thread.
+    _stop: oneshot::Sender<()>,
+    _thread: JoinHandle<()>,
+}
+
+struct Page {
+    path: Box<str>,
+    workers: Vec<mpsc::UnboundedSender<Command>>,
+    drops: Option<Drops>,
+}
+
+impl MetricsPage {
+    pub(crate) fn start(
+        endpoint: &MetricsEndpoint,
+        workers: Vec<mpsc::UnboundedSender<Command>>,
+        drops: Option<Drops>,
+    ) -> io::Result<Self> {
+        let socket = std::net::TcpListener::bind(endpoint.address)?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        let page = Page {
+            path: endpoint.path.clone(),
+            workers,
+            drops,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let thread = event_loop::spawn("forebay-control".to_owned(), move |runtime| {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = serve(socket, page) => {}
+                }
+            });
+        })?;
+        Ok(Self {
+            address,
+            _stop: stop,
+            _thread: thread,
+        })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+async fn serve(socket: std::net::TcpListener, page: Page) {
+    let Ok(socket) = TcpListener::from_std(socket) else {
+        return;
+    };
+    let page = Rc::new(page);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let timers = Timers::new();
+    loop {
+        // The semaphore is never closed.
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = socket.accept().await else {
+            tokio::time::sleep(TICK).await;
+            continue;
+        };
+        let (page, timers) = (Rc::clone(&page), Rc::clone(&timers));
+        tokio::task::spawn_local(async move {
+            let _permit = permit;
+            let scrape = scrape(&page, stream, &timers);
+            if tokio::time::timeout(PATIENCE, scrape).await.is_err() {
+                debug!("a scrape took too long and was cut");
+            }
+        });
+    }
+}
+
+async fn scrape(page: &Page, stream: TcpStream, timers: &Rc<Timers>) {
+    let (reader, writer) = Stream::Tcp(stream).split(timers);
+    let blocks = Blocks::default();
+    let mut inbound = Inbound::new(reader, blocks.clone());
+    let mut outbound = Outbound::new(writer, blocks);
+    let mut request = RequestHead::default();
+    let limits = Limits::default();
+    if poll_fn(|cx| inbound.poll_head(cx, &limits, &mut request))
+        .await
+        .is_err()
+    {
+        return;
+    }
+    let (status, content_type, body) = answer(page, &request).await;
+    let mut head = ResponseHead {
+        status,
+        ..ResponseHead::default()
+    };
+    describe(&mut head.fields, content_type, body.len());
+    let out = outbound.buffer();
+    write_response_head(
+        out,
+        &head,
+        Framing::Length(body.len() as u64),
+        Announce::Close,
+    );
+    if request.method != Method::Head {
+        out.extend_from_slice(body.as_bytes());
+    }
+    // A scraper that has gone needs no answer.
+    let _ = poll_fn(|cx| outbound.poll_flush(cx)).await;
+    let _ = poll_fn(|cx| outbound.poll_shutdown(cx)).await;
+}
+
+fn describe(fields: &mut Fields, content_type: &str, length: usize) {
+    fields.push_known(Known::ContentType, content_type.as_bytes());
+    fields.push_known(Known::ContentLength, length.to_string().as_bytes());
+}
+
+async fn answer(page: &Page, request: &RequestHead) -> (u16, &'static str, String) {
+    const TEXT: &str = "text/plain; charset=utf-8";
+    if !matches!(request.method, Method::Get | Method::Head) {
+        return (405, TEXT, "only GET and HEAD are served here\n".to_owned());
+    }
+    if request.path_bytes() != page.path.as_bytes() {
+        return (404, TEXT, format!("the metrics are at {}\n", page.path));
+    }
+    let Some(snapshot) = gather(&page.workers).await else {
+        return (503, TEXT, "no worker has answered\n".to_owned());
+    };
+    let program = Program {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        access_log_dropped: page.drops.as_ref().map_or(0, Drops::get),
+        process: ProcessFigures::read(),
+    };
+    match render(snapshot, program) {
+        Ok(text) => (200, CONTENT_TYPE, text),
+        Err(_) => (500, TEXT, "the metrics could not be written\n".to_owned()),
+    }
+}

@@ -1,0 +1,92 @@
+//! Step 1: a connection within limits. Never waits for a byte from the client.
+//! Next: `secure`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tracing::{debug, warn};
+
+use crate::path;
+use crate::worker::{Held, Worker};
+
+/// A client's socket, counted.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) peer: SocketAddr,
+    pub(crate) listener: usize,
+    pub(crate) held: Held,
+}
+
+/// Accepts until the worker drains. What the kernel has already accepted for
+/// us by then is still served.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    socket: TcpListener,
+    listener: usize,
+    stop: Rc<tokio::sync::Notify>,
+) {
+    let stopped = stop.notified();
+    tokio::pin!(stopped);
+    loop {
+        tokio::select! {
+            accepted = socket.accept() => match accepted {
+                Ok((stream, peer)) => begin(&worker, stream, peer, listener),
+                Err(error) => pause_after(&error, listener).await,
+            },
+            () = &mut stopped => break,
+        }
+    }
+    while let Some(Ok((stream, peer))) = now_or_never(socket.accept()) {
+        begin(&worker, stream, peer, listener);
+    }
+}
+
+fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut cx) {
+        std::task::Poll::Ready(value) => Some(value),
+        std::task::Poll::Pending => None,
+    }
+}
+
+fn begin(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: usize) {
+    // Without it small answers would wait for acknowledgements; a socket that refuses works all the same.
+    let _ = stream.set_nodelay(true);
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let current = worker.current();
+    let Some(held) = Held::new(worker, &current, listener) else {
+        tokio::task::spawn_local(path::reply::turn_away(
+            Rc::clone(worker),
+            stream,
+            peer,
+            listener,
+        ));
+        return;
+    };
+    debug!(client = %peer, "connection accepted");
+    let accepted = Accepted {
+        stream,
+        peer,
+        listener,
+        held,
+    };
+    tokio::task::spawn_local(path::connection(Rc::clone(worker), accepted));
+}
+
+/// Running out of descriptors or memory passes; asking again at once would
+/// only burn the core meanwhile.
+async fn pause_after(error: &io::Error, listener: usize) {
+    let is_clients_doing = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    );
+    if !is_clients_doing {
+        warn!(listener, %error, "connections cannot be accepted; trying again");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}

@@ -1,0 +1,136 @@
+//! Step 4: only a request that everyone understands the same way goes on.
+//!
+//! Refuses what is ambiguous or too large, brings host and path into normal
+//! form, takes out the fields that concern this connection only, and decides
+//! who the client is. Never looks at routes. Next: `route`.
+
+use std::net::SocketAddr;
+
+use message::{Failure, Fields, Form, Kind, Known, Method, Version};
+use plan::{Listener, Plan};
+use routing::normalise;
+use wire::h1::{Framing, Persistence, request_framing, say_length_once, take_connection};
+
+use crate::client::Heads;
+use crate::exchange::Exchange;
+use crate::request_id::RequestId;
+
+/// A request that has been checked. Only `admit` makes one.
+pub(crate) struct Admitted {
+    /// Where the request's body ends.
+    pub(crate) framing: Framing,
+}
+
+pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
+    let (admitted, persistence) = check(&mut x.client.heads, x.listener)?;
+    // Without a body nothing is due from the client, however long the answer takes.
+    let deadline = &x.client.inbound.io().deadline;
+    match admitted.framing {
+        Framing::Empty => deadline.clear(),
+        _ => deadline.silence(x.listener.body_timeout),
+    }
+    x.client
+        .body
+        .begin(admitted.framing, x.listener.limits, x.listener.max_body);
+    let fields = &x.client.heads.request.fields;
+    let identity = identify(x.plan, x.client.peer, fields);
+    x.is_trusted = identity.is_trusted;
+    x.address = identity.client;
+    x.id = identity.request_id.unwrap_or(x.id);
+    x.keep_alive = persistence.keep_alive;
+    Ok(admitted)
+}
+
+/// The checks themselves, without a connection: `explain` makes the same ones.
+pub(crate) fn check(
+    heads: &mut Heads,
+    listener: &Listener,
+) -> Result<(Admitted, Persistence), Failure> {
+    if heads.request.method == Method::Connect {
+        return Err(Kind::MethodRefused.into());
+    }
+    let framing = request_framing(&heads.request)?;
+    let persistence = take_connection(heads.request.version, &mut heads.request.fields);
+    say_length_once(&mut heads.request.fields, framing);
+    admit_host(heads)?;
+    admit_path(heads)?;
+    match framing {
+        Framing::Length(n) if n > listener.max_body => Err(Kind::BodyTooLarge.into()),
+        _ => Ok((Admitted { framing }, persistence)),
+    }
+}
+
+/// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of
+/// an absolute form takes its place (RFC 9112 sections 3.2 and 3.2.2).
+fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
+    let request = &mut heads.request;
+    let count = request.fields.all(Known::Host).count();
+    if count > 1 || count == 0 && request.version == Version::Http11 {
+        return Err(Failure::new(
+            Kind::BadHost,
+            format!("the request has {count} Host fields"),
+        ));
+    }
+    if request.form == Form::Absolute {
+        let authority = request.fields.slice(request.authority).to_vec();
+        request.fields.set(b"Host", &authority);
+    }
+    let host = request.fields.get(Known::Host).unwrap_or_default();
+    if heads.host_received == host {
+        return Ok(());
+    }
+    let host = host.to_vec();
+    heads.forget_host();
+    if !host.is_empty() {
+        if let Err(fault) = normalise::host(&host, &mut heads.host) {
+            heads.forget_host();
+            return Err(Failure::new(Kind::BadHost, fault.to_string()));
+        }
+        heads.host_received = host;
+    }
+    Ok(())
+}
+
+fn admit_path(heads: &mut Heads) -> Result<(), Failure> {
+    let path = heads.request.path_bytes();
+    if heads.request.form == Form::Asterisk || path == b"*" {
+        heads.path.extend_from_slice(b"*");
+        return Ok(());
+    }
+    match normalise::path(path, &mut heads.path) {
+        Ok(normalise::Path::Normalised) => Ok(()),
+        Ok(normalise::Path::AsIs) => {
+            heads.path.extend_from_slice(path);
+            Ok(())
+        }
+        Err(fault) => Err(Failure::new(Kind::BadPath, fault.to_string())),
+    }
+}
+
+/// Who asks, and under which id.
+pub(crate) struct Identity {
+    pub(crate) is_trusted: bool,
+    pub(crate) client: SocketAddr,
+    /// A trusted peer's id for the request.
+    pub(crate) request_id: Option<RequestId>,
+}
+
+/// Decides who the client is and which id the request has: what a trusted peer
+/// says, or else what can be seen.
+pub(crate) fn identify(plan: &Plan, peer: SocketAddr, fields: &Fields) -> Identity {
+    let mut identity = Identity {
+        is_trusted: plan.trusted.contains(peer.ip()),
+        client: peer,
+        request_id: None,
+    };
+    if identity.is_trusted {
+        let client = plan
+            .trusted
+            .client(peer.ip(), fields.all(Known::XForwardedFor));
+        if client != peer.ip() {
+            identity.client = SocketAddr::new(client, 0);
+        }
+        identity.request_id = fields.get(Known::XRequestId).and_then(RequestId::received);
+    }
+    identity
+}

@@ -1,0 +1,317 @@
+//! Step 8: a backend is chosen and asked until one answers or none is left.
+//!
+//! Attempts follow each other only while nothing of the request can have had
+//! an effect. Never touches the answer but for its framing. Next: `store`.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use message::{Failure, Kind, Known, Retry};
+use plan::{Choice, Group, choose_backend};
+use tracing::info;
+use upstream::{Backend, Checkout, Conn, Excluded, Full, InFlight, Permit, QueueFull, Silent};
+use wire::h1::{
+    Framing, HeadError, Limits, response_framing, say_length_once, take_connection,
+    write_request_head,
+};
+
+use crate::attempt::{Attempt, Upload};
+use crate::backend_conn::BackendConn;
+use crate::connect::connect;
+use crate::exchange::Exchange;
+use crate::forward::{Forwarding, forward};
+use crate::ip_text::IpText;
+use crate::path::reply;
+use crate::path::route::Routed;
+
+/// How large a response's head may be. Backends send larger ones than clients.
+const RESPONSE_LIMITS: Limits = Limits {
+    line: 8 * 1024,
+    fields: 64 * 1024,
+    count: 256,
+};
+
+/// Interim responses to one request beyond this many are refused.
+const MAX_INTERIM: usize = 32;
+
+pub(crate) async fn dispatch<'a>(
+    x: &mut Exchange<'a>,
+    routed: &Routed<'a>,
+) -> Result<Attempt<'a>, Failure> {
+    let (group_index, group) = routed.group.ok_or(Kind::Internal)?;
+    let mut tried = Excluded::new();
+    let mut last = None;
+    while usize::from(x.progress.attempts) < group.max_attempts {
+        let choice = Choice {
+            client: x.address.ip(),
+            random: x.worker.random(),
+            tried: &tried,
+        };
+        let Some(index) = choose_backend(group, &choice, &mut Silent) else {
+            break;
+        };
+        let Some(backend) = group.balance.backends.get(index) else {
+            break;
+        };
+        tried.insert(index);
+        x.progress.attempts += 1;
+        x.progress.backend = Some((group_index, index));
+        match ask(x, routed.framing, group, backend).await {
+            Err(failure) if failure.retry == Retry::OtherBackend => {
+                info!(request_id = x.id.as_str(), backend = &*backend.url, %failure, "backend failed before it got the request");
+                last = Some(failure);
+            }
+            result => return result,
+        }
+    }
+    Err(last.unwrap_or_else(|| Failure::from(Kind::NoBackend)))
+}
+
+/// Asks one backend: on a connection that lies ready, and if that proves stale
+/// before it has answered anything, once more on a fresh one.
+async fn ask<'a>(
+    x: &mut Exchange<'a>,
+    framing: Framing,
+    group: &'a Group,
+    backend: &'a Arc<Backend>,
+) -> Result<Attempt<'a>, Failure> {
+    if x.progress.attempts == 1 {
+        prepare(x, backend);
+    }
+    // From the moment of the choice, so that the next choice sees it.
+    let load = InFlight::new(&**backend);
+    let conn = connection(x, group, backend, Reuse::Allowed).await?;
+    let mut attempt = match send(x, framing, group, conn).await {
+        Err(failure) if failure.retry == Retry::FreshConnection => {
+            let conn = connection(x, group, backend, Reuse::Refused).await?;
+            send(x, framing, group, conn).await?
+        }
+        result => result?,
+    };
+    attempt.load = Some(load);
+    Ok(attempt)
+}
+
+/// Brings the request's head into the form in which every backend gets it.
+fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
+    let other;
+    let peer = &x.client.peer_text;
+    let client = if x.address == x.client.peer {
+        peer
+    } else {
+        other = IpText::new(x.address.ip());
+        &other
+    };
+    let forwarding = Forwarding {
+        peer,
+        client,
+        is_trusted: x.is_trusted,
+        scheme: x.client.scheme,
+        request_id: x.id.as_bytes(),
+        authority: &backend.authority,
+    };
+    forward(&mut x.client.heads.request, &forwarding);
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    Allowed,
+    Refused,
+}
+
+/// A connection to the backend: idle, new, or waited for.
+async fn connection(
+    x: &mut Exchange<'_>,
+    group: &Group,
+    backend: &Arc<Backend>,
+    reuse: Reuse,
+) -> Result<Conn<Box<BackendConn>>, Failure> {
+    let worker = x.worker;
+    let now = worker.clock.coarse().into_std();
+    let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
+    let checkout = match worker.pool.checkout(backend, now, alive) {
+        Ok(checkout) => checkout,
+        Err(Full) => wait(x, group, backend).await?,
+    };
+    match checkout {
+        Checkout::Reused(conn) => {
+            x.progress.reused = true;
+            Ok(conn)
+        }
+        Checkout::Connect(permit) => open(x, group, permit).await,
+    }
+}
+
+/// Waits in the queue for a connection, unless the client leaves.
+async fn wait(
+    x: &mut Exchange<'_>,
+    group: &Group,
+    backend: &Arc<Backend>,
+) -> Result<Checkout<Box<BackendConn>>, Failure> {
+    let now = x.worker.clock.now().into_std();
+    let waiting = tokio::time::timeout(group.wait_timeout, x.worker.pool.wait(backend, now));
+    match unless_gone(x, waiting).await? {
+        Ok(Ok(checkout)) => Ok(checkout),
+        Ok(Err(QueueFull)) => Err(Kind::QueueFull.into()),
+        Err(_) => Err(Kind::QueueTimeout.into()),
+    }
+}
+
+async fn open(
+    x: &mut Exchange<'_>,
+    group: &Group,
+    permit: Permit,
+) -> Result<Conn<Box<BackendConn>>, Failure> {
+    let worker = x.worker;
+    let began = worker.clock.now();
+    let backend = Arc::clone(permit.backend());
+    let connecting = connect(&worker.resolver, &backend, group.connect_timeout);
+    let stream = unless_gone(x, connecting).await??;
+    let now = worker.clock.now();
+    x.progress.reused = false;
+    x.progress.connect_time = Some(now.saturating_duration_since(began));
+    Ok(worker
+        .pool
+        .opened(permit, BackendConn::new(worker, stream), now.into_std()))
+}
+
+/// Runs a future for as long as the client stays.
+async fn unless_gone<T>(
+    x: &mut Exchange<'_>,
+    future: impl Future<Output = T>,
+) -> Result<T, Failure> {
+    let mut future = std::pin::pin!(future);
+    let has_body = !x.client.body.is_end();
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        // A body that has not been asked for yet stays in the socket.
+        if !has_body && x.client.inbound.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(client_gone()));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn client_gone() -> Failure {
+    Failure::new(Kind::ClientGone, "the client left before the answer")
+}
+
+/// Sends the request and waits for the head of the final response; interim
+/// responses are passed on as they come.
+async fn send<'a>(
+    x: &mut Exchange<'a>,
+    framing: Framing,
+    group: &Group,
+    mut conn: Conn<Box<BackendConn>>,
+) -> Result<Attempt<'a>, Failure> {
+    conn.outbound.io().deadline.silence(group.idle_timeout);
+    conn.inbound.io().deadline.clear();
+    write_request_head(conn.outbound.buffer(), &x.client.heads.request, framing);
+    let mut attempt = Attempt {
+        conn,
+        upload: Upload::new(framing),
+        framing: Framing::Empty,
+        load: None,
+    };
+    for _ in 0..=MAX_INTERIM {
+        x.client.heads.response.clear();
+        let mut deadline_is_set = false;
+        poll_fn(|cx| poll_response(x, group, &mut attempt, &mut deadline_is_set, cx)).await?;
+        if !x.client.heads.response.is_interim() {
+            if x.plan.access_log.is_some() {
+                x.progress.head_time = Some(x.elapsed());
+            }
+            return begin_response(x, group, attempt);
+        }
+        reply::interim(x).await?;
+    }
+    Err(Failure::new(
+        Kind::BadResponse,
+        "too many interim responses",
+    ))
+}
+
+/// Moves the request's body up while waiting for the response's head. The time
+/// for the response runs from the moment the request has been sent.
+fn poll_response(
+    x: &mut Exchange<'_>,
+    group: &Group,
+    attempt: &mut Attempt<'_>,
+    deadline_is_set: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Failure>> {
+    let client = &mut *x.client;
+    let conn = &mut **attempt.conn;
+    if let Poll::Ready(Err(failure)) =
+        attempt
+            .upload
+            .poll(cx, &mut client.inbound, &mut client.body, conn)
+    {
+        return Poll::Ready(Err(failure));
+    }
+    if attempt.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
+        conn.inbound.io().deadline.within(group.response_timeout);
+    }
+    match conn
+        .inbound
+        .poll_head(cx, &RESPONSE_LIMITS, &mut client.heads.response)
+    {
+        Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+        Poll::Ready(Err(error)) => return Poll::Ready(Err(head_failure(x, attempt, error))),
+        Poll::Pending => {}
+    }
+    if attempt.upload.is_over() && client.body.is_end() && client.inbound.poll_gone(cx).is_ready() {
+        return Poll::Ready(Err(client_gone()));
+    }
+    Poll::Pending
+}
+
+/// What it means that no response head came.
+fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Failure {
+    let (error, began) = match error {
+        HeadError::Refused(failure) => return failure,
+        HeadError::Stream { error, began } => (error, began),
+    };
+    if error.kind() == ErrorKind::TimedOut {
+        return Failure::new(Kind::ResponseTimeout, "no response head in time");
+    }
+    let detail = format!(
+        "{}: closed before a complete response head",
+        attempt.conn.backend().url
+    );
+    let request = &x.client.heads.request;
+    let is_replayable = request.method.is_idempotent() && x.client.body.received() == 0;
+    let retry = if x.progress.reused && !began && is_replayable {
+        Retry::FreshConnection
+    } else {
+        Retry::Never
+    };
+    Failure::new(Kind::Terminated, detail).retry(retry)
+}
+
+/// The final response's head has arrived: where does its body end, and what
+/// does it say about the connection?
+fn begin_response<'a>(
+    x: &mut Exchange<'_>,
+    group: &Group,
+    mut attempt: Attempt<'a>,
+) -> Result<Attempt<'a>, Failure> {
+    let head = &mut x.client.heads.response;
+    let framing = response_framing(x.client.heads.request.method, head)?;
+    let persistence = take_connection(head.version, &mut head.fields);
+    say_length_once(&mut head.fields, framing);
+    if head.status == 204 {
+        head.fields.remove(Known::ContentLength);
+    }
+    let conn = &mut **attempt.conn;
+    conn.keep_alive = persistence.keep_alive && framing != Framing::UntilClose;
+    conn.inbound.io().deadline.silence(group.idle_timeout);
+    conn.body.begin(framing, RESPONSE_LIMITS, u64::MAX);
+    attempt.framing = framing;
+    Ok(attempt)
+}

@@ -1,0 +1,73 @@
+//! Step 6: the route's filters see the request, in the order of the file. Any
+//! of them may answer it. Never does I/O. Next: `lookup`, or `reply`.
+
+use filters::{Answer, Facts, Verdict};
+use message::Failure;
+
+use crate::client::Heads;
+use crate::exchange::Exchange;
+use crate::path::route::Routed;
+
+/// The answer of a filter that gave one.
+pub(crate) fn filter_request(
+    x: &mut Exchange<'_>,
+    routed: &Routed<'_>,
+) -> Result<Option<Answer>, Failure> {
+    if routed.route.filters.is_empty() {
+        return Ok(None);
+    }
+    let who = Who {
+        client: x.address,
+        request_id: x.id.as_str(),
+        scheme: x.client.scheme,
+        listener: &x.listener.id,
+    };
+    apply(&mut x.client.heads, routed, &who)
+}
+
+/// What filters may know of an exchange besides its request and its route.
+pub(crate) struct Who<'a> {
+    pub(crate) client: std::net::SocketAddr,
+    pub(crate) request_id: &'a str,
+    pub(crate) scheme: &'a str,
+    pub(crate) listener: &'a str,
+}
+
+impl<'a> Who<'a> {
+    pub(crate) fn facts(&self, host: &'a [u8], path: &'a [u8], routed: &Routed<'a>) -> Facts<'a> {
+        Facts {
+            client: self.client,
+            request_id: self.request_id,
+            scheme: self.scheme,
+            host,
+            path,
+            route: &routed.route.id,
+            group: routed.group.map_or("", |(_, g)| &g.balance.id),
+            listener: self.listener,
+        }
+    }
+}
+
+/// The filters themselves, without a connection: `explain` runs the same.
+pub(crate) fn apply(
+    heads: &mut Heads,
+    routed: &Routed<'_>,
+    who: &Who<'_>,
+) -> Result<Option<Answer>, Failure> {
+    let Heads {
+        request,
+        host,
+        path,
+        scratch,
+        ..
+    } = heads;
+    let facts = who.facts(host, path, routed);
+    for filter in &routed.route.filters {
+        match filter.request(request, &facts, scratch) {
+            Verdict::Continue => {}
+            Verdict::Answer(answer) => return Ok(Some(answer)),
+            Verdict::Fail(failure) => return Err(failure),
+        }
+    }
+    Ok(None)
+}

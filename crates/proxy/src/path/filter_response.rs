@@ -1,0 +1,35 @@
+//! Step 10: the same filters see the response, in reverse order. Never does
+//! I/O. Next: `reply`.
+
+use crate::client::Heads;
+use crate::exchange::Exchange;
+use crate::path::filter_request::Who;
+use crate::path::route::Routed;
+
+pub(crate) fn filter_response(x: &mut Exchange<'_>, routed: &Routed<'_>) {
+    if routed.route.filters.is_empty() {
+        return;
+    }
+    let who = Who {
+        client: x.address,
+        request_id: x.id.as_str(),
+        scheme: x.client.scheme,
+        listener: &x.listener.id,
+    };
+    let Heads {
+        request,
+        response,
+        host,
+        path,
+        scratch,
+        ..
+    } = &mut *x.client.heads;
+    let facts = who.facts(host, path, routed);
+    let exchange = filters::Exchange {
+        request,
+        facts: &facts,
+    };
+    for filter in routed.route.filters.iter().rev() {
+        filter.response(response, &exchange, scratch);
+    }
+}

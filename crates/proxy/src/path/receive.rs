@@ -1,0 +1,86 @@
+//! Step 3: the next request's head. Never looks at what it asks for.
+//! Next: `admit`.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use message::{Failure, Kind};
+use plan::Listener;
+use wire::h1::HeadError;
+
+use crate::client::Client;
+use crate::worker::Worker;
+
+pub(crate) enum Received {
+    Request,
+    /// The bytes are no acceptable request.
+    Refused(Failure),
+    /// The client is done, or was idle for too long.
+    Closed,
+}
+
+/// How long a connection without a request may still send one once the worker
+/// drains. A request that is already on its way is then still answered.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Waits for a request: for its first byte as long as the connection may be
+/// idle, then for the rest of its head as long as a head may take.
+pub(crate) async fn receive(
+    worker: &Worker,
+    listener: &Listener,
+    client: &mut Client,
+    is_first: bool,
+) -> Received {
+    client.heads.clear();
+    client
+        .outbound
+        .io()
+        .deadline
+        .silence(listener.write_timeout);
+    let idle = if is_first {
+        listener.header_timeout
+    } else {
+        listener.keep_alive_timeout
+    };
+    client.inbound.io().deadline.within(idle);
+    if !poll_fn(|cx| poll_first_byte(worker, client, cx)).await {
+        return Received::Closed;
+    }
+    if !is_first {
+        client.inbound.io().deadline.within(listener.header_timeout);
+    }
+    let heads = &mut *client.heads;
+    let inbound = &mut client.inbound;
+    let failure =
+        match poll_fn(|cx| inbound.poll_head(cx, &listener.limits, &mut heads.request)).await {
+            Ok(()) => return Received::Request,
+            Err(HeadError::Refused(failure)) => failure,
+            Err(HeadError::Stream { error, .. }) => match error.kind() {
+                ErrorKind::TimedOut => Kind::HeadTimeout.into(),
+                _ => Failure::new(Kind::ClientGone, "the client left within its request head"),
+            },
+        };
+    heads.forget_host();
+    Received::Refused(failure)
+}
+
+/// True once a byte of a request has arrived; false when none will.
+fn poll_first_byte(worker: &Worker, client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
+    loop {
+        client.inbound.skip_empty_lines();
+        if !matches!(client.inbound.buffered(), [] | [b'\r']) {
+            return Poll::Ready(true);
+        }
+        match client.inbound.poll_more(cx) {
+            Poll::Ready(Ok(n)) if n > 0 => {}
+            Poll::Ready(_) => return Poll::Ready(false),
+            Poll::Pending => break,
+        }
+    }
+    if worker.is_draining() {
+        client.inbound.io().deadline.no_later_than(GRACE);
+    }
+    Poll::Pending
+}

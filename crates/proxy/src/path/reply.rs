@@ -1,0 +1,244 @@
+//! Step 11: the answer goes to the client, at the client's pace: a backend's,
+//! a filter's, or Forebay's own about a failure. Never chooses what to answer.
+//! Next: `settle`.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use filters::Answer;
+use message::{Failure, Kind, Known, Method, Relay, Side, Sink, Source, Version};
+use tokio::net::TcpStream;
+use wire::h1::{
+    Announce, Encoder, Framing, Incoming, Outgoing, take_connection, write_response_head,
+};
+
+use crate::attempt::Attempt;
+use crate::client::Client;
+use crate::exchange::Exchange;
+use crate::refusal;
+use crate::stream::Stream;
+use crate::worker::Worker;
+
+/// How long a connection is kept after its last answer, so that a client still
+/// sending can read it.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Relays a backend's answer while whatever is left of the request goes up.
+pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Result<(), Failure> {
+    let framing = client_framing(x, attempt.framing);
+    if framing == Framing::UntilClose || !attempt.upload.is_done() {
+        x.keep_alive = false;
+    }
+    let sent_before = x.client.outbound.sent();
+    write_head(x, framing);
+    let mut down = Relay::default();
+    let mut encoder = Encoder::new(framing, Side::Client);
+    let result = poll_fn(|cx| poll_both(x, &mut attempt, &mut down, &mut encoder, cx)).await;
+    x.progress.response_bytes = encoder.written();
+    if result.is_err() && x.client.outbound.sent() == sent_before {
+        // The client has seen nothing of it: there is still time for an answer.
+        x.progress.head_sent = false;
+        x.progress.response_bytes = 0;
+    }
+    result?;
+    if attempt.upload.is_done() && attempt.conn.is_reusable() {
+        attempt.conn.rest();
+        let now = x.worker.clock.coarse().into_std();
+        x.worker.pool.give_back(attempt.conn, now);
+    }
+    Ok(())
+}
+
+/// The same body for this client: what has a length keeps it; what has none is
+/// chunked, or ends with the connection for HTTP/1.0.
+fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
+    match (framing, x.client.heads.request.version) {
+        (Framing::Empty | Framing::Length(_), _) => framing,
+        (_, Version::Http11) => Framing::Chunked,
+        (_, Version::Http10) => Framing::UntilClose,
+    }
+}
+
+/// Writes the response's head; it leaves with the first piece of body.
+fn write_head(x: &mut Exchange<'_>, framing: Framing) {
+    x.keep_alive &= !x.worker.is_draining();
+    let announce = match (x.keep_alive, x.client.heads.request.version) {
+        (false, _) => Announce::Close,
+        (true, Version::Http10) => Announce::KeepAlive,
+        (true, Version::Http11) => Announce::Nothing,
+    };
+    let head = &x.client.heads.response;
+    write_response_head(x.client.outbound.buffer(), head, framing, announce);
+    x.progress.status = head.status;
+    x.progress.head_sent = true;
+}
+
+fn poll_both(
+    x: &mut Exchange<'_>,
+    attempt: &mut Attempt<'_>,
+    down: &mut Relay,
+    encoder: &mut Encoder,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Failure>> {
+    let client = &mut *x.client;
+    let conn = &mut **attempt.conn;
+    if let Poll::Ready(Err(failure)) =
+        attempt
+            .upload
+            .poll(cx, &mut client.inbound, &mut client.body, conn)
+    {
+        return Poll::Ready(Err(failure));
+    }
+    let mut source = Incoming {
+        inbound: &mut conn.inbound,
+        body: &mut conn.body,
+    };
+    let mut sink = Outgoing {
+        outbound: &mut client.outbound,
+        encoder,
+    };
+    if let Poll::Ready(result) = down.poll(cx, &mut source, &mut sink) {
+        return Poll::Ready(result);
+    }
+    if attempt.upload.is_over() && client.body.is_end() && client.inbound.poll_gone(cx).is_ready() {
+        let detail = "the client left within the answer";
+        return Poll::Ready(Err(Failure::new(Kind::ClientGone, detail)));
+    }
+    Poll::Pending
+}
+
+/// Passes an interim response on (RFC 9110 section 15.2); HTTP/1.0 knows none.
+pub(crate) async fn interim(x: &mut Exchange<'_>) -> Result<(), Failure> {
+    let heads = &mut *x.client.heads;
+    if heads.response.status == 101 {
+        return Err(Failure::new(
+            Kind::BadResponse,
+            "the backend switches protocols unasked",
+        ));
+    }
+    if heads.request.version == Version::Http10 {
+        return Ok(());
+    }
+    take_connection(heads.response.version, &mut heads.response.fields);
+    heads.response.fields.remove(Known::ContentLength);
+    let out = x.client.outbound.buffer();
+    write_response_head(out, &heads.response, Framing::Empty, Announce::Nothing);
+    flush(x).await
+}
+
+async fn flush(x: &mut Exchange<'_>) -> Result<(), Failure> {
+    let mut encoder = Encoder::new(Framing::Empty, Side::Client);
+    let mut sink = Outgoing {
+        outbound: &mut x.client.outbound,
+        encoder: &mut encoder,
+    };
+    poll_fn(|cx| sink.poll_flush(cx)).await
+}
+
+/// Sends a filter's answer.
+pub(crate) async fn answer(x: &mut Exchange<'_>, answer: Answer) -> Result<(), Failure> {
+    let head = &mut x.client.heads.response;
+    head.clear();
+    head.status = answer.status;
+    for (name, value) in answer.fields.iter() {
+        head.fields.push(name.as_bytes(), value);
+    }
+    own(x, &answer.body).await
+}
+
+/// Tells the client about a failure, unless there is no client any more.
+pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<(), Failure> {
+    x.client.outbound.discard();
+    if matches!(failure.kind, Kind::ClientGone | Kind::ClientStalled) {
+        return Err(failure);
+    }
+    let heads = &mut *x.client.heads;
+    let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
+    let format = refusal::Format::wanted(accept);
+    let body = refusal::write(&failure, x.id.as_str(), format, &mut heads.response);
+    own(x, &body).await?;
+    Err(failure)
+}
+
+/// Sends an answer that Forebay makes itself. The rest of the request's body
+/// is skipped where it has arrived already; otherwise the connection ends, for
+/// waiting for it could take for ever.
+async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
+    x.keep_alive &= skip_body(x.client);
+    let status = x.client.heads.response.status;
+    let fields = &mut x.client.heads.response.fields;
+    let has_body = !matches!(status, 204 | 304) && x.client.heads.request.method != Method::Head;
+    if !matches!(status, 204 | 304) {
+        fields.push_with(Known::ContentLength, |text| {
+            text.extend_from_slice(body.len().to_string().as_bytes());
+        });
+    }
+    refusal::push_date(fields, x.worker.clock.unix_micros(x.worker.clock.now()));
+    let sent = if has_body { body } else { &[] };
+    let framing = Framing::Length(sent.len() as u64);
+    write_head(x, framing);
+    x.client.outbound.buffer().extend_from_slice(sent);
+    x.progress.response_bytes = sent.len() as u64;
+    flush(x).await
+}
+
+/// Takes what has arrived of the request's body; true if that is all of it.
+fn skip_body(client: &mut Client) -> bool {
+    let mut source = Incoming {
+        inbound: &mut client.inbound,
+        body: &mut client.body,
+    };
+    let mut cx = Context::from_waker(std::task::Waker::noop());
+    while !source.is_end() {
+        match source.poll_fill(&mut cx) {
+            Poll::Ready(Ok(())) => {
+                let n = source.available().len();
+                source.consume(n);
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => return false,
+        }
+    }
+    true
+}
+
+/// Ends a connection so that the client gets everything that was sent: what it
+/// still sends is read and thrown away for a while, since closing with unread
+/// bytes would make the kernel take back the answer (RFC 9112 section 9.6).
+pub(crate) async fn close(client: &mut Client) {
+    client.inbound.io().deadline.within(LINGER);
+    let _ = poll_fn(|cx| {
+        let mut ended = client.outbound.poll_shutdown(cx);
+        while let Poll::Ready(Ok(())) = ended {
+            let n = client.inbound.buffered().len();
+            client.inbound.consume(n);
+            match client.inbound.poll_more(cx) {
+                Poll::Ready(Ok(n)) if n > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => ended = Poll::Pending,
+            }
+        }
+        ended
+    })
+    .await;
+}
+
+/// Tells a client that the listener is full, without reading its request.
+pub(crate) async fn turn_away(
+    worker: Rc<Worker>,
+    stream: TcpStream,
+    peer: std::net::SocketAddr,
+    listener: usize,
+) {
+    let mut client = Client::new(&worker, Stream::Tcp(stream), peer, "http");
+    let current = worker.current();
+    let Some(options) = current.plan.listeners.get(listener) else {
+        return;
+    };
+    client.outbound.io().deadline.within(LINGER);
+    let mut x = Exchange::begin(&worker, &current, listener, options, &mut client);
+    let end = failure(&mut x, Kind::TooManyConnections.into()).await;
+    super::settle::settle(x, end);
+    close(&mut client).await;
+}

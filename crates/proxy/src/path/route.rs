@@ -1,0 +1,59 @@
+//! Step 5: the route the request belongs to. Never changes the request.
+//! Next: `filter_request`.
+
+use message::{Failure, Kind};
+use plan::{Group, Plan, Route, find_route};
+use routing::{Facts, Reasons, Silent};
+use wire::h1::Framing;
+
+use crate::client::Heads;
+use crate::exchange::Exchange;
+use crate::path::admit::Admitted;
+
+/// An admitted request with its route. Only `route` makes one, so nothing is
+/// forwarded that has not been admitted.
+pub(crate) struct Routed<'a> {
+    pub(crate) framing: Framing,
+    pub(crate) route: &'a Route,
+    /// The group the route points at, with its index; none where a filter answers.
+    pub(crate) group: Option<(usize, &'a Group)>,
+}
+
+pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Routed<'a>, Failure> {
+    let (index, routed) = find(x.plan, &x.client.heads, admitted, &mut Silent)?;
+    x.progress.route = Some(index);
+    Ok(routed)
+}
+
+/// The search itself, without a connection: `explain` makes the same one, with
+/// reasons.
+pub(crate) fn find<'a, R: Reasons>(
+    plan: &'a Plan,
+    heads: &Heads,
+    admitted: Admitted,
+    reasons: &mut R,
+) -> Result<(usize, Routed<'a>), Failure> {
+    let index = find_route(plan, &facts(heads), reasons).ok_or(Kind::NoRoute)?;
+    let route = plan.routes.get(index).ok_or(Kind::Internal)?;
+    let group = route.group.and_then(|g| Some((g, plan.groups.get(g)?)));
+    let framing = admitted.framing;
+    Ok((
+        index,
+        Routed {
+            framing,
+            route,
+            group,
+        },
+    ))
+}
+
+/// What routes look at.
+pub(crate) fn facts(heads: &Heads) -> Facts<'_> {
+    Facts {
+        host: &heads.host,
+        path: &heads.path,
+        method: heads.request.method,
+        method_text: heads.request.method_bytes(),
+        fields: &heads.request.fields,
+    }
+}

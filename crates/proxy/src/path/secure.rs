@@ -1,0 +1,13 @@
+//! Step 2: a socket becomes a client connection: as it is, since listeners
+//! speak plain HTTP. Never reads a request. Next: `receive`.
+
+use crate::client::Client;
+use crate::path::accept::Accepted;
+use crate::stream::Stream;
+use crate::worker::{Held, Worker};
+
+pub(crate) fn secure(worker: &Worker, accepted: Accepted) -> (Client, Held) {
+    let stream = Stream::Tcp(accepted.stream);
+    let client = Client::new(worker, stream, accepted.peer, "http");
+    (client, accepted.held)
+}

@@ -1,0 +1,118 @@
+//! Step 12: exactly once for every exchange, also for one that is dropped: the
+//! counters, the access log, the runtime log. Never does I/O. The end.
+
+use message::{Failure, Kind, Known, Side};
+use telemetry::Record;
+use tracing::{debug, error, warn};
+
+use crate::exchange::Exchange;
+
+/// Settles an exchange that has ended; true if its connection may carry on.
+pub(crate) fn settle(mut x: Exchange<'_>, end: Result<(), Failure>) -> bool {
+    x.progress.has_ended = true;
+    if let Err(failure) = end {
+        // Once the head is out, the status stands; without one, it says why.
+        if x.progress.status == 0 {
+            x.progress.status = failure.status();
+        }
+        // An answer that was cut short leaves the client nothing to go on with.
+        let is_answered = x.progress.head_sent && x.progress.status == failure.status();
+        x.keep_alive &= is_answered;
+        x.progress.failure = Some(failure);
+    }
+    x.keep_alive
+}
+
+/// What every exchange comes to.
+pub(crate) fn on_drop(x: &mut Exchange<'_>) {
+    if !x.take_settlement() {
+        return;
+    }
+    // Only the end of its worker drops an exchange before it has ended.
+    if !x.progress.has_ended {
+        x.progress.failure = Some(Kind::ShutDown.into());
+        if x.progress.status == 0 {
+            x.progress.status = Kind::ShutDown.status();
+        }
+    }
+    if let Some(failure) = &x.progress.failure {
+        note(x, failure);
+    }
+    record(x);
+}
+
+/// One line in the runtime log for each failure, at the level of whose it is.
+fn note(x: &Exchange<'_>, failure: &Failure) {
+    let request_id = x.id.as_str();
+    let backend = backend_of(x).map_or("", |(_, url)| url);
+    let client = x.address;
+    match failure.kind.side() {
+        _ if failure.kind == Kind::Internal => {
+            if failure.detail.starts_with("panic") {
+                x.worker.metrics.borrow_mut().panicked();
+            }
+            error!(request_id, %client, backend, %failure, "exchange failed");
+        }
+        Side::Client => debug!(request_id, %client, backend, %failure, "exchange failed"),
+        Side::Proxy if failure.kind == Kind::NoRoute => {
+            debug!(request_id, %client, %failure, "exchange failed")
+        }
+        Side::Proxy | Side::Upstream => {
+            warn!(request_id, %client, backend, %failure, "exchange failed")
+        }
+    }
+}
+
+/// The latest backend's number in the metrics and its URL.
+fn backend_of<'a>(x: &Exchange<'a>) -> Option<(u32, &'a str)> {
+    let (group, index) = x.progress.backend?;
+    let plan = x.plan;
+    let group = plan.groups.get(group)?;
+    let backend = group.balance.backends.get(index)?;
+    Some((*group.numbers.get(index)?, &backend.url))
+}
+
+fn record(x: &Exchange<'_>) {
+    let request = &x.client.heads.request;
+    let progress = &x.progress;
+    let plan = x.plan;
+    let route = progress
+        .route
+        .and_then(|i| Some((i as u32, &*plan.routes.get(i)?.id)));
+    let group = progress.backend.and_then(|(g, _)| plan.groups.get(g));
+    let record = Record {
+        started_unix_micros: x.started_unix_micros,
+        duration: x.elapsed(),
+        client: x.address,
+        peer: x.client.peer,
+        listener: &x.listener.id,
+        request_id: x.id.as_str(),
+        method: request.method,
+        method_text: request.method_bytes(),
+        scheme: x.client.scheme,
+        host: &x.client.heads.host,
+        target: request.target_bytes(),
+        version: request.version,
+        user_agent: request.fields.get(Known::UserAgent).unwrap_or_default(),
+        referer: request.fields.get(Known::Referer).unwrap_or_default(),
+        route,
+        group: group.map(|g| &*g.balance.id),
+        backend: backend_of(x),
+        status: progress.status,
+        failure: progress.failure.as_ref(),
+        request_bytes: x.client.body.received(),
+        response_bytes: progress.response_bytes,
+        attempts: progress.attempts,
+        reused: progress.reused,
+        connect_time: progress.connect_time,
+        head_time: progress.head_time,
+    };
+    let mut metrics = x.worker.metrics.borrow_mut();
+    metrics.exchange_settled(x.listener_index as u32);
+    metrics.client_idle(x.listener_index as u32);
+    metrics.record(&record);
+    drop(metrics);
+    if let (Some(sink), Some(log)) = (x.worker.access_log.borrow_mut().as_mut(), &plan.access_log) {
+        sink.push(&log.format, &record);
+    }
+}

@@ -1,0 +1,132 @@
+//! Sockets as the codecs see them: two halves, each with its deadline.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream, tcp, unix};
+use wire::io::{Input, Output};
+
+use crate::timers::{Deadline, Timers};
+
+/// A connected socket.
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// Sends small writes at once, and splits the socket into its halves.
+    pub(crate) fn split(self, timers: &Rc<Timers>) -> (Reader, Writer) {
+        let (read, write) = match self {
+            Stream::Tcp(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf::Tcp(read), WriteHalf::Tcp(write))
+            }
+            Stream::Unix(stream) => {
+                let (read, write) = stream.into_split();
+                (ReadHalf::Unix(read), WriteHalf::Unix(write))
+            }
+        };
+        (
+            Reader {
+                half: read,
+                deadline: timers.deadline(),
+            },
+            Writer {
+                half: write,
+                deadline: timers.deadline(),
+            },
+        )
+    }
+}
+
+enum ReadHalf {
+    Tcp(tcp::OwnedReadHalf),
+    Unix(unix::OwnedReadHalf),
+}
+
+enum WriteHalf {
+    Tcp(tcp::OwnedWriteHalf),
+    Unix(unix::OwnedWriteHalf),
+}
+
+pub(crate) struct Reader {
+    half: ReadHalf,
+    pub(crate) deadline: Deadline,
+}
+
+impl Input for Reader {
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        let result = match &mut self.half {
+            ReadHalf::Tcp(half) => poll_read(half, cx, into),
+            ReadHalf::Unix(half) => poll_read(half, cx, into),
+        };
+        match result {
+            Poll::Pending if self.deadline.has_passed(cx) => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Poll::Pending => Poll::Pending,
+            ready => {
+                self.deadline.progressed();
+                ready
+            }
+        }
+    }
+}
+
+fn poll_read<R: AsyncRead + Unpin>(
+    half: &mut R,
+    cx: &mut Context<'_>,
+    into: &mut Vec<u8>,
+) -> Poll<io::Result<usize>> {
+    tokio_util::io::poll_read_buf(Pin::new(half), cx, into)
+}
+
+pub(crate) struct Writer {
+    half: WriteHalf,
+    pub(crate) deadline: Deadline,
+}
+
+impl Output for Writer {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = match &mut self.half {
+            WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
+            WriteHalf::Unix(half) => poll_write(half, cx, pieces),
+        };
+        match result {
+            Poll::Pending if self.deadline.has_passed(cx) => {
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+            Poll::Pending => Poll::Pending,
+            ready => {
+                self.deadline.progressed();
+                ready
+            }
+        }
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.half {
+            WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
+            WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
+        }
+    }
+}
+
+fn poll_write<W: AsyncWrite + Unpin>(
+    half: &mut W,
+    cx: &mut Context<'_>,
+    pieces: &[IoSlice<'_>],
+) -> Poll<io::Result<usize>> {
+    match pieces {
+        [one] => Pin::new(half).poll_write(cx, one),
+        several => Pin::new(half).poll_write_vectored(cx, several),
+    }
+}

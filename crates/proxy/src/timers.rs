@@ -1,0 +1,220 @@
+//! Deadlines without a timer per request.
+//!
+//! Each half of a connection owns a slot with its deadline. Setting one is a
+//! store into memory; a single ticker per worker looks at all of them a few
+//! times a second and wakes the tasks whose deadline has passed. Timeouts are
+//! therefore up to one `TICK` late, which no timeout of a proxy minds.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How often deadlines are looked at.
+pub(crate) const TICK: Duration = Duration::from_millis(50);
+
+/// No deadline.
+const NEVER: u64 = u64::MAX;
+
+/// The deadlines of one worker. Times are milliseconds since its start.
+pub(crate) struct Timers {
+    start: Instant,
+    now: Cell<u64>,
+    slots: RefCell<Vec<Slot>>,
+    free: RefCell<Vec<usize>>,
+}
+
+struct Slot {
+    at: u64,
+    /// Re-armed at each wait: silence for so long is a timeout; 0 for none.
+    silence: u64,
+    waker: Option<Waker>,
+}
+
+impl Slot {
+    const UNSET: Slot = Slot {
+        at: NEVER,
+        silence: 0,
+        waker: None,
+    };
+}
+
+impl Timers {
+    pub(crate) fn new() -> Rc<Self> {
+        Rc::new(Self {
+            start: Instant::now(),
+            now: Cell::new(0),
+            slots: RefCell::default(),
+            free: RefCell::default(),
+        })
+    }
+
+    /// Advances the coarse clock and wakes every task whose deadline has passed.
+    pub(crate) fn tick(&self) {
+        let now = self.start.elapsed().as_millis() as u64;
+        self.now.set(now);
+        for slot in self.slots.borrow_mut().iter_mut().filter(|s| s.at <= now) {
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    /// Wakes every task that waits with a slot, whatever its deadline.
+    pub(crate) fn wake_all(&self) {
+        for slot in self.slots.borrow_mut().iter_mut() {
+            if let Some(waker) = slot.waker.take() {
+                waker.wake();
+            }
+        }
+    }
+
+    pub(crate) fn deadline(self: &Rc<Self>) -> Deadline {
+        let slot = self.free.borrow_mut().pop().unwrap_or_else(|| {
+            let mut slots = self.slots.borrow_mut();
+            slots.push(Slot::UNSET);
+            slots.len() - 1
+        });
+        Deadline {
+            timers: Rc::clone(self),
+            slot,
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(NEVER)
+}
+
+/// The deadline of one half of a connection.
+pub(crate) struct Deadline {
+    timers: Rc<Timers>,
+    slot: usize,
+}
+
+impl Deadline {
+    fn with<T>(&self, f: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        self.timers.slots.borrow_mut().get_mut(self.slot).map(f)
+    }
+
+    /// Everything from now on must be done within `time`.
+    pub(crate) fn within(&self, time: Duration) {
+        let at = self.timers.now.get().saturating_add(millis(time));
+        self.with(|slot| {
+            slot.at = at;
+            slot.silence = 0;
+        });
+    }
+
+    /// The deadline is at most `time` away.
+    pub(crate) fn no_later_than(&self, time: Duration) {
+        let at = self.timers.now.get().saturating_add(millis(time));
+        self.with(|slot| slot.at = slot.at.min(at));
+    }
+
+    /// From now on no single wait may take longer than `time`.
+    pub(crate) fn silence(&self, time: Duration) {
+        let silence = millis(time);
+        self.with(|slot| {
+            slot.at = NEVER;
+            slot.silence = silence;
+        });
+    }
+
+    /// There is no deadline any more.
+    pub(crate) fn clear(&self) {
+        self.with(|slot| {
+            slot.at = NEVER;
+            slot.silence = 0;
+        });
+    }
+
+    /// Something moved.
+    pub(crate) fn progressed(&self) {
+        self.with(|slot| {
+            if slot.silence > 0 {
+                slot.at = NEVER;
+            }
+        });
+    }
+
+    /// The deadline has passed; if not, the task is woken when it does.
+    pub(crate) fn has_passed(&self, cx: &Context<'_>) -> bool {
+        let now = self.timers.now.get();
+        self.with(|slot| {
+            if slot.at == NEVER && slot.silence > 0 {
+                slot.at = now.saturating_add(slot.silence);
+            }
+            if slot.at <= now {
+                return true;
+            }
+            match &mut slot.waker {
+                Some(waker) if waker.will_wake(cx.waker()) => {}
+                waker => *waker = Some(cx.waker().clone()),
+            }
+            false
+        })
+        .unwrap_or(false)
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.with(|slot| *slot = Slot::UNSET);
+        self.timers.free.borrow_mut().push(self.slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+
+    #[tokio::test(start_paused = true)]
+    async fn deadlines_pass_on_the_coarse_clock() {
+        let timers = Timers::new();
+        let deadline = timers.deadline();
+        let cx = Context::from_waker(Waker::noop());
+        assert!(!deadline.has_passed(&cx));
+        deadline.within(Duration::from_secs(1));
+        tokio::time::advance(Duration::from_millis(999)).await;
+        timers.tick();
+        assert!(!deadline.has_passed(&cx));
+        tokio::time::advance(Duration::from_millis(1)).await;
+        timers.tick();
+        assert!(deadline.has_passed(&cx));
+        deadline.clear();
+        assert!(!deadline.has_passed(&cx));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_measured_from_the_last_progress() {
+        let timers = Timers::new();
+        let deadline = timers.deadline();
+        let cx = Context::from_waker(Waker::noop());
+        deadline.silence(Duration::from_secs(1));
+        for _ in 0..3 {
+            assert!(!deadline.has_passed(&cx));
+            tokio::time::advance(Duration::from_millis(900)).await;
+            timers.tick();
+            assert!(!deadline.has_passed(&cx));
+            deadline.progressed();
+        }
+        assert!(!deadline.has_passed(&cx));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        timers.tick();
+        assert!(deadline.has_passed(&cx));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn slots_are_reused() {
+        let timers = Timers::new();
+        let slot = timers.deadline().slot;
+        let again = timers.deadline();
+        assert_eq!(again.slot, slot);
+        assert_eq!(timers.slots.borrow().len(), 1);
+        drop(again);
+    }
+}
