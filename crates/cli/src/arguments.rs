@@ -1,0 +1,103 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// A reverse proxy and load balancer that says what it does and why.
+#[derive(Parser)]
+#[command(
+    name = "forebay",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Try it:      forebay demo
+One backend: forebay run --listen 127.0.0.1:8080 --to http://127.0.0.1:3000
+From a file: forebay check -c forebay.yaml && forebay run -c forebay.yaml
+
+Exit status: 0 when all is well, 1 for a refused configuration or a failed start, 2 for a wrong command line."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve: from a configuration file, or straight to one or more backends.
+    Run(RunOptions),
+    /// Serve a demonstration: a proxy with three small backends, one of them slow.
+    Demo(DemoOptions),
+    /// Check a configuration and show everything that is wrong with it.
+    Check(FileOption),
+    /// Show the decided plan, or what would become of one request and why.
+    Explain(ExplainOptions),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Print the reference of every configuration key, in Markdown.
+    Reference,
+    /// Print the version.
+    Version,
+}
+
+#[derive(Args)]
+pub(crate) struct FileOption {
+    /// The configuration: YAML, or JSON or TOML by the file's extension.
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct RunOptions {
+    /// The configuration: YAML, or JSON or TOML by the file's extension.
+    #[arg(short, long = "config", value_name = "FILE", required_unless_present = "to", conflicts_with_all = ["listen", "to"])]
+    pub(crate) config: Option<PathBuf>,
+    /// Without a file: where to listen.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+    /// Without a file: a backend, such as http://127.0.0.1:3000. Give it again for each further one.
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Vec<String>,
+    /// Worker threads, over what the file says.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+    /// The access log, over what the file says: off, - for standard output, or a file.
+    #[arg(long, value_name = "off|-|FILE")]
+    pub(crate) access_log: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct DemoOptions {
+    /// Where the proxy listens; port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Args)]
+pub(crate) struct ExplainOptions {
+    #[command(flatten)]
+    pub(crate) file: FileOption,
+    /// The request's method.
+    #[arg(
+        short = 'X',
+        long,
+        value_name = "METHOD",
+        default_value = "GET",
+        requires = "url"
+    )]
+    pub(crate) method: String,
+    /// A header field of the request; give it again for each further one.
+    #[arg(
+        short = 'H',
+        long = "header",
+        value_name = "NAME: VALUE",
+        requires = "url"
+    )]
+    pub(crate) headers: Vec<String>,
+    /// Where the request comes from.
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1", requires = "url")]
+    pub(crate) client: std::net::IpAddr,
+    /// The URL of a request to follow, such as http://example.com/api/x or just /api/x.
+    pub(crate) url: Option<String>,
+}

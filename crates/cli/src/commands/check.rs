@@ -1,0 +1,27 @@
+//! `forebay check`.
+
+use std::process::ExitCode;
+
+use crate::arguments::FileOption;
+use crate::commands::print;
+use crate::{REFUSED, files};
+
+pub(crate) fn check(options: &FileOption) -> ExitCode {
+    let Some(plan) = files::load(&options.config) else {
+        return ExitCode::from(REFUSED);
+    };
+    let backends: usize = plan.groups.iter().map(|g| g.balance.backends.len()).sum();
+    print(&format!(
+        "{} is fine: {}, {}, {} with {}\n",
+        options.config.display(),
+        count(plan.listeners.len(), "listener"),
+        count(plan.routes.len(), "route"),
+        count(plan.groups.len(), "group"),
+        count(backends, "backend"),
+    ))
+}
+
+fn count(n: usize, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{n} {what}{s}")
+}

@@ -1,0 +1,116 @@
+//! `forebay explain`.
+#![expect(clippy::print_stderr, reason = "the program owns the terminal")]
+#![expect(clippy::disallowed_methods, reason = "the program supplies the time")]
+
+use std::fmt::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use forebay::{Explanation, Plan, Question};
+
+use crate::arguments::ExplainOptions;
+use crate::commands::print;
+use crate::{REFUSED, files};
+
+pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
+    let Some(plan) = files::load(&options.file.config) else {
+        return ExitCode::from(REFUSED);
+    };
+    let Some(url) = &options.url else {
+        return print(&plan.to_string());
+    };
+    let fields = match fields(&options.headers) {
+        Ok(fields) => fields,
+        Err(header) => {
+            eprintln!("error: `{header}` is not a header field; write -H 'Name: value'");
+            return ExitCode::from(2);
+        }
+    };
+    let (host, target) = host_and_target(url);
+    let head = forebay::request_head(&options.method, target, host, &fields);
+    let micros = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let question = Question {
+        head: &head,
+        client: SocketAddr::new(options.client, 0),
+        listener: 0,
+        unix_micros: micros.map_or(0, |d| d.as_micros() as u64),
+        random: (0, 0),
+    };
+    let mut text = String::new();
+    // Writing into memory does not fail.
+    let _ = show(&mut text, &plan, &forebay::explain(&plan, &question));
+    print(&text)
+}
+
+fn fields(headers: &[String]) -> Result<Vec<(String, String)>, &String> {
+    let split = |header: &'_ String| {
+        let (name, value) = header.split_once(':')?;
+        Some((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    headers.iter().map(|h| split(h).ok_or(h)).collect()
+}
+
+/// `http://host/path` or `/path`, which goes to localhost.
+fn host_and_target(url: &str) -> (&str, &str) {
+    let rest = match url.split_once("://") {
+        Some((_, rest)) => rest,
+        None if url.starts_with('/') => return ("localhost", url),
+        None => url,
+    };
+    match rest.find(['/', '?']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    }
+}
+
+fn show(out: &mut String, plan: &Plan, explanation: &Explanation) -> fmt::Result {
+    writeln!(
+        out,
+        "host \"{}\", path \"{}\"",
+        explanation.host, explanation.path
+    )?;
+    let id = |i: usize| plan.routes.get(i).map_or("", |r| &*r.id);
+    match explanation.route {
+        Some(i) => writeln!(out, "route {}", id(i))?,
+        None if explanation.misses.is_empty() => {}
+        None => writeln!(out, "no route matches")?,
+    }
+    for (i, why) in &explanation.misses {
+        writeln!(out, "  not {}: {why}", id(*i))?;
+    }
+    if let Some(group) = explanation.group.and_then(|g| plan.groups.get(g)) {
+        writeln!(
+            out,
+            "group {}, {}",
+            group.balance.id, group.balance.strategy
+        )?;
+    }
+    for candidate in &explanation.candidates {
+        let mark = if candidate.is_chosen { "->" } else { "  " };
+        writeln!(out, "  {mark} {} ({})", candidate.url, candidate.note)?;
+    }
+    if let Some(answer) = &explanation.answer {
+        writeln!(out, "the route answers itself: status {}", answer.status)?;
+        for (name, value) in answer.fields.iter() {
+            writeln!(out, "  {name}: {}", value.escape_ascii())?;
+        }
+    }
+    if !explanation.upstream.is_empty() {
+        writeln!(out, "the backend would get:")?;
+        for line in String::from_utf8_lossy(&explanation.upstream)
+            .trim_end()
+            .lines()
+        {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    if let Some(failure) = &explanation.failure {
+        writeln!(
+            out,
+            "the client would get: {} ({failure})",
+            failure.status()
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! The program `forebay`: arguments, files, environment, signals and what is
+//! printed. Everything else is in the library.
+
+mod arguments;
+mod commands;
+mod files;
+mod logging;
+mod signals;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::Parser;
+
+/// A refused configuration, or a Forebay that could not start.
+const REFUSED: u8 = 1;
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run(options) => commands::run::run(&options),
+        Command::Demo(options) => commands::demo::demo(&options),
+        Command::Check(options) => commands::check::check(&options),
+        Command::Explain(options) => commands::explain::explain(&options),
+        Command::Schema => commands::print_schema(),
+        Command::Reference => commands::print_reference(),
+        Command::Version => commands::print_version(),
+    }
+}

@@ -1,0 +1,257 @@
+//! `forebay check`, `explain`, `reference` and the exit codes, through the real
+//! program; and that examples and docs are true.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn forebay(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_forebay"))
+        .args(arguments)
+        .env_remove("FOREBAY_NO_SUCH_VARIABLE")
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Line and message of every problem in an output.
+fn problems(output: &Output) -> Vec<(usize, String)> {
+    let shown = text(&output.stderr);
+    let lines: Vec<&str> = shown.lines().collect();
+    let pairs = lines
+        .windows(2)
+        .filter(|pair| pair[1].trim_start().starts_with("--> "));
+    pairs
+        .map(|pair| {
+            (
+                pair[1].rsplit(':').nth(1).unwrap().parse().unwrap(),
+                pair[0].to_owned(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn every_one_of_many_mistakes_is_reported_in_one_run_at_its_line() {
+    let output = forebay(&["check", "-c", &fixture("twenty-mistakes.yaml")]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = [
+        (2, "no key \"adress\""),
+        (3, "an integer from 1 to 10000000, found the text \"many\""),
+        (4, "a duration such as `30s`, found the integer 10"),
+        (5, "a duration such as `30s`, found the text \"10 parsecs\""),
+        (6, "a size such as `64KiB`"),
+        (7, "an IP address or network"),
+        (8, "an integer from 1 to 1024, found the integer 0"),
+        (9, "a duration such as `30s`, found the text \"-5s\""),
+        (10, "one of `specific` or `ordered`"),
+        (13, "a path such as `/health`"),
+        (14, "there is no backend group `wbe`"),
+        (15, "the route `a` is defined twice"),
+        (16, "a request method"),
+        (19, "an integer from 200 to 599"),
+        (20, "the route `c` leads nowhere"),
+        (23, "unknown variable `${hots}`"),
+        (26, "one of `round_robin`"),
+        (28, "TLS to backends"),
+        (29, "a backend URL"),
+        (30, "an integer from 0 to 1000, found the integer -1"),
+        (31, "the backend group `empty` has no backends"),
+        (34, "expected `true` or `false`"),
+        (35, "a number from 0 to 1"),
+        (
+            36,
+            "the environment variable `FOREBAY_NO_SUCH_VARIABLE` is not set",
+        ),
+    ];
+    let found = problems(&output);
+    assert_eq!(found.len(), expected.len(), "{}", text(&output.stderr));
+    for ((line, message), (expected_line, words)) in found.iter().zip(expected) {
+        assert_eq!(*line, expected_line, "{message}");
+        assert!(message.contains(words), "line {line}: {message}");
+    }
+    let shown = text(&output.stderr);
+    for help in [
+        "did you mean `address`?",
+        "did you mean `ordered`?",
+        "did you mean `round_robin`?",
+        "did you mean `${host}`?",
+    ] {
+        assert!(shown.contains(help), "{help}");
+    }
+}
+
+#[test]
+fn the_sample_of_the_first_source_loads_but_for_its_certificate() {
+    let output = forebay(&["check", "-c", &fixture("source-000.yaml")]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors: Vec<_> = problems(&output)
+        .into_iter()
+        .filter(|(_, m)| m.starts_with("error"))
+        .collect();
+    assert_eq!(
+        errors,
+        [(
+            3,
+            "error: TLS is not available in this version of Forebay".to_owned()
+        )]
+    );
+
+    let sample = std::fs::read_to_string(fixture("source-000.yaml")).unwrap();
+    let plain: String = sample
+        .lines()
+        .filter(|l| !l.contains("_file:"))
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let file = std::env::temp_dir().join(format!("forebay-plain-{}.yaml", std::process::id()));
+    std::fs::write(&file, plain).unwrap();
+    let output = forebay(&["check", "-c", file.to_str().unwrap()]);
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        problems(&output)
+            .iter()
+            .all(|(_, m)| m.starts_with("warning"))
+    );
+}
+
+#[test]
+fn every_example_is_fine() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let output = forebay(&["check", "-c", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+        seen += 1;
+    }
+    assert!(seen >= 10);
+}
+
+#[test]
+fn the_reference_page_is_what_the_program_prints() {
+    let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
+    let printed = text(&forebay(&["reference"]).stdout);
+    assert!(
+        page == printed,
+        "run: cargo run -p forebay-cli -- reference > docs/configuration.md"
+    );
+}
+
+#[test]
+fn the_schema_is_json_and_names_the_defaults() {
+    let schema: serde_json::Value = serde_json::from_slice(&forebay(&["schema"]).stdout).unwrap();
+    assert_eq!(
+        schema["$schema"],
+        "https://json-schema.org/draft/2020-12/schema"
+    );
+    let text = schema.to_string();
+    for word in [
+        "max_connections_per_host",
+        "round_robin",
+        "additionalProperties",
+        "30s",
+    ] {
+        assert!(text.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_access_log_page_names_every_variable() {
+    let page = std::fs::read_to_string(root().join("docs/access-log.md")).unwrap();
+    for (name, _) in forebay::ACCESS_LOG_VARIABLES {
+        assert!(page.contains(&format!("| `{name}` |")), "{name}");
+    }
+}
+
+#[test]
+fn exit_codes() {
+    for (arguments, code) in [
+        (&["version"][..], 0),
+        (&["--version"], 0),
+        (&["--help"], 0),
+        (&["run", "--help"], 0),
+        (&[], 2),
+        (&["fly"], 2),
+        (&["run"], 2),
+        (&["check"], 2),
+        (&["run", "-c", "x", "--to", "http://127.0.0.1:1"], 2),
+        (&["check", "-c", "/no/such/file.yaml"], 1),
+        (&["run", "--to", "ftp://x"], 1),
+        (
+            &[
+                "run",
+                "--to",
+                "http://127.0.0.1:1",
+                "--listen",
+                "256.0.0.1:1",
+            ],
+            1,
+        ),
+    ] {
+        let output = forebay(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            text(&output.stderr)
+        );
+        assert!(code == 0 || !output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn explain_says_which_route_and_why_not_the_others() {
+    let example = root().join("examples/static-and-api.yaml");
+    let example = example.to_str().unwrap();
+    let output = forebay(&[
+        "explain",
+        "-c",
+        example,
+        "-X",
+        "DELETE",
+        "-H",
+        "X-Beta: 0",
+        "http://www.example.com/api/orders/7?x=y",
+    ]);
+    assert_eq!(output.status.code(), Some(0));
+    let shown = text(&output.stdout);
+    for words in [
+        "route api-writes",
+        "not api: every condition holds, but another route comes first",
+        "not beta: ",
+        "not docs: host is www.example.com",
+        "group orders, round_robin",
+        "-> http://127.0.0.1:3100",
+        "DELETE /api/orders/7?x=y HTTP/1.1",
+        "X-Forwarded-For: 127.0.0.1",
+    ] {
+        assert!(shown.contains(words), "{words}\n{shown}");
+    }
+    let refused = text(&forebay(&["explain", "-c", example, "/%2e%2e/x"]).stdout);
+    assert!(
+        refused.contains("the client would get: 400 (invalid_path"),
+        "{refused}"
+    );
+    let missed = text(&forebay(&["explain", "-c", example, "-X", "POST", "/static/x"]).stdout);
+    assert!(
+        missed.contains("no route matches") && missed.contains("not static: method is POST"),
+        "{missed}"
+    );
+    let plan = text(&forebay(&["explain", "-c", example]).stdout);
+    assert!(
+        plan.contains("listeners:") && plan.contains("api: path /api/* -> group app"),
+        "{plan}"
+    );
+}

@@ -1,0 +1,47 @@
+//! Forebay as a library: the same engine as the program's.
+//!
+//! ```no_run
+//! let read = forebay::read("forebay.yaml", "server: { address: 127.0.0.1:0 }", &|_| None);
+//! let Some(plan) = read.plan else {
+//!     eprint!("{}", read.problems.render(false));
+//!     return;
+//! };
+//! let running = forebay::start(std::sync::Arc::new(plan)).expect("the port is free");
+//! println!("serving at {:?}", running.addresses());
+//! running.drain(std::time::Duration::from_secs(30));
+//! ```
+
+use config::Problems;
+
+pub use config::{reference, schema};
+pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route};
+pub use proxy::{
+    Candidate, Explanation, Question, Running, StartFault, explain, request_head, start,
+};
+pub use telemetry::{
+    FORMAT_VARIABLES as ACCESS_LOG_VARIABLES, LogHandle, LogWriter, OpenFault, Output,
+};
+
+/// What came of a configuration.
+pub struct Read {
+    /// None when there is at least one error among the problems.
+    pub plan: Option<Plan>,
+    /// Errors and warnings, each at its place in the text.
+    pub problems: Problems,
+}
+
+/// Reads and compiles a configuration. The extension of `name` chooses the
+/// format: `.json`, `.toml`, and YAML for everything else; `env` looks up the
+/// variables of `${env:NAME}`. Opens and starts nothing.
+pub fn read(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Read {
+    let config::Reading {
+        settings,
+        mut problems,
+        parsed,
+    } = config::read(name, text, env);
+    let living = upstream::Living::new();
+    let plan = parsed
+        .then(|| plan::compile(&settings, &mut problems, &living))
+        .flatten();
+    Read { plan, problems }
+}
