@@ -1,0 +1,179 @@
+"""The configuration each proxy gets: the same features, written its own way.
+
+All keep connections alive on both sides, keep the client's Host, add X-Forwarded-For, stream
+uploads, run on one thread, and write no access log unless the row asks for one.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a proxy is to listen and send, and where it may write."""
+
+    port: int
+    origin_port: int
+    folder: Path
+    access_log: bool
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "access.log"
+
+
+def forebay(site: Site) -> str:
+    output = str(site.log_file) if site.access_log else "off"
+    return f"""\
+workers: 1
+server: {{address: "127.0.0.1:{site.port}", max_connections: 20000}}
+routes: [{{id: all, path: "/*", backend_group: origin}}]
+backend_groups:
+  - id: origin
+    backends: [{{url: "http://127.0.0.1:{site.origin_port}"}}]
+    connection_pool: {{max_connections_per_host: 2000, max_idle_connections: 2000}}
+telemetry: {{access_log: {{output: "{output}"}}, metrics: {{enabled: true, port: 0}}}}
+"""
+
+
+def nginx(site: Site) -> str:
+    user = "user root;" if os.getuid() == 0 else ""
+    log = f"{site.log_file} combined" if site.access_log else "off"
+    temporary = "".join(
+        f"    {kind}_temp_path {site.folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""\
+{user}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {site.folder}/nginx.pid;
+error_log {site.folder}/error.log warn;
+events {{ worker_connections 10000; }}
+http {{
+{temporary}
+    access_log {log};
+    keepalive_requests 100000000;
+    client_max_body_size 0;
+    upstream origin {{
+        server 127.0.0.1:{site.origin_port};
+        keepalive 512;
+        keepalive_requests 100000000;
+    }}
+    server {{
+        listen 127.0.0.1:{site.port} backlog=4096;
+        location / {{
+            proxy_pass http://origin;
+            proxy_http_version 1.1;
+            proxy_request_buffering off;
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        }}
+    }}
+}}
+"""
+
+
+def haproxy(site: Site) -> str:
+    # HAProxy has no log files of its own: its standard output is one here.
+    target, lines = ("log stdout format raw local0", "log global\n    option httplog") if site.access_log else ("", "")
+    return f"""\
+global
+    nbthread 1
+    maxconn 9000
+    {target}
+defaults
+    mode http
+    {lines}
+    timeout connect 5s
+    timeout client 75s
+    timeout server 75s
+    option forwardfor
+    http-reuse always
+frontend front
+    bind 127.0.0.1:{site.port} backlog 4096
+    default_backend origin
+backend origin
+    server origin 127.0.0.1:{site.origin_port}
+"""
+
+
+def envoy(site: Site) -> str:
+    router = {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}
+    log = {
+        "name": "envoy.access_loggers.file",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+            "path": str(site.log_file),
+        },
+    }
+    http = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bench",
+        # The two together add X-Forwarded-For.
+        "use_remote_address": True,
+        "skip_xff_append": False,
+        "access_log": [log] if site.access_log else [],
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        "route_config": {
+            "virtual_hosts": [{
+                "name": "all",
+                "domains": ["*"],
+                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "origin", "timeout": "60s"}}],
+            }],
+        },
+    }
+    enough = 100_000
+    limits = ("max_connections", "max_pending_requests", "max_requests", "max_retries")
+    cluster = {
+        "name": "origin",
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "circuit_breakers": {"thresholds": [{limit: enough for limit in limits}]},
+        "load_assignment": {
+            "cluster_name": "origin",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": envoy_address(site.origin_port)}}]}],
+        },
+    }
+    listener = {
+        "name": "front",
+        "address": envoy_address(site.port),
+        "tcp_backlog_size": 4096,
+        "filter_chains": [{
+            "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": http}],
+        }],
+    }
+    return json.dumps({"static_resources": {"listeners": [listener], "clusters": [cluster]}}, indent=1)
+
+
+def envoy_address(port: int) -> dict:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+def caddy(site: Site) -> str:
+    proxy = {
+        "handler": "reverse_proxy",
+        "upstreams": [{"dial": f"127.0.0.1:{site.origin_port}"}],
+        "transport": {"protocol": "http", "keep_alive": {"max_idle_conns_per_host": 2000}},
+    }
+    server = {
+        "listen": [f"127.0.0.1:{site.port}"],
+        "automatic_https": {"disable": True},
+        "routes": [{"handle": [proxy]}],
+    }
+    # Errors go to standard error; the access log, if any, to its own file.
+    logs = {"default": {"level": "WARN", "exclude": ["http.log.access"]}}
+    if site.access_log:
+        server["logs"] = {}
+        logs["access"] = {
+            "writer": {"output": "file", "filename": str(site.log_file), "roll": False},
+            "include": ["http.log.access"],
+        }
+    return json.dumps({
+        "admin": {"disabled": True, "config": {"persist": False}},
+        "logging": {"logs": logs},
+        "apps": {"http": {"servers": {"front": server}}},
+    }, indent=1)

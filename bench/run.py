@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""Measures Forebay beside nginx, HAProxy, Envoy and Caddy. See README.md in this folder."""
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import load
+import measure
+import peers
+import report
+from peers import Absent, Contender, Running
+from processes import Dead, Process, read
+from rows import ROWS, Row
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target")
+OURS = "forebay"
+QUICK_ROWS = "small,large,many"
+
+
+def main() -> None:
+    options = arguments()
+    if not {measure.PROXY_CORE, measure.LOAD_CORE} <= os.sched_getaffinity(0):
+        sys.exit("two cores are needed: one for the proxy, one for the load")
+    # An end from outside unwinds like Ctrl-C, so that everything started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    if options.install:
+        install_tools()
+    if not shutil.which("wrk"):
+        sys.exit("wrk is missing; install it with: apt-get install wrk (or run with --install)")
+    contenders, absent = find(options)
+    for missing in absent:
+        say(f"{missing.name} is absent: {missing.reason}")
+    if not contenders:
+        sys.exit("nothing to measure")
+    origin_program = build_origin(options.origin)
+    results = describe(options, contenders, absent)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-")))
+        origin = stack.enter_context(
+            Process([str(origin_program), "--listen", "127.0.0.1:0"], measure.LOAD_CORE, folder, "origin")
+        )
+        origin_port = int(origin.first_line().rpartition(":")[2])
+        bench = Bench(options, contenders, origin_port, folder)
+        try:
+            for row in options.rows:
+                results["rows"].append(bench.run(row))
+        finally:
+            # Rows that are done are kept, whatever became of the rest; without any, the last results are.
+            results["configs"] = bench.configs
+            if results["rows"]:
+                write(results, options.out)
+    sys.stdout.reconfigure(encoding="utf-8")
+    print(report.markdown(results))
+
+
+class Bench:
+    """Runs rows, one after the other."""
+
+    def __init__(self, options: argparse.Namespace, contenders: list[Contender], origin_port: int, folder: Path):
+        self.options = options
+        self.contenders = contenders
+        self.origin_port = origin_port
+        self.folder = folder
+        #: The configuration each proxy got, as written in the last row.
+        self.configs: dict[str, str] = {}
+
+    def run(self, row: Row) -> dict:
+        say(f"== {row.name}: {row.title}")
+        contenders = self.contenders
+        if row.kind == "drain":
+            contenders = [one for one in contenders if one.proxy.drain_signal]
+        cells = {one.name: {"rounds": []} for one in contenders}
+        if row.kind == "load":
+            self.run_load(row, contenders, cells)
+        else:
+            self.run_fresh(row, contenders, cells)
+        command = "" if row.kind == "drain" else shown(
+            shlex.join(["taskset", "-c", str(measure.LOAD_CORE), *load.command(row, "PORT", self.options.seconds)])
+        )
+        return {"name": row.name, "title": row.title, "kind": row.kind, "command": command, "cells": cells}
+
+    def run_load(self, row: Row, contenders: list[Contender], cells: dict) -> None:
+        """All are started first, then measured in turn, round after round."""
+        with ExitStack() as stack:
+            started = [one for one in (self.try_start(one, row, cells, stack) for one in contenders) if one]
+            for number in range(self.options.warm_ups + self.options.rounds):
+                warm_up = number < self.options.warm_ups
+                seconds = self.options.warm_up_seconds if warm_up else self.options.seconds
+                # Nobody is always first, or always after the same one.
+                turn = number % len(started) if started else 0
+                for running in started[turn:] + started[:turn]:
+                    entry = attempt(lambda: measure.loaded(running, row, seconds, self.folder))
+                    record(cells, running.name, entry, warm_up)
+
+    def run_fresh(self, row: Row, contenders: list[Contender], cells: dict) -> None:
+        """Every round starts a process of its own."""
+        for _ in range(self.options.rounds):
+            for contender in contenders:
+                with ExitStack() as stack:
+                    running = self.try_start(contender, row, cells, stack)
+                    if running:
+                        record(cells, contender.name, attempt(lambda: self.fresh(running, row)), warm_up=False)
+
+    def fresh(self, running: Running, row: Row) -> dict:
+        if row.kind == "drain":
+            return measure.drained(running, row, self.options.seconds)
+        return measure.remembered(running, row, self.options.seconds, self.folder)
+
+    def try_start(self, contender: Contender, row: Row, cells: dict, stack: ExitStack) -> Running | None:
+        try:
+            running = contender.start(self.origin_port, self.folder, measure.PROXY_CORE, row.access_log)
+        except (Dead, OSError) as error:
+            record(cells, contender.name, {"died": f"did not start: {error}"}, warm_up=False)
+            return None
+        stack.callback(running.stop)
+        proxy = contender.proxy
+        file = running.site.folder / proxy.config_file
+        self.configs[contender.name] = f"# {shlex.join(running.process.command)}\n{file.read_text()}"
+        return running
+
+
+def attempt(work: Callable[[], dict]) -> dict:
+    """The round's numbers, or how it died: one proxy's trouble is not the others'."""
+    try:
+        return work()
+    except (Dead, OSError) as error:
+        return {"died": str(error)}
+
+
+def record(cells: dict, name: str, entry: dict, warm_up: bool) -> None:
+    cells[name]["rounds"].append({"warm_up": warm_up, **entry})
+    if "us_per_request" in entry:
+        shown = f"{entry['us_per_request']:7.2f} us/request  {entry['requests_per_second']:9,.0f} requests/s"
+    else:
+        shown = ", ".join(f"{key} {value}" for key, value in entry.items() if key != "notes")
+    notes = "  ".join(["", *entry.get("notes", []), *(["(warm-up)"] if warm_up else [])])
+    say(f"  {name:12} {shown}{notes}")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench/run.py", description=__doc__)
+    parser.add_argument("--rows", default="all", help=f"which, by comma: {', '.join(row.name for row in ROWS)}")
+    parser.add_argument("--only", help="which proxies, by comma; the --also ones are always in")
+    parser.add_argument("--quick", action="store_true",
+                        help="forebay, nginx and haproxy; 1 s of warm-up, 3 rounds of 2 s, rows small, large, many unless --rows is given")
+    parser.add_argument("--seconds", type=float, help="length of a round (4)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds that count (3)")
+    parser.add_argument("--forebay", type=Path, default=TARGET / "release/forebay", metavar="PATH")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=PATH", help="another build of forebay")
+    parser.add_argument("--origin", type=Path, metavar="PATH", help="the backend, if already built")
+    parser.add_argument("--out", type=Path, default=REPOSITORY / "bench/out", metavar="FOLDER")
+    parser.add_argument("--install", action="store_true", help="install what is missing (apt-get, pip)")
+    options = parser.parse_args()
+    options.seconds = whole_seconds(parser, options.seconds or (2.0 if options.quick else 4.0))
+    options.warm_ups, options.warm_up_seconds = 1, 1.0 if options.quick else options.seconds
+    if options.rounds < 1:
+        parser.error("--rounds: at least 1")
+    options.rows = chosen_rows(parser, QUICK_ROWS if options.quick and options.rows == "all" else options.rows)
+    if options.quick and not options.only:
+        options.only = f"{OURS},nginx,haproxy"
+    options.only = options.only and options.only.split(",")
+    options.also = [tuple(pair.split("=", 1)) for pair in options.also]
+    if any(len(pair) != 2 for pair in options.also):
+        parser.error("--also: NAME=PATH")
+    known = {OURS, *(peer.name for peer in peers.PEERS)}
+    if unknown := set(options.only or []) - known:
+        parser.error(f"--only: no such proxy: {', '.join(sorted(unknown))}")
+    if taken := known & {name for name, _ in options.also}:
+        parser.error(f"--also: {', '.join(taken)} is the name of another")
+    return options
+
+
+def whole_seconds(parser: argparse.ArgumentParser, seconds: float) -> float:
+    if seconds < 1 or seconds != int(seconds):
+        parser.error("--seconds: a whole number, as wrk wants it")
+    return seconds
+
+
+def chosen_rows(parser: argparse.ArgumentParser, names: str) -> list[Row]:
+    known = {row.name: row for row in ROWS}
+    if names == "all":
+        return ROWS
+    if unknown := set(names.split(",")) - set(known):
+        parser.error(f"--rows: no such row: {', '.join(sorted(unknown))}")
+    return [known[name] for name in names.split(",")]
+
+
+def find(options: argparse.Namespace) -> tuple[list[Contender], list[Absent]]:
+    builds = [(OURS, options.forebay), *((name, Path(path)) for name, path in options.also)]
+    wanted = [peers.forebay(name, path) for name, path in builds] + peers.PEERS
+    extra = {name for name, _ in options.also}
+    if options.only:
+        wanted = [proxy for proxy in wanted if proxy.name in extra or proxy.name in options.only]
+    found = [peers.locate(proxy, options.install) for proxy in wanted]
+    return ([one for one in found if isinstance(one, Contender)], [one for one in found if isinstance(one, Absent)])
+
+
+def install_tools() -> None:
+    if not shutil.which("wrk") and (trouble := peers.run_install(peers.apt("wrk"))):
+        sys.exit(trouble)
+
+
+def build_origin(given: Path | None) -> Path:
+    """The backend's program, built now if there is none."""
+    program = given or TARGET / "release/forebay-origin"
+    if not program.exists():
+        if given:
+            sys.exit(f"no such file: {given}")
+        subprocess.run(["cargo", "build", "--release", "-p", "forebay-origin"], cwd=REPOSITORY, check=True)
+    return program.resolve()
+
+
+def describe(options: argparse.Namespace, contenders: list[Contender], absent: list[Absent]) -> dict:
+    """Everything a reader needs to judge the numbers, and to get them again."""
+    return {
+        "when": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        "commit": commit(),
+        "command": shlex.join(["python3", "bench/run.py", *sys.argv[1:]]),
+        "machine": {
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "kernel": f"{platform.system()} {platform.release()}",
+            "load_average": read("/proc/loadavg").split()[0],
+        },
+        "tools": {"wrk": peers.version_of("wrk", ["-v"]), "python": platform.python_version()},
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "warm_ups": options.warm_ups,
+        "warm_up_seconds": options.warm_up_seconds,
+        "ours": OURS,
+        "peers": [peer.name for peer in peers.PEERS],
+        "contenders": [{"name": one.name, "version": one.version, "program": shown(one.program)} for one in contenders],
+        "absent": [{"name": one.name, "reason": one.reason} for one in absent],
+        "rows": [],
+    }
+
+
+def shown(text: str) -> str:
+    """Paths within the repository as seen from its top, as a reader would type them."""
+    return text.replace(f"{REPOSITORY}/", "")
+
+
+def commit() -> str:
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
+
+    return (git("rev-parse", "--short", "HEAD") or "none") + (" with changes" if git("status", "--porcelain") else "")
+
+
+def processor() -> str:
+    lines = read("/proc/cpuinfo").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def write(results: dict, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    (out / "results.md").write_text(report.markdown(results), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
