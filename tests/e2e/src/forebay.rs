@@ -1,0 +1,153 @@
+//! The program under test, serving.
+
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::process::Command;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::client::{self, Client};
+use crate::metrics::Metrics;
+use crate::process::{Process, program};
+use crate::scratch::Scratch;
+use crate::until;
+
+pub struct Forebay {
+    process: Process,
+    addresses: Vec<SocketAddr>,
+    metrics: Option<SocketAddr>,
+    _scratch: Scratch,
+}
+
+impl Forebay {
+    /// Starts with a configuration file and waits until it is ready.
+    #[track_caller]
+    pub fn start(yaml: &str) -> Self {
+        let scratch = Scratch::new();
+        let file = scratch.write("forebay.yaml", yaml);
+        Self::serve(scratch, &["run", "-c", &file])
+    }
+
+    /// Starts with these arguments and waits until it is ready.
+    #[track_caller]
+    pub fn with_arguments(arguments: &[&str]) -> Self {
+        Self::serve(Scratch::new(), arguments)
+    }
+
+    #[track_caller]
+    fn serve(scratch: Scratch, arguments: &[&str]) -> Self {
+        let process = Process::spawn(Command::new(program()).args(arguments));
+        process.stderr_line("ready", |line| line.contains(" ready").then_some(()));
+        let said = process.stderr();
+        let after = |mark| {
+            said.lines()
+                .filter_map(move |line| address_after(line, mark))
+        };
+        // The second is said where the runtime log goes elsewhere.
+        let addresses = after("listening on http://").chain(after("is ready: http://"));
+        let metrics = after("metrics on http://").next();
+        Self {
+            addresses: addresses.collect(),
+            metrics,
+            process,
+            _scratch: scratch,
+        }
+    }
+
+    /// Where the first listener listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address_of(0)
+    }
+
+    /// Where a listener listens, in the order of the configuration.
+    pub fn address_of(&self, listener: usize) -> SocketAddr {
+        self.addresses[listener]
+    }
+
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// One GET on a connection of its own.
+    #[track_caller]
+    pub fn get(&self, target: &str) -> crate::Response {
+        client::get(self.address(), target)
+    }
+
+    pub fn metrics_address(&self) -> SocketAddr {
+        self.metrics.expect("metrics are on")
+    }
+
+    #[track_caller]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::of(client::get(self.metrics_address(), "/metrics").text())
+    }
+
+    /// Waits until the samples of this name with these labels come to `expected`.
+    #[track_caller]
+    pub fn wait_metric(&self, name: &str, labels: &[(&str, &str)], expected: f64) {
+        let what = format!("{name} {labels:?} comes to {expected}");
+        until(&what, || {
+            (self.metrics().sum(name, labels) == expected).then_some(())
+        });
+    }
+
+    /// The access log's lines on standard output, once there are so many.
+    #[track_caller]
+    pub fn access_log(&self, count: usize) -> Vec<Value> {
+        let lines = self.process.stdout_lines(count);
+        lines
+            .iter()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    /// Resident memory in bytes.
+    pub fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        kib * 1024
+    }
+
+    /// Open descriptors.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.id()))
+            .unwrap()
+            .count()
+    }
+
+    pub fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Waits until it has begun to shut down.
+    #[track_caller]
+    pub fn wait_draining(&self) {
+        let draining = |line: &str| line.contains("shutting down").then_some(());
+        self.process.stderr_line("shutting down", draining);
+    }
+}
+
+impl Deref for Forebay {
+    type Target = Process;
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Forebay {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+fn address_after(line: &str, mark: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once(mark)?;
+    rest.split([' ', ',', '/', '"']).next()?.parse().ok()
+}

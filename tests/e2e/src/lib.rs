@@ -1,0 +1,44 @@
+//! What the end-to-end tests are made of: the real program, backends that do
+//! exactly as told, and clients that send exactly these bytes.
+//!
+//! Nothing here knows HTTP from Forebay's own code: the harness reads and
+//! writes messages itself, so that a fault shared by both sides would show.
+//! Every wait ends after [`PATIENCE`]; no test sleeps until something is ready.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a harness fails its test by panicking, shows why, and owns its clock"
+)]
+
+mod backend;
+mod client;
+mod config;
+mod dead_address;
+mod forebay;
+mod gate;
+mod message;
+mod metrics;
+mod peers;
+mod process;
+mod reply;
+mod scratch;
+mod watched;
+mod wire;
+
+pub use backend::{Backend, Conn};
+pub use client::{Client, curl, get};
+pub use config::Config;
+pub use dead_address::DeadAddress;
+pub use forebay::Forebay;
+pub use gate::Gate;
+pub use message::{Head, Request, Response};
+pub use metrics::Metrics;
+pub use peers::{Nginx, PythonServer};
+pub use process::{Finished, Process, forebay, forebay_with_closed_output};
+pub use reply::Reply;
+pub use scratch::Scratch;
+pub use watched::{PATIENCE, Watched, until};
+pub use wire::Wire;

@@ -1,0 +1,86 @@
+//! Real servers as backends.
+
+use std::net::SocketAddr;
+
+use crate::process::Process;
+use crate::scratch::Scratch;
+use crate::until;
+
+/// Python's `http.server` on a directory.
+pub struct PythonServer {
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl PythonServer {
+    #[track_caller]
+    pub fn serving(directory: &Scratch) -> Self {
+        let directory = directory.as_path().to_str().unwrap();
+        let arguments = [
+            "-u",
+            "-m",
+            "http.server",
+            "--bind",
+            "127.0.0.1",
+            "--directory",
+            directory,
+        ];
+        let mut arguments = arguments.to_vec();
+        arguments.extend_from_slice(&["--protocol", "HTTP/1.1", "0"]);
+        let process = Process::start("python3", &arguments);
+        let lines = process.stdout_lines(1);
+        // Serving HTTP on 127.0.0.1 port 40123 (http://127.0.0.1:40123/) ...
+        let (_, rest) = lines[0].split_once("(http://").expect("its first line");
+        let address = rest.split('/').next().unwrap().parse().unwrap();
+        Self {
+            address,
+            _process: process,
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+/// nginx with one server on a Unix socket, so that no port can be taken.
+pub struct Nginx {
+    socket: String,
+    _process: Process,
+    _scratch: Scratch,
+}
+
+impl Nginx {
+    /// `server` is the inside of its `server` block.
+    #[track_caller]
+    pub fn start(server: &str) -> Self {
+        let scratch = Scratch::new();
+        let socket = scratch.path("nginx.sock").to_str().unwrap().to_owned();
+        let directory = scratch.as_path().display().to_string();
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {directory}/{kind};\n"))
+            .concat();
+        let file = scratch.write(
+            "nginx.conf",
+            &format!(
+                "daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log stderr;\n\
+                 events {{}}\n\
+                 http {{\n{temporary}access_log off;\nserver {{ listen unix:{socket}; {server} }}\n}}\n"
+            ),
+        );
+        let process = Process::start("nginx", &["-e", "stderr", "-p", &directory, "-c", &file]);
+        until("nginx listens", || {
+            std::os::unix::net::UnixStream::connect(&socket).ok()
+        });
+        Self {
+            socket,
+            _process: process,
+            _scratch: scratch,
+        }
+    }
+
+    /// As Forebay's configuration names it.
+    pub fn url(&self) -> String {
+        format!("unix:{}", self.socket)
+    }
+}

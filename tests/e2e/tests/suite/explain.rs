@@ -1,0 +1,133 @@
+//! `forebay explain` says what the running program then does.
+
+use forebay_e2e::{Backend, Config, Scratch, forebay};
+
+/// The request's head without what differs from one request to the next.
+fn without_id(head: &str) -> Vec<String> {
+    let lines = head.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .filter(|line| !line.starts_with("X-Request-ID:"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_request_explained_is_the_request_the_backend_gets() {
+    let backend = Backend::saying("ok");
+    let config = Config::to(&backend)
+        .top("trusted_proxies: [ 127.0.0.1 ]")
+        .add_route("id: other, path: /other/*, respond: {}")
+        .add_route(
+            "id: api, path: /api/*, methods: [ GET, PUT ], backend_group: app, strip_prefix: /api, \
+             add_headers: { X-Who: \"${client_ip} on ${route}\", X-Proxy-Version: \"1.0\" }",
+        );
+    let scratch = Scratch::new();
+    let file = scratch.write("forebay.yaml", &config.yaml());
+    let running = config.start();
+    for (method, target, fields) in [
+        ("GET", "/api/users?id=1", &[][..]),
+        (
+            "PUT",
+            "/api/./x",
+            &["X-Tenant: blue", "Connection: X-Hop", "X-Hop: a"],
+        ),
+        (
+            "GET",
+            "/api/",
+            &[
+                "X-Forwarded-For: 6.6.6.6",
+                "X-Forwarded-Proto: https",
+                "Via: 1.1 cdn",
+            ],
+        ),
+    ] {
+        let mut arguments = vec!["explain", "-c", &*file, "-X", method];
+        for field in fields {
+            arguments.extend(["-H", field]);
+        }
+        let url = format!("http://shop.example{target}");
+        arguments.push(&url);
+        let explained = forebay(&arguments);
+        assert_eq!(explained.code, Some(0), "{}", explained.stderr);
+        assert!(
+            explained.stdout.contains("route api"),
+            "{}",
+            explained.stdout
+        );
+        assert!(
+            explained.stdout.contains("not other: path"),
+            "{}",
+            explained.stdout
+        );
+        let (_, head) = explained
+            .stdout
+            .split_once("the backend would get:")
+            .unwrap();
+
+        let lines: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: shop.example\r\n{lines}\r\n");
+        assert_eq!(running.client().ask(request).status, 200);
+        let raw = backend.requests().pop().unwrap().raw;
+        assert_eq!(
+            without_id(head),
+            without_id(&String::from_utf8(raw).unwrap())
+        );
+    }
+}
+
+#[test]
+fn a_refusal_explained_is_the_answer_the_client_gets() {
+    let backend = Backend::saying("ok");
+    let config = Config::to(&backend)
+        .add_route("id: api, path: /api/*, methods: [ GET ], backend_group: app")
+        .add_route("id: gone, path: /gone, respond: { status: 410 }");
+    let scratch = Scratch::new();
+    let file = scratch.write("forebay.yaml", &config.yaml());
+    let running = config.start();
+    for (method, target, said) in [
+        ("POST", "/api/x", "404 (no_route)"),
+        ("GET", "/api/../../x", "400 (invalid_path"),
+        ("GET", "/gone", "status 410"),
+    ] {
+        let url = format!("http://a{target}");
+        let explained = forebay(&["explain", "-c", &file, "-X", method, &url]).stdout;
+        assert!(explained.contains(said), "{explained}");
+        let request = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let status = running.client().ask(request).status.to_string();
+        assert!(said.contains(&status), "{said}, but got {status}");
+    }
+    let near = forebay(&["explain", "-c", &file, "-X", "POST", "/api/x"]).stdout;
+    assert!(near.contains("not api: method is POST"), "{near}");
+}
+
+#[test]
+fn the_plan_is_shown_with_its_defaults() {
+    let scratch = Scratch::new();
+    let config = Config::to_urls(["http://127.0.0.1:3000".to_owned()]);
+    let file = scratch.write("forebay.yaml", &config.yaml());
+    let plan = forebay(&["explain", "-c", &file]);
+    assert_eq!(plan.code, Some(0));
+    for part in [
+        "request line 8192 bytes",
+        "app: round_robin",
+        "http://127.0.0.1:3000",
+        "connect 5s",
+    ] {
+        assert!(plan.stdout.contains(part), "{part} in:\n{}", plan.stdout);
+    }
+}
+
+#[test]
+fn explain_refuses_what_it_cannot_follow() {
+    let scratch = Scratch::new();
+    let config = Config::to_urls(["http://127.0.0.1:3000".to_owned()]);
+    let file = scratch.write("forebay.yaml", &config.yaml());
+    assert_eq!(
+        forebay(&["explain", "-c", &file, "-H", "no colon", "/"]).code,
+        Some(2)
+    );
+    assert_eq!(
+        forebay(&["explain", "-c", "/nowhere.yaml", "/"]).code,
+        Some(1)
+    );
+}

@@ -1,0 +1,32 @@
+//! The end-to-end suite. Needs `target/PROFILE/forebay`, which
+//! `cargo build -p forebay-cli` makes, and `curl`, `nginx` and `python3`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, also in the functions its table shares, and owns its clock"
+)]
+
+mod balance;
+mod command;
+mod explain;
+mod filters;
+mod forwarding;
+mod http_bodies;
+mod http_connections;
+mod http_heads;
+mod http_interim;
+mod leaving;
+mod lifecycle;
+mod metrics;
+mod peers;
+mod pool;
+mod pool_stale;
+mod routing;
+mod seen;
+mod slow_peers;
+mod strict_framing;
+mod strict_limits;
+mod strict_names;
+mod strict_responses;

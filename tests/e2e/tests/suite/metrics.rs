@@ -1,0 +1,160 @@
+//! The metrics count exactly what was sent.
+
+use forebay_e2e::{Backend, Client, Config, Gate, Reply, get};
+
+#[test]
+fn requests_and_bytes_are_counted() {
+    let backend = Backend::answering(|request| match request.method() {
+        "POST" => Reply::with("201 Created", &[], "1234567"),
+        _ => Reply::ok("12345"),
+    });
+    let forebay = Config::to(&backend)
+        .add_route("id: in, path: /in/*, backend_group: app")
+        .add_route("id: fixed, path: /fixed, respond: { status: 204 }")
+        .start();
+    let mut client = forebay.client();
+    for i in 0..5 {
+        client.get(&format!("/in/{i}"));
+    }
+    for _ in 0..3 {
+        client.ask("POST /in/x HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi");
+    }
+    client.get("/fixed");
+    client.get("/nowhere");
+    client.ask("BREW /in/x HTTP/1.1\r\nHost: a\r\n\r\n");
+    let total = "forebay_http_requests_total";
+    forebay.wait_metric(total, &[], 11.0);
+    let metrics = forebay.metrics();
+    let url = backend.url();
+    for (labels, expected) in [
+        (
+            &[
+                ("method", "GET"),
+                ("route", "in"),
+                ("backend", &*url),
+                ("status", "200"),
+            ][..],
+            5.0,
+        ),
+        (
+            &[
+                ("method", "POST"),
+                ("route", "in"),
+                ("backend", &*url),
+                ("status", "201"),
+            ],
+            3.0,
+        ),
+        (
+            &[
+                ("method", "GET"),
+                ("route", "fixed"),
+                ("backend", "none"),
+                ("status", "204"),
+            ],
+            1.0,
+        ),
+        (
+            &[
+                ("method", "GET"),
+                ("route", "none"),
+                ("backend", "none"),
+                ("status", "404"),
+            ],
+            1.0,
+        ),
+        // An unusual method makes no label of its own.
+        (&[("method", "OTHER"), ("route", "in")], 1.0),
+    ] {
+        assert_eq!(metrics.sum(total, labels), expected, "{labels:?}");
+    }
+    let route = [("route", "in")];
+    assert_eq!(
+        metrics.sum("forebay_http_request_duration_seconds_count", &route),
+        9.0
+    );
+    let within_a_minute = [("route", "in"), ("le", "+Inf")];
+    assert_eq!(
+        metrics.sum(
+            "forebay_http_request_duration_seconds_bucket",
+            &within_a_minute
+        ),
+        9.0
+    );
+    assert_eq!(metrics.sum("forebay_http_request_bytes_total", &route), 6.0);
+    assert_eq!(
+        metrics.sum("forebay_http_response_bytes_total", &route),
+        5.0 * 6.0 + 7.0 * 3.0
+    );
+    assert_eq!(metrics.sum("forebay_errors_total", &[]), 1.0);
+    assert_eq!(metrics.sum("forebay_build_info", &[]), 1.0);
+    assert!(metrics.sum("process_resident_memory_bytes", &[]) > 1e6);
+}
+
+#[test]
+fn what_is_under_way_is_shown() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::answering(move |_| {
+        held.pass();
+        Reply::ok("ok")
+    });
+    let forebay = Config::to(&backend).start();
+    let mut clients: Vec<Client> = (0..3).map(|_| forebay.client()).collect();
+    for client in &mut clients[..2] {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    gate.wait_for(2);
+    forebay.wait_metric("forebay_client_connections", &[("state", "idle")], 1.0);
+    let states = [
+        ("forebay_http_requests_in_flight", &[][..], 2.0, 0.0),
+        (
+            "forebay_client_connections",
+            &[("state", "active")],
+            2.0,
+            0.0,
+        ),
+        (
+            "forebay_upstream_connections",
+            &[("state", "active")],
+            2.0,
+            0.0,
+        ),
+        (
+            "forebay_upstream_connections",
+            &[("state", "idle")],
+            0.0,
+            2.0,
+        ),
+        ("forebay_client_connections", &[("state", "idle")], 1.0, 3.0),
+        ("forebay_client_connections_accepted_total", &[], 3.0, 3.0),
+    ];
+    for (name, labels, now, _) in states {
+        assert_eq!(
+            forebay.metrics().sum(name, labels),
+            now,
+            "{name} {labels:?}"
+        );
+    }
+    gate.open();
+    for client in &mut clients[..2] {
+        assert_eq!(client.response().status, 200);
+    }
+    for (name, labels, _, then) in states {
+        forebay.wait_metric(name, labels, then);
+    }
+}
+
+#[test]
+fn the_page_is_only_where_it_should_be() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend).start();
+    let address = forebay.metrics_address();
+    assert_eq!(get(address, "/").status, 404);
+    assert_eq!(get(address, "/metrics?x=y").status, 200);
+    let post = Client::connect(address)
+        .ask("POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(post.status, 405);
+    // On the listener it is a request like any other.
+    assert_eq!(forebay.get("/metrics").text(), "ok");
+}
