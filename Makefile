@@ -1,0 +1,44 @@
+# What a person needs: `make run`, `make test`. What a contributor needs as well: the rest.
+
+.PHONY: run test lint bench fuzz clean tools
+
+# Builds Forebay and shows it: a proxy with three small backends.
+run:
+	cargo run --profile quick -p forebay-cli -- demo
+
+# Installs what the tests need and runs all of them.
+test: tools
+	cargo build -p forebay-cli
+	cargo test --workspace --no-fail-fast
+
+# The tests use curl, Python and nginx as real peers.
+tools:
+	@for tool in curl python3 nginx; do \
+		command -v $$tool >/dev/null || missing="$$missing $$tool"; \
+	done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing:$$missing"; \
+		sudo=$$(command -v sudo || true); \
+		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; \
+	fi
+
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+# Measures Forebay beside nginx, HAProxy, Envoy and Caddy; see bench/README.md.
+bench:
+	cargo build --release -p forebay-cli -p forebay-origin
+	python3 bench/run.py --install
+
+# Each fuzz target for a while: make fuzz SECONDS=600
+SECONDS ?= 60
+fuzz:
+	cargo +nightly fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	for target in request_head response_head chunked_body; do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -max_len=4096 -timeout=5 -rss_limit_mb=512 || exit 1; \
+	done
+
+clean:
+	cargo clean
+	rm -rf bench/out fuzz/target
