@@ -7,6 +7,7 @@ use upstream::{Backend, Conn, InFlight};
 use wire::h1::{Body, Encoder, Framing, Inbound, Incoming, Outgoing};
 
 use crate::backend_conn::BackendConn;
+use crate::client::Client;
 use crate::stream::Reader;
 
 /// An attempt under way: its connection, and what is still to be sent.
@@ -17,6 +18,30 @@ pub(crate) struct Attempt<'a> {
     pub(crate) framing: Framing,
     /// Counts in the backend's load for as long as the attempt lasts.
     pub(crate) load: Option<InFlight<&'a Backend>>,
+}
+
+impl Attempt<'_> {
+    /// Moves the request's body along.
+    pub(crate) fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        client: &mut Client,
+    ) -> Result<(), Failure> {
+        let conn = &mut **self.conn;
+        match self
+            .upload
+            .poll(cx, &mut client.inbound, &mut client.body, conn)
+        {
+            Poll::Ready(Err(failure)) => Err(failure),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
+
+    /// The client has left, as far as one can see: while its body is still
+    /// coming up, its end is found there.
+    pub(crate) fn client_has_gone(&self, cx: &mut Context<'_>, client: &mut Client) -> bool {
+        self.upload.is_over() && client.body.is_end() && client.inbound.poll_gone(cx).is_ready()
+    }
 }
 
 /// The request's body on its way to the backend.

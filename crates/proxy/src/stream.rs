@@ -64,15 +64,24 @@ impl Input for Reader {
             ReadHalf::Tcp(half) => poll_read(half, cx, into),
             ReadHalf::Unix(half) => poll_read(half, cx, into),
         };
-        match result {
-            Poll::Pending if self.deadline.has_passed(cx) => {
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Pending => Poll::Pending,
-            ready => {
-                self.deadline.progressed();
-                ready
-            }
+        in_time(&self.deadline, cx, result)
+    }
+}
+
+/// The result, or an error if it is due and has not come.
+fn in_time(
+    deadline: &Deadline,
+    cx: &Context<'_>,
+    result: Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    match result {
+        Poll::Pending if deadline.has_passed(cx) => {
+            Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        }
+        Poll::Pending => Poll::Pending,
+        ready => {
+            deadline.progressed();
+            ready
         }
     }
 }
@@ -100,16 +109,7 @@ impl Output for Writer {
             WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
         };
-        match result {
-            Poll::Pending if self.deadline.has_passed(cx) => {
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Pending => Poll::Pending,
-            ready => {
-                self.deadline.progressed();
-                ready
-            }
-        }
+        in_time(&self.deadline, cx, result)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -245,15 +245,11 @@ fn poll_response(
     deadline_is_set: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
-    let client = &mut *x.client;
-    let conn = &mut **attempt.conn;
-    if let Poll::Ready(Err(failure)) =
-        attempt
-            .upload
-            .poll(cx, &mut client.inbound, &mut client.body, conn)
-    {
+    if let Err(failure) = attempt.poll_upload(cx, x.client) {
         return Poll::Ready(Err(failure));
     }
+    let client = &mut *x.client;
+    let conn = &mut **attempt.conn;
     if attempt.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
         conn.inbound.io().deadline.within(group.response_timeout);
     }
@@ -265,7 +261,7 @@ fn poll_response(
         Poll::Ready(Err(error)) => return Poll::Ready(Err(head_failure(x, attempt, error))),
         Poll::Pending => {}
     }
-    if attempt.upload.is_over() && client.body.is_end() && client.inbound.poll_gone(cx).is_ready() {
+    if attempt.client_has_gone(cx, client) {
         return Poll::Ready(Err(client_gone()));
     }
     Poll::Pending

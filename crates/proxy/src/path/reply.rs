@@ -82,15 +82,11 @@ fn poll_both(
     encoder: &mut Encoder,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
-    let client = &mut *x.client;
-    let conn = &mut **attempt.conn;
-    if let Poll::Ready(Err(failure)) =
-        attempt
-            .upload
-            .poll(cx, &mut client.inbound, &mut client.body, conn)
-    {
+    if let Err(failure) = attempt.poll_upload(cx, x.client) {
         return Poll::Ready(Err(failure));
     }
+    let client = &mut *x.client;
+    let conn = &mut **attempt.conn;
     let mut source = Incoming {
         inbound: &mut conn.inbound,
         body: &mut conn.body,
@@ -102,7 +98,7 @@ fn poll_both(
     if let Poll::Ready(result) = down.poll(cx, &mut source, &mut sink) {
         return Poll::Ready(result);
     }
-    if attempt.upload.is_over() && client.body.is_end() && client.inbound.poll_gone(cx).is_ready() {
+    if attempt.client_has_gone(cx, client) {
         let detail = "the client left within the answer";
         return Poll::Ready(Err(Failure::new(Kind::ClientGone, detail)));
     }
