@@ -48,6 +48,8 @@ pub(crate) struct Progress {
     pub(crate) head_sent: bool,
     pub(crate) response_bytes: u64,
     pub(crate) failure: Option<Failure>,
+    /// An answer that lasts until the connection closes was cut short.
+    pub(crate) must_reset: bool,
     /// The steps have run to their end.
     pub(crate) has_ended: bool,
 }

@@ -23,6 +23,7 @@ use crate::guard;
 use crate::path::accept::Accepted;
 use crate::path::lookup::Lookup;
 use crate::path::receive::Received;
+use crate::path::settle::After;
 use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
@@ -43,8 +44,10 @@ pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
             Received::Refused(failure) => reply::failure(&mut x, failure).await,
             _ => exchange(&mut x).await,
         };
-        if !settle::settle(x, end) {
-            return reply::close(&mut client).await;
+        match settle::settle(x, end) {
+            After::KeepAlive => {}
+            After::Close => return reply::close(&mut client).await,
+            After::Reset => return client.outbound.io().reset_on_close(),
         }
     }
 }
@@ -54,7 +57,11 @@ pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
 async fn exchange(x: &mut Exchange<'_>) -> Result<(), Failure> {
     match guard::catch_panic(steps(x)).await {
         Err(failure) if !x.progress.head_sent => reply::failure(x, failure).await,
-        result => result,
+        Err(failure) => {
+            x.keep_alive = false;
+            Err(failure)
+        }
+        Ok(()) => Ok(()),
     }
 }
 

@@ -51,6 +51,8 @@ enum ReadHalf {
 enum WriteHalf {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
+    /// Taken out to be dropped.
+    Gone,
 }
 
 pub(crate) struct Reader {
@@ -99,6 +101,30 @@ pub(crate) struct Writer {
     pub(crate) deadline: Deadline,
 }
 
+impl Writer {
+    /// When the connection is closed, the peer learns that it was cut.
+    pub(crate) fn reset_on_close(&self) {
+        // Where that cannot be set the connection closes as usual.
+        if let WriteHalf::Tcp(half) = &self.half {
+            let _ =
+                socket2::SockRef::from(half.as_ref()).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+}
+
+/// A half that is dropped shuts its direction down. The other half goes with it
+/// and closes the socket, which says the same, or resets the connection if told
+/// to: so the half is made to forget.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.half, WriteHalf::Gone) {
+            WriteHalf::Tcp(half) => half.forget(),
+            WriteHalf::Unix(half) => half.forget(),
+            WriteHalf::Gone => {}
+        }
+    }
+}
+
 impl Output for Writer {
     fn poll_write(
         &mut self,
@@ -108,6 +134,7 @@ impl Output for Writer {
         let result = match &mut self.half {
             WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
+            WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
         in_time(&self.deadline, cx, result)
     }
@@ -116,6 +143,7 @@ impl Output for Writer {
         match &mut self.half {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            WriteHalf::Gone => Poll::Ready(Ok(())),
         }
     }
 }

@@ -41,6 +41,8 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
         // The client has seen nothing of it: there is still time for an answer.
         x.progress.head_sent = false;
         x.progress.response_bytes = 0;
+    } else if result.is_err() {
+        x.progress.must_reset = framing == Framing::UntilClose;
     }
     result?;
     if attempt.upload.is_done() && attempt.conn.is_reusable() {
@@ -147,14 +149,19 @@ pub(crate) async fn answer(x: &mut Exchange<'_>, answer: Answer) -> Result<(), F
 /// Tells the client about a failure, unless there is no client any more.
 pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<(), Failure> {
     x.client.outbound.discard();
-    if matches!(failure.kind, Kind::ClientGone | Kind::ClientStalled) {
+    let has_gone = matches!(failure.kind, Kind::ClientGone | Kind::ClientStalled);
+    // After a fault of its own Forebay does not trust what it knows of the connection.
+    x.keep_alive &= !has_gone && failure.kind != Kind::Internal;
+    if has_gone {
         return Err(failure);
     }
     let heads = &mut *x.client.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
     let format = refusal::Format::wanted(accept);
     let body = refusal::write(&failure, x.id.as_str(), format, &mut heads.response);
-    own(x, &body).await?;
+    if own(x, &body).await.is_err() {
+        x.keep_alive = false;
+    }
     Err(failure)
 }
 

@@ -7,20 +7,30 @@ use tracing::{debug, error, warn};
 
 use crate::exchange::Exchange;
 
-/// Settles an exchange that has ended; true if its connection may carry on.
-pub(crate) fn settle(mut x: Exchange<'_>, end: Result<(), Failure>) -> bool {
+/// What becomes of the client's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    KeepAlive,
+    Close,
+    /// Closing alone would pass half an answer off as a whole one.
+    Reset,
+}
+
+/// Settles an exchange that has ended.
+pub(crate) fn settle(mut x: Exchange<'_>, end: Result<(), Failure>) -> After {
     x.progress.has_ended = true;
     if let Err(failure) = end {
         // Once the head is out, the status stands; without one, it says why.
         if x.progress.status == 0 {
             x.progress.status = failure.status();
         }
-        // An answer that was cut short leaves the client nothing to go on with.
-        let is_answered = x.progress.head_sent && x.progress.status == failure.status();
-        x.keep_alive &= is_answered;
         x.progress.failure = Some(failure);
     }
-    x.keep_alive
+    match (x.keep_alive, x.progress.must_reset) {
+        (_, true) => After::Reset,
+        (true, false) => After::KeepAlive,
+        (false, false) => After::Close,
+    }
 }
 
 /// What every exchange comes to.

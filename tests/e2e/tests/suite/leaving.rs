@@ -206,3 +206,44 @@ fn a_backend_that_dies_before_its_answer_is_a_bad_gateway() {
         assert_eq!(client.get("/").status, 502);
     }
 }
+
+/// What a failure would have had as its status is no sign that the client has
+/// been told of it.
+#[test]
+fn an_answer_that_breaks_off_is_never_followed_by_another() {
+    let backend = Backend::scripted(|conn| {
+        conn.request().unwrap();
+        conn.send("HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 10\r\n\r\nhalf")
+            .unwrap();
+        conn.until_gone();
+    });
+    let forebay = Config::to(&backend)
+        .group("timeout: { idle: 300ms }")
+        .start();
+    let mut client = forebay.client();
+    client
+        .send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        .unwrap();
+    client.assert_cut_short();
+}
+
+/// The end of the connection is the end of such an answer, so it must not come
+/// in the ordinary way.
+#[test]
+fn an_answer_to_http_1_0_that_breaks_off_ends_in_a_reset() {
+    let backend = Backend::scripted(|conn| {
+        conn.request().unwrap();
+        conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n")
+            .unwrap();
+        conn.until_gone();
+    });
+    let forebay = Config::to(&backend)
+        .group("timeout: { idle: 300ms }")
+        .start();
+    let mut client = std::net::TcpStream::connect(forebay.address()).unwrap();
+    std::io::Write::write_all(&mut client, b"GET / HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let end = std::io::Read::read_to_end(&mut client, &mut answer);
+    assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert!(answer.ends_with(b"half"));
+}
