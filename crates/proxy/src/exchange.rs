@@ -8,6 +8,7 @@ use plan::{Listener, Plan};
 use tokio::time::Instant;
 
 use crate::client::Client;
+use crate::heads::Heads;
 use crate::path::settle;
 use crate::request_id::RequestId;
 use crate::worker::{Current, Worker};
@@ -19,6 +20,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) listener: &'a Listener,
     pub(crate) listener_index: usize,
     pub(crate) client: &'a mut Client,
+    pub(crate) heads: &'a mut Heads,
     pub(crate) id: RequestId,
     /// Who asks: the peer, or whom a trusted peer speaks for.
     pub(crate) address: SocketAddr,
@@ -62,6 +64,7 @@ impl<'a> Exchange<'a> {
         listener_index: usize,
         listener: &'a Listener,
         client: &'a mut Client,
+        heads: &'a mut Heads,
     ) -> Self {
         let started = worker.clock.now();
         let started_unix_micros = worker.clock.unix_micros(started);
@@ -77,6 +80,7 @@ impl<'a> Exchange<'a> {
             id: worker.new_request_id(started_unix_micros),
             address: client.peer,
             client,
+            heads,
             is_trusted: false,
             started,
             started_unix_micros,

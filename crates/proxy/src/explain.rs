@@ -9,8 +9,8 @@ use routing::Explained;
 use upstream::{Excluded, Notes};
 use wire::h1::{HeadParser, write_request_head};
 
-use crate::client::Heads;
 use crate::forward::{Forwarding, forward};
+use crate::heads::Heads;
 use crate::ip_text::IpText;
 use crate::path::admit;
 use crate::path::filter_request::{self, Who};

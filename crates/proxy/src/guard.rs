@@ -3,16 +3,15 @@
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use message::{Failure, Kind};
 
 /// Runs a future; a panic within it becomes an internal failure.
 pub(crate) async fn catch_panic<T>(
-    future: impl Future<Output = Result<T, Failure>>,
+    mut future: Pin<&mut impl Future<Output = Result<T, Failure>>>,
 ) -> Result<T, Failure> {
-    let mut future = pin!(future);
     poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(poll) => poll,
@@ -35,17 +34,19 @@ fn text_of(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
     async fn a_panic_is_an_internal_failure_and_anything_else_passes() {
-        let failed = catch_panic::<()>(async { panic!("oh {}", 1) })
+        let failed = catch_panic::<()>(pin!(async { panic!("oh {}", 1) }))
             .await
             .unwrap_err();
         assert_eq!(
             (failed.kind, &*failed.detail),
             (Kind::Internal, "panic: oh 1")
         );
-        assert_eq!(catch_panic(async { Ok(5) }).await, Ok(5));
+        assert_eq!(catch_panic(pin!(async { Ok(5) })).await, Ok(5));
     }
 }

@@ -13,6 +13,7 @@ mod exchange;
 mod explain;
 mod forward;
 mod guard;
+mod heads;
 mod ip_text;
 mod listen;
 mod metrics_page;

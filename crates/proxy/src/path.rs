@@ -14,15 +14,16 @@ pub(crate) mod secure;
 pub(crate) mod settle;
 pub(crate) mod store;
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use message::Failure;
 
+use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::guard;
 use crate::path::accept::Accepted;
 use crate::path::lookup::Lookup;
-use crate::path::receive::Received;
 use crate::path::settle::After;
 use crate::worker::Worker;
 
@@ -31,20 +32,10 @@ pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
     let index = accepted.listener;
     let (mut client, _held) = secure::secure(&worker, accepted);
     for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
-        let current = worker.current();
-        let Some(listener) = current.plan.listeners.get(index) else {
-            return;
-        };
-        let received = receive::receive(&worker, listener, &mut client, is_first).await;
-        if let Received::Closed = received {
+        if !is_wanted(&worker, index, &mut client, is_first).await {
             return;
         }
-        let mut x = Exchange::begin(&worker, &current, index, listener, &mut client);
-        let end = match received {
-            Received::Refused(failure) => reply::failure(&mut x, failure).await,
-            _ => exchange(&mut x).await,
-        };
-        match settle::settle(x, end) {
+        match exchange(&worker, index, &mut client).await {
             After::KeepAlive => {}
             After::Close => return reply::close(&mut client).await,
             After::Reset => return client.outbound.io().reset_on_close(),
@@ -52,10 +43,37 @@ pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
     }
 }
 
-/// Steps 4 to 12 of one request. A failure before the answer's head has gone
-/// becomes an answer; after it, all that is left is to end the connection.
-async fn exchange(x: &mut Exchange<'_>) -> Result<(), Failure> {
-    match guard::catch_panic(steps(x)).await {
+async fn is_wanted(worker: &Worker, index: usize, client: &mut Client, is_first: bool) -> bool {
+    let current = worker.current();
+    match current.plan.listeners.get(index) {
+        Some(listener) => receive::first_byte(worker, listener, client, is_first).await,
+        None => false,
+    }
+}
+
+/// Steps 3 to 12 of one request, of which the first byte has come.
+async fn exchange(worker: &Worker, index: usize, client: &mut Client) -> After {
+    let current = worker.current();
+    let Some(listener) = current.plan.listeners.get(index) else {
+        return After::Close;
+    };
+    let mut heads = worker.heads.take();
+    let received = receive::head(listener, client, &mut heads).await;
+    let mut x = Exchange::begin(worker, &current, index, listener, client, &mut heads);
+    let end = match received {
+        Ok(()) => answer(&mut x).await,
+        Err(failure) => reply::failure(&mut x, failure).await,
+    };
+    let after = settle::settle(x, end);
+    worker.heads.give(heads);
+    after
+}
+
+/// Steps 4 to 11. A failure before the answer's head has gone becomes an
+/// answer; after it, all that is left is to end the connection.
+async fn answer(x: &mut Exchange<'_>) -> Result<(), Failure> {
+    let end = guard::catch_panic(pin!(steps(x))).await;
+    match end {
         Err(failure) if !x.progress.head_sent => reply::failure(x, failure).await,
         Err(failure) => {
             x.keep_alive = false;

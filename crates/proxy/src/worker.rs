@@ -13,6 +13,7 @@ use wire::blocks::Blocks;
 
 use crate::backend_conn::BackendConn;
 use crate::clock::Clock;
+use crate::heads;
 use crate::names::Resolver;
 use crate::request_id::RequestId;
 use crate::timers::Timers;
@@ -23,6 +24,7 @@ pub(crate) struct Worker {
     pub(crate) clock: Clock,
     pub(crate) timers: Rc<Timers>,
     pub(crate) blocks: Blocks,
+    pub(crate) heads: heads::Stock,
     pub(crate) pool: Pool<Box<BackendConn>>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) metrics: RefCell<Metrics>,
@@ -53,6 +55,7 @@ impl Worker {
             clock: Clock::new(),
             timers: Timers::new(),
             blocks: Blocks::default(),
+            heads: heads::Stock::default(),
             pool: Pool::new(),
             resolver,
             metrics: RefCell::new(metrics),

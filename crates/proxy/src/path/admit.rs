@@ -11,8 +11,8 @@ use plan::{Listener, Plan};
 use routing::normalise;
 use wire::h1::{Framing, Persistence, request_framing, say_length_once, take_connection};
 
-use crate::client::Heads;
 use crate::exchange::Exchange;
+use crate::heads::Heads;
 use crate::request_id::RequestId;
 
 /// A request that has been checked. Only `admit` makes one.
@@ -22,7 +22,7 @@ pub(crate) struct Admitted {
 }
 
 pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
-    let (admitted, persistence) = check(&mut x.client.heads, x.listener)?;
+    let (admitted, persistence) = check(x.heads, x.listener)?;
     // Without a body nothing is due from the client, however long the answer takes.
     let deadline = &x.client.inbound.io().deadline;
     match admitted.framing {
@@ -32,7 +32,7 @@ pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
     x.client
         .body
         .begin(admitted.framing, x.listener.limits, x.listener.max_body);
-    let fields = &x.client.heads.request.fields;
+    let fields = &x.heads.request.fields;
     let identity = identify(x.plan, x.client.peer, fields);
     x.is_trusted = identity.is_trusted;
     x.address = identity.client;

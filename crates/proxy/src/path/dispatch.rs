@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -112,7 +113,7 @@ fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
         request_id: x.id.as_bytes(),
         authority: &backend.authority,
     };
-    forward(&mut x.client.heads.request, &forwarding);
+    forward(&mut x.heads.request, &forwarding);
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,7 +122,8 @@ enum Reuse {
     Refused,
 }
 
-/// A connection to the backend: idle, new, or waited for.
+/// A connection to the backend: idle, new, or waited for. The latter two are
+/// rare and large, so they are kept out of every exchange's memory.
 async fn connection(
     x: &mut Exchange<'_>,
     group: &Group,
@@ -133,14 +135,14 @@ async fn connection(
     let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
     let checkout = match worker.pool.checkout(backend, now, alive) {
         Ok(checkout) => checkout,
-        Err(Full) => wait(x, group, backend).await?,
+        Err(Full) => Box::pin(wait(x, group, backend)).await?,
     };
     match checkout {
         Checkout::Reused(conn) => {
             x.progress.reused = true;
             Ok(conn)
         }
-        Checkout::Connect(permit) => open(x, group, permit).await,
+        Checkout::Connect(permit) => Box::pin(open(x, group, permit)).await,
     }
 }
 
@@ -152,7 +154,7 @@ async fn wait(
 ) -> Result<Checkout<Box<BackendConn>>, Failure> {
     let now = x.worker.clock.now().into_std();
     let waiting = tokio::time::timeout(group.wait_timeout, x.worker.pool.wait(backend, now));
-    match unless_gone(x, waiting).await? {
+    match unless_gone(x, pin!(waiting)).await? {
         Ok(Ok(checkout)) => Ok(checkout),
         Ok(Err(QueueFull)) => Err(Kind::QueueFull.into()),
         Err(_) => Err(Kind::QueueTimeout.into()),
@@ -168,7 +170,7 @@ async fn open(
     let began = worker.clock.now();
     let backend = Arc::clone(permit.backend());
     let connecting = connect(&worker.resolver, &backend, group.connect_timeout);
-    let stream = unless_gone(x, connecting).await??;
+    let stream = unless_gone(x, pin!(connecting)).await??;
     let now = worker.clock.now();
     x.progress.reused = false;
     x.progress.connect_time = Some(now.saturating_duration_since(began));
@@ -180,9 +182,8 @@ async fn open(
 /// Runs a future for as long as the client stays.
 async fn unless_gone<T>(
     x: &mut Exchange<'_>,
-    future: impl Future<Output = T>,
+    mut future: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, Failure> {
-    let mut future = std::pin::pin!(future);
     let has_body = !x.client.body.is_end();
     poll_fn(|cx| {
         if let Poll::Ready(value) = future.as_mut().poll(cx) {
@@ -211,7 +212,7 @@ async fn send<'a>(
 ) -> Result<Attempt<'a>, Failure> {
     conn.outbound.io().deadline.silence(group.idle_timeout);
     conn.inbound.io().deadline.clear();
-    write_request_head(conn.outbound.buffer(), &x.client.heads.request, framing);
+    write_request_head(conn.outbound.buffer(), &x.heads.request, framing);
     let mut attempt = Attempt {
         conn,
         upload: Upload::new(framing),
@@ -219,10 +220,10 @@ async fn send<'a>(
         load: None,
     };
     for _ in 0..=MAX_INTERIM {
-        x.client.heads.response.clear();
+        x.heads.response.clear();
         let mut deadline_is_set = false;
         poll_fn(|cx| poll_response(x, group, &mut attempt, &mut deadline_is_set, cx)).await?;
-        if !x.client.heads.response.is_interim() {
+        if !x.heads.response.is_interim() {
             if x.plan.access_log.is_some() {
                 x.progress.head_time = Some(x.elapsed());
             }
@@ -255,7 +256,7 @@ fn poll_response(
     }
     match conn
         .inbound
-        .poll_head(cx, &RESPONSE_LIMITS, &mut client.heads.response)
+        .poll_head(cx, &RESPONSE_LIMITS, &mut x.heads.response)
     {
         Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
         Poll::Ready(Err(error)) => return Poll::Ready(Err(head_failure(x, attempt, error))),
@@ -280,7 +281,7 @@ fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Fa
         "{}: closed before a complete response head",
         attempt.conn.backend().url
     );
-    let request = &x.client.heads.request;
+    let request = &x.heads.request;
     let is_replayable = request.method.is_idempotent() && x.client.body.received() == 0;
     let retry = if x.progress.reused && !began && is_replayable {
         Retry::FreshConnection
@@ -297,8 +298,8 @@ fn begin_response<'a>(
     group: &Group,
     mut attempt: Attempt<'a>,
 ) -> Result<Attempt<'a>, Failure> {
-    let head = &mut x.client.heads.response;
-    let framing = response_framing(x.client.heads.request.method, head)?;
+    let head = &mut x.heads.response;
+    let framing = response_framing(x.heads.request.method, head)?;
     let persistence = take_connection(head.version, &mut head.fields);
     say_length_once(&mut head.fields, framing);
     if head.status == 204 {

@@ -4,8 +4,8 @@
 use filters::{Answer, Facts, Verdict};
 use message::Failure;
 
-use crate::client::Heads;
 use crate::exchange::Exchange;
+use crate::heads::Heads;
 use crate::path::route::Routed;
 
 /// The answer of a filter that gave one.
@@ -22,7 +22,7 @@ pub(crate) fn filter_request(
         scheme: x.client.scheme,
         listener: &x.listener.id,
     };
-    apply(&mut x.client.heads, routed, &who)
+    apply(x.heads, routed, &who)
 }
 
 /// What filters may know of an exchange besides its request and its route.

@@ -1,8 +1,8 @@
 //! Step 10: the same filters see the response, in reverse order. Never does
 //! I/O. Next: `reply`.
 
-use crate::client::Heads;
 use crate::exchange::Exchange;
+use crate::heads::Heads;
 use crate::path::filter_request::Who;
 use crate::path::route::Routed;
 
@@ -23,7 +23,7 @@ pub(crate) fn filter_response(x: &mut Exchange<'_>, routed: &Routed<'_>) {
         path,
         scratch,
         ..
-    } = &mut *x.client.heads;
+    } = &mut *x.heads;
     let facts = who.facts(host, path, routed);
     let exchange = filters::Exchange {
         request,

@@ -11,29 +11,21 @@ use plan::Listener;
 use wire::h1::HeadError;
 
 use crate::client::Client;
+use crate::heads::Heads;
 use crate::worker::Worker;
-
-pub(crate) enum Received {
-    Request,
-    /// The bytes are no acceptable request.
-    Refused(Failure),
-    /// The client is done, or was idle for too long.
-    Closed,
-}
 
 /// How long a connection without a request may still send one once the worker
 /// drains. A request that is already on its way is then still answered.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Waits for a request: for its first byte as long as the connection may be
-/// idle, then for the rest of its head as long as a head may take.
-pub(crate) async fn receive(
+/// Waits for the first byte of a request for as long as the connection may be
+/// idle. False when the client is done, or was idle for too long.
+pub(crate) async fn first_byte(
     worker: &Worker,
     listener: &Listener,
     client: &mut Client,
     is_first: bool,
-) -> Received {
-    client.heads.clear();
+) -> bool {
     client
         .outbound
         .io()
@@ -45,17 +37,24 @@ pub(crate) async fn receive(
         listener.keep_alive_timeout
     };
     client.inbound.io().deadline.within(idle);
-    if !poll_fn(|cx| poll_first_byte(worker, client, cx)).await {
-        return Received::Closed;
-    }
-    if !is_first {
+    let came = poll_fn(|cx| poll_first_byte(worker, client, cx)).await;
+    if came && !is_first {
         client.inbound.io().deadline.within(listener.header_timeout);
     }
-    let heads = &mut *client.heads;
+    came
+}
+
+/// Waits for the rest of a request's head. A failure means that what came is
+/// no acceptable request.
+pub(crate) async fn head(
+    listener: &Listener,
+    client: &mut Client,
+    heads: &mut Heads,
+) -> Result<(), Failure> {
     let inbound = &mut client.inbound;
     let failure =
         match poll_fn(|cx| inbound.poll_head(cx, &listener.limits, &mut heads.request)).await {
-            Ok(()) => return Received::Request,
+            Ok(()) => return Ok(()),
             Err(HeadError::Refused(failure)) => failure,
             Err(HeadError::Stream { error, .. }) => match error.kind() {
                 ErrorKind::TimedOut => Kind::HeadTimeout.into(),
@@ -63,7 +62,7 @@ pub(crate) async fn receive(
             },
         };
     heads.forget_host();
-    Received::Refused(failure)
+    Err(failure)
 }
 
 /// True once a byte of a request has arrived; false when none will.

@@ -56,7 +56,7 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
 /// The same body for this client: what has a length keeps it; what has none is
 /// chunked, or ends with the connection for HTTP/1.0.
 fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
-    match (framing, x.client.heads.request.version) {
+    match (framing, x.heads.request.version) {
         (Framing::Empty | Framing::Length(_), _) => framing,
         (_, Version::Http11) => Framing::Chunked,
         (_, Version::Http10) => Framing::UntilClose,
@@ -66,12 +66,12 @@ fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
 /// Writes the response's head; it leaves with the first piece of body.
 fn write_head(x: &mut Exchange<'_>, framing: Framing) {
     x.keep_alive &= !x.worker.is_draining();
-    let announce = match (x.keep_alive, x.client.heads.request.version) {
+    let announce = match (x.keep_alive, x.heads.request.version) {
         (false, _) => Announce::Close,
         (true, Version::Http10) => Announce::KeepAlive,
         (true, Version::Http11) => Announce::Nothing,
     };
-    let head = &x.client.heads.response;
+    let head = &x.heads.response;
     write_response_head(x.client.outbound.buffer(), head, framing, announce);
     x.progress.status = head.status;
     x.progress.head_sent = true;
@@ -109,7 +109,7 @@ fn poll_both(
 
 /// Passes an interim response on (RFC 9110 section 15.2); HTTP/1.0 knows none.
 pub(crate) async fn interim(x: &mut Exchange<'_>) -> Result<(), Failure> {
-    let heads = &mut *x.client.heads;
+    let heads = &mut *x.heads;
     if heads.response.status == 101 {
         return Err(Failure::new(
             Kind::BadResponse,
@@ -137,7 +137,7 @@ async fn flush(x: &mut Exchange<'_>) -> Result<(), Failure> {
 
 /// Sends a filter's answer.
 pub(crate) async fn answer(x: &mut Exchange<'_>, answer: Answer) -> Result<(), Failure> {
-    let head = &mut x.client.heads.response;
+    let head = &mut x.heads.response;
     head.clear();
     head.status = answer.status;
     for (name, value) in answer.fields.iter() {
@@ -155,7 +155,7 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     if has_gone {
         return Err(failure);
     }
-    let heads = &mut *x.client.heads;
+    let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
     let format = refusal::Format::wanted(accept);
     let body = refusal::write(&failure, x.id.as_str(), format, &mut heads.response);
@@ -170,9 +170,9 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
 /// waiting for it could take for ever.
 async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
     x.keep_alive &= skip_body(x.client);
-    let status = x.client.heads.response.status;
-    let fields = &mut x.client.heads.response.fields;
-    let has_body = !matches!(status, 204 | 304) && x.client.heads.request.method != Method::Head;
+    let status = x.heads.response.status;
+    let fields = &mut x.heads.response.fields;
+    let has_body = !matches!(status, 204 | 304) && x.heads.request.method != Method::Head;
     if !matches!(status, 204 | 304) {
         fields.push_with(Known::ContentLength, |text| {
             text.extend_from_slice(body.len().to_string().as_bytes());
@@ -240,8 +240,17 @@ pub(crate) async fn turn_away(
         return;
     };
     client.outbound.io().deadline.within(LINGER);
-    let mut x = Exchange::begin(&worker, &current, listener, options, &mut client);
+    let mut heads = worker.heads.take();
+    let mut x = Exchange::begin(
+        &worker,
+        &current,
+        listener,
+        options,
+        &mut client,
+        &mut heads,
+    );
     let end = failure(&mut x, Kind::TooManyConnections.into()).await;
     super::settle::settle(x, end);
+    worker.heads.give(heads);
     close(&mut client).await;
 }

@@ -6,8 +6,8 @@ use plan::{Group, Plan, Route, find_route};
 use routing::{Facts, Reasons, Silent};
 use wire::h1::Framing;
 
-use crate::client::Heads;
 use crate::exchange::Exchange;
+use crate::heads::Heads;
 use crate::path::admit::Admitted;
 
 /// An admitted request with its route. Only `route` makes one, so nothing is
@@ -20,7 +20,7 @@ pub(crate) struct Routed<'a> {
 }
 
 pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Routed<'a>, Failure> {
-    let (index, routed) = find(x.plan, &x.client.heads, admitted, &mut Silent)?;
+    let (index, routed) = find(x.plan, x.heads, admitted, &mut Silent)?;
     x.progress.route = Some(index);
     Ok(routed)
 }

@@ -83,7 +83,7 @@ fn backend_of<'a>(x: &Exchange<'a>) -> Option<(u32, &'a str)> {
 }
 
 fn record(x: &Exchange<'_>) {
-    let request = &x.client.heads.request;
+    let request = &x.heads.request;
     let progress = &x.progress;
     let plan = x.plan;
     let route = progress
@@ -100,7 +100,7 @@ fn record(x: &Exchange<'_>) {
         method: request.method,
         method_text: request.method_bytes(),
         scheme: x.client.scheme,
-        host: &x.client.heads.host,
+        host: &x.heads.host,
         target: request.target_bytes(),
         version: request.version,
         user_agent: request.fields.get(Known::UserAgent).unwrap_or_default(),
