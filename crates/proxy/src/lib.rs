@@ -16,6 +16,7 @@ mod guard;
 mod heads;
 mod ip_text;
 mod listen;
+mod max_forwards;
 mod metrics_page;
 mod names;
 mod path;

@@ -1,11 +1,13 @@
 //! Step 6: the route's filters see the request, in the order of the file. Any
-//! of them may answer it. Never does I/O. Next: `lookup`, or `reply`.
+//! of them may answer it, and so does a `Max-Forwards` of 0. Never does I/O.
+//! Next: `lookup`, or `reply`.
 
 use filters::{Answer, Facts, Verdict};
 use message::Failure;
 
 use crate::exchange::Exchange;
 use crate::heads::Heads;
+use crate::max_forwards::count_down;
 use crate::path::route::Routed;
 
 /// The answer of a filter that gave one.
@@ -14,7 +16,7 @@ pub(crate) fn filter_request(
     routed: &Routed<'_>,
 ) -> Result<Option<Answer>, Failure> {
     if routed.route.filters.is_empty() {
-        return Ok(None);
+        return count_down(&mut x.heads.request);
     }
     let who = Who {
         client: x.address,
@@ -69,5 +71,5 @@ pub(crate) fn apply(
             Verdict::Fail(failure) => return Err(failure),
         }
     }
-    Ok(None)
+    count_down(request)
 }

@@ -157,3 +157,32 @@ fn connection_cannot_name_what_frames_the_message() {
         assert_eq!(request.head.get("via"), Some("1.1 forebay"));
     }
 }
+
+#[test]
+fn max_forwards_is_counted_down_and_ends_at_zero() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend).start();
+    let ask = |method: &str, left: &str| {
+        let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nMax-Forwards: {left}\r\n\r\n");
+        forebay.client().ask(request).status
+    };
+    assert_eq!(ask("OPTIONS", "2"), 200);
+    assert_eq!(ask("TRACE", "1"), 200);
+    assert_eq!(ask("GET", "0"), 200);
+    // These two go no further.
+    assert_eq!(ask("OPTIONS", "0"), 200);
+    assert_eq!(ask("TRACE", "0"), 501);
+    let seen = backend.requests();
+    let seen: Vec<_> = seen
+        .iter()
+        .map(|r| (r.method(), r.head.all("max-forwards")))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("OPTIONS", vec!["1"]),
+            ("TRACE", vec!["0"]),
+            ("GET", vec!["0"])
+        ]
+    );
+}
