@@ -123,3 +123,68 @@ fn of_list(item: Json, single: bool) -> Json {
         list
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::format::Format;
+    use crate::node::{Kind, Node};
+    use crate::problems::Problems;
+
+    /// A file as a validator in an editor sees it.
+    fn json_of(path: &Path) -> Json {
+        let text = std::fs::read_to_string(path).unwrap();
+        let name = path.to_str().unwrap();
+        let node = Format::of(name).parse(&text, &mut Problems::new(name, &text));
+        json_of_node(&node.unwrap())
+    }
+
+    fn json_of_node(node: &Node) -> Json {
+        match &node.kind {
+            Kind::Null | Kind::Broken => Json::Null,
+            Kind::Bool(value) => json!(value),
+            Kind::Int(value) => json!(value),
+            Kind::Float(value) => json!(value),
+            Kind::Text(text) | Kind::Loose(text) => json!(text),
+            Kind::List(items) => items.iter().map(json_of_node).collect(),
+            Kind::Map(entries) => {
+                let pairs = entries
+                    .iter()
+                    .map(|e| (e.key.clone(), json_of_node(&e.value)));
+                Json::Object(pairs.collect())
+            }
+        }
+    }
+
+    #[test]
+    fn a_validator_accepts_every_example() {
+        let schema = jsonschema::validator_for(&schema()).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let mut seen = 0;
+        for entry in std::fs::read_dir(root.join("examples")).unwrap() {
+            let path = entry.unwrap().path();
+            let faults: Vec<String> = schema
+                .iter_errors(&json_of(&path))
+                .map(|e| format!("{}: {e}", e.instance_path()))
+                .collect();
+            assert!(faults.is_empty(), "{}: {faults:#?}", path.display());
+            seen += 1;
+        }
+        assert!(seen >= 10);
+    }
+
+    #[test]
+    fn a_validator_finds_mistakes_too() {
+        let schema = jsonschema::validator_for(&schema()).unwrap();
+        for wrong in [
+            json!({"rotues": []}),
+            json!({"server": {"address": 5}}),
+            json!({"workers": "many"}),
+            json!({"backend_groups": [{"id": "a", "strategy": "round-robin"}]}),
+        ] {
+            assert!(!schema.is_valid(&wrong), "{wrong}");
+        }
+    }
+}
