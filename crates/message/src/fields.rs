@@ -17,10 +17,23 @@ struct Entry {
     value_len: u32,
     name_len: u16,
     known: Known,
-    live: bool,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Lies in the text as the line `Name: value` CR LF.
+    Line,
+    /// Lies in the text in another form.
+    Odd,
+    Removed,
 }
 
 impl Entry {
+    fn live(&self) -> bool {
+        self.state != State::Removed
+    }
+
     fn name(self) -> Span {
         Span {
             at: self.name_at,
@@ -76,15 +89,17 @@ impl Fields {
         Span::new(at, bytes.len())
     }
 
-    /// Declares a field whose name and value already lie in the text.
-    pub fn declare(&mut self, known: Known, name: Span, value: Span) {
+    /// Declares a field whose name and value lie in the text, or will before
+    /// anyone asks for them; `is_line` if they do so as the line
+    /// `Name: value` CR LF.
+    pub fn declare(&mut self, known: Known, name: Span, value: Span, is_line: bool) {
         self.entries.push(Entry {
             name_at: name.at,
             value_at: value.at,
             value_len: value.len,
             name_len: name.len as u16,
             known,
-            live: true,
+            state: if is_line { State::Line } else { State::Odd },
         });
     }
 
@@ -116,7 +131,7 @@ impl Fields {
     /// Appends a well-known field with the first value of another, if there is
     /// one.
     pub fn push_copy(&mut self, known: Known, from: Known) {
-        let Some(entry) = self.entries.iter().find(|e| e.known == from && e.live) else {
+        let Some(entry) = self.entries.iter().find(|e| e.known == from && e.live()) else {
             return;
         };
         let at = entry.value_at as usize;
@@ -126,28 +141,26 @@ impl Fields {
         }
     }
 
-    /// Ends a line whose name and colon have been written. Every field lies in
-    /// the text as the line `Name: value` CR LF, the ones received as well as
-    /// the ones added, so that `write_lines` can copy runs.
+    /// Ends a line whose name and colon have been written. Fields that are added
+    /// lie in the text just as most of those received do, as the line
+    /// `Name: value` CR LF, so that `write_lines` can copy runs.
     fn push_value(&mut self, known: Known, name: Span, write: impl FnOnce(&mut Vec<u8>)) {
         let at = self.text.len();
         write(&mut self.text);
         let value = Span::new(at, self.text.len().saturating_sub(at));
         self.text.extend_from_slice(b"\r\n");
-        self.declare(known, name, value);
+        self.declare(known, name, value, true);
     }
 
     /// Appends every field to `out` as lines `Name: value` CR LF. Neighbouring
     /// fields that lie in the text in just that form are copied in one run.
     pub fn write_lines(&self, out: &mut Vec<u8>) {
         let mut run = 0..0;
-        for entry in self.entries.iter().filter(|e| e.live) {
+        for entry in self.entries.iter().filter(|e| e.live()) {
             let name_at = entry.name_at as usize;
             let value_at = entry.value_at as usize;
             let value_end = value_at + entry.value_len as usize;
-            let is_line = value_at == name_at + entry.name_len as usize + 2
-                && self.text.get(value_end..value_end + 2) == Some(b"\r\n")
-                && self.text.get(value_at - 2..value_at) == Some(b": ");
+            let is_line = entry.state == State::Line;
             if is_line && run.end == name_at {
                 run.end = value_end + 2;
                 continue;
@@ -172,7 +185,7 @@ impl Fields {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Field<'_>> + Clone {
-        self.entries.iter().filter(|e| e.live).map(|e| Field {
+        self.entries.iter().filter(|e| e.live()).map(|e| Field {
             known: e.known,
             name: e.name().of(&self.text),
             value: e.value().of(&self.text),
@@ -181,7 +194,7 @@ impl Fields {
 
     /// How many fields there are.
     pub fn len(&self) -> usize {
-        self.entries.iter().filter(|e| e.live).count()
+        self.entries.iter().filter(|e| e.live()).count()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -192,7 +205,7 @@ impl Fields {
     pub fn get(&self, known: Known) -> Option<&[u8]> {
         self.entries
             .iter()
-            .find(|e| e.known == known && e.live)
+            .find(|e| e.known == known && e.live())
             .map(|e| e.value().of(&self.text))
     }
 
@@ -200,7 +213,7 @@ impl Fields {
     pub fn all(&self, known: Known) -> impl Iterator<Item = &[u8]> {
         self.entries
             .iter()
-            .filter(move |e| e.known == known && e.live)
+            .filter(move |e| e.known == known && e.live())
             .map(|e| e.value().of(&self.text))
     }
 
@@ -221,14 +234,14 @@ impl Fields {
     /// Removes the fields for which `gone` says so; returns how many.
     pub fn remove_where(&mut self, gone: impl Fn(Field<'_>) -> bool) -> usize {
         let mut removed = 0;
-        for entry in self.entries.iter_mut().filter(|e| e.live) {
+        for entry in self.entries.iter_mut().filter(|e| e.live()) {
             let field = Field {
                 known: entry.known,
                 name: entry.name().of(&self.text),
                 value: entry.value().of(&self.text),
             };
             if gone(field) {
-                entry.live = false;
+                entry.state = State::Removed;
                 removed += 1;
             }
         }
@@ -239,8 +252,8 @@ impl Fields {
     pub fn remove(&mut self, known: Known) -> usize {
         let mut removed = 0;
         for entry in &mut self.entries {
-            if entry.live && entry.known == known {
-                entry.live = false;
+            if entry.live() && entry.known == known {
+                entry.state = State::Removed;
                 removed += 1;
             }
         }
@@ -250,7 +263,9 @@ impl Fields {
     /// Removes every field of any of the names, in one pass.
     pub fn remove_all(&mut self, names: KnownSet) {
         for entry in &mut self.entries {
-            entry.live &= !names.has(entry.known);
+            if names.has(entry.known) {
+                entry.state = State::Removed;
+            }
         }
     }
 
@@ -324,10 +339,10 @@ mod tests {
         let mut fields = Fields::default();
         let text = fields.intern(b"GET / HTTP/1.1\r\nA: 1\r\nB:2\r\nC:  3 \r\nD: 4\r\n");
         assert_eq!(text.at, 0);
-        fields.declare(Known::Other, Span::new(16, 1), Span::new(19, 1));
-        fields.declare(Known::Other, Span::new(22, 1), Span::new(24, 1));
-        fields.declare(Known::Other, Span::new(27, 1), Span::new(31, 1));
-        fields.declare(Known::Other, Span::new(35, 1), Span::new(38, 1));
+        fields.declare(Known::Other, Span::new(16, 1), Span::new(19, 1), true);
+        fields.declare(Known::Other, Span::new(22, 1), Span::new(24, 1), false);
+        fields.declare(Known::Other, Span::new(27, 1), Span::new(31, 1), false);
+        fields.declare(Known::Other, Span::new(35, 1), Span::new(38, 1), true);
         fields.push(b"E", b"5");
         fields.push(b"F", b"6");
         let lines = |fields: &Fields| {

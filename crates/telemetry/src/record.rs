@@ -21,7 +21,7 @@ pub struct Record<'a> {
     /// Who holds the other end of the TCP connection.
     pub peer: SocketAddr,
     pub listener: &'a str,
-    pub request_id: &'a str,
+    pub request_id: &'a [u8],
     pub method: Method,
     /// The method as received; empty when no request line could be read.
     pub method_text: &'a [u8],
@@ -67,7 +67,7 @@ pub(crate) mod sample {
             client: (Ipv4Addr::new(1, 2, 3, 4), 50_000).into(),
             peer: (Ipv6Addr::LOCALHOST, 50_001).into(),
             listener: "main",
-            request_id: "0193-req",
+            request_id: b"0193-req",
             method: Method::Get,
             method_text: b"GET",
             scheme: "http",

@@ -96,7 +96,7 @@ fn record(x: &Exchange<'_>) {
         client: x.address,
         peer: x.client.peer,
         listener: &x.listener.id,
-        request_id: x.id.as_str(),
+        request_id: x.id.as_bytes(),
         method: request.method,
         method_text: request.method_bytes(),
         scheme: x.client.scheme,

@@ -27,7 +27,7 @@ pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"time\":\"");
     push_rfc3339(out, r.started_unix_micros);
     out.push(b'"');
-    text(out, text_key!("request_id"), r.request_id.as_bytes());
+    text(out, text_key!("request_id"), r.request_id);
     addresses(out, record);
     text(out, text_key!("listener"), r.listener.as_bytes());
     text(out, text_key!("method"), r.method_text);

@@ -68,7 +68,7 @@ impl Variable {
             Self::Time => push_rfc3339(out, r.started_unix_micros),
             Self::TimeLocal => push_combined(out, r.started_unix_micros),
             Self::TimeUnixUs => push_number(out, r.started_unix_micros),
-            Self::RequestId => push_or_dash(out, r.request_id.as_bytes()),
+            Self::RequestId => push_or_dash(out, r.request_id),
             Self::ClientIp => push_ip(out, r.client.ip()),
             Self::ClientPort => push_number(out, r.client.port()),
             Self::PeerIp => push_ip(out, r.peer.ip()),
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn every_variable_writes_something() {
         let bare = Record {
-            request_id: "",
+            request_id: b"",
             listener: "",
             method_text: b"",
             host: b"",

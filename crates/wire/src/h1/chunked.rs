@@ -6,7 +6,7 @@
 
 use message::{Fields, Known, KnownSet};
 
-use super::head::{Limits, split_field};
+use super::head::{Limits, field_fault};
 use super::scan::{self, Line};
 
 /// Bytes of a chunk-size line with its extensions.
@@ -84,7 +84,10 @@ impl Chunked {
                 State::DataEnd if line.is_empty() => State::Size,
                 State::DataEnd => return Err("a chunk is longer than its size says"),
                 State::Trailers { .. } if line.is_empty() => State::End,
-                State::Trailers { used, count } => self.trailer(line, used, count, trailers)?,
+                State::Trailers { used, count } => {
+                    let whole = rest.get(..line.len() + 2).unwrap_or_default();
+                    self.trailer(whole, used, count, trailers)?
+                }
                 state @ (State::Data(_) | State::End) => state,
             };
         }
@@ -118,12 +121,15 @@ impl Chunked {
         if count >= self.limits.count {
             return Err("too many trailer fields");
         }
-        let (name, _, value) = split_field(line)?;
+        let field = scan::field_line(line)
+            .ok_or_else(|| field_fault(line.strip_suffix(b"\r\n").unwrap_or(line)))?;
+        let name = line.get(..field.name_len).unwrap_or_default();
+        let value = field.value_at..field.value_at + field.value_len;
         if may_be_trailer(Known::of(name)) {
-            trailers.push(name, value);
+            trailers.push(name, line.get(value).unwrap_or_default());
         }
         Ok(State::Trailers {
-            used: used + line.len() + 2,
+            used: used + line.len(),
             count: count + 1,
         })
     }

@@ -6,7 +6,7 @@
 
 use message::{Failure, Fields, Kind, Known, Method, RequestHead, ResponseHead, Span, Version};
 
-use super::scan::{self, Line};
+use super::scan::{self, FieldLine, Line};
 use super::target::split_target;
 
 /// How large a head may be.
@@ -68,6 +68,14 @@ impl HeadParser {
     ) -> Result<Option<usize>, Failure> {
         loop {
             let rest = bytes.get(self.done..).unwrap_or_default();
+            if self.fields_at > 0
+                && let Some(line) = scan::field_line(rest)
+            {
+                self.check_size::<H>(line.len, limits)?;
+                self.field(&line, rest, limits, head)?;
+                self.done += line.len + 2;
+                continue;
+            }
             // The order of these checks must not depend on how much of the
             // line has arrived, so that the first fault found is always the same.
             check_first_byte::<H>(rest)?;
@@ -94,7 +102,8 @@ impl HeadParser {
                 head.complete()?;
                 return Ok(Some(length));
             } else {
-                self.field(line, limits, head)?;
+                self.count_field::<H>(limits)?;
+                return Err(H::malformed(field_fault(line)));
             }
             self.done += line.len() + 2;
         }
@@ -114,24 +123,30 @@ impl HeadParser {
 
     fn field<H: ParsedHead>(
         &mut self,
-        line: &[u8],
+        line: &FieldLine,
+        bytes: &[u8],
         limits: &Limits,
         head: &mut H,
     ) -> Result<(), Failure> {
+        self.count_field::<H>(limits)?;
+        if line.name_len > usize::from(u16::MAX) {
+            return Err(H::fields_too_large());
+        }
+        let name = bytes.get(..line.name_len).unwrap_or_default();
+        head.fields().declare(
+            Known::of(name),
+            Span::new(self.done, line.name_len),
+            Span::new(self.done + line.value_at, line.value_len),
+            line.is_plain(bytes),
+        );
+        Ok(())
+    }
+
+    fn count_field<H: ParsedHead>(&mut self, limits: &Limits) -> Result<(), Failure> {
         self.count += 1;
         if self.count > limits.count {
             return Err(H::fields_too_large());
         }
-        let (name, front, value) = split_field(line).map_err(H::malformed)?;
-        if name.len() > usize::from(u16::MAX) {
-            return Err(H::fields_too_large());
-        }
-        let value_at = self.done + name.len() + 1 + front;
-        head.fields().declare(
-            Known::of(name),
-            Span::new(self.done, name.len()),
-            Span::new(value_at, value.len()),
-        );
         Ok(())
     }
 }
@@ -147,25 +162,19 @@ fn check_first_byte<H: ParsedHead>(rest: &[u8]) -> Result<(), Failure> {
     }
 }
 
-/// Splits a field line: name, bytes of space before the value, value. A line
-/// that begins with space would be a folded one (RFC 9112 section 5.2) and a
-/// space before the colon changes the name (section 5.1): both are refused.
-pub(super) fn split_field(line: &[u8]) -> Result<(&[u8], usize, &[u8]), &'static str> {
+/// What is wrong with a whole line that is no field line. One that begins with
+/// space would be a folded one (RFC 9112 section 5.2) and a space before the
+/// colon changes the name (section 5.1): both are refused.
+pub(super) fn field_fault(line: &[u8]) -> &'static str {
     let length = line.iter().take_while(|&&b| scan::is_token_byte(b)).count();
     let (name, rest) = line.split_at_checked(length).unwrap_or_default();
     match (name, rest) {
-        ([], [b' ' | b'\t', ..]) => Err("a field is folded over several lines"),
-        ([], _) => Err("a field has no name"),
-        (_, []) => Err("a field line has no colon"),
-        (_, [b':', value @ ..]) => {
-            let (front, value) = scan::trim(value);
-            if !scan::is_value(value) {
-                return Err("a field value holds a control character");
-            }
-            Ok((name, front, value))
-        }
-        (_, [b' ' | b'\t', ..]) => Err("space stands between a field name and its colon"),
-        _ => Err("a field name holds a byte that may not stand there"),
+        ([], [b' ' | b'\t', ..]) => "a field is folded over several lines",
+        ([], _) => "a field has no name",
+        (_, []) => "a field line has no colon",
+        (_, [b':', ..]) => "a field value holds a control character",
+        (_, [b' ' | b'\t', ..]) => "space stands between a field name and its colon",
+        _ => "a field name holds a byte that may not stand there",
     }
 }
 

@@ -61,31 +61,99 @@ pub(super) fn line(bytes: &[u8]) -> Line<'_> {
 }
 
 /// Every byte may stand in a field value: visible, space, tab or above 0x7f
-/// (RFC 9110 section 5.5). Eight bytes are looked at together, the last eight
-/// once more if they overlap.
+/// (RFC 9110 section 5.5).
 pub(super) fn is_value(text: &[u8]) -> bool {
-    let Some(last) = text.last_chunk::<8>() else {
-        return text.iter().all(|&b| !is_control(b));
-    };
-    let (words, _) = text.as_chunks::<8>();
-    words.iter().chain([last]).all(|word| {
-        !may_hold_control(u64::from_ne_bytes(*word)) || word.iter().all(|&b| !is_control(b))
-    })
+    find_control(text).is_none()
+}
+
+/// The first byte that may not stand in a field value. Eight bytes are looked
+/// at together.
+fn find_control(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let rest = text.get(from..)?;
+        let (words, tail) = rest.as_chunks::<8>();
+        let word = words
+            .iter()
+            .map(|word| controls(u64::from_le_bytes(*word)))
+            .enumerate()
+            .find(|(_, found)| *found != 0);
+        let at = match word {
+            Some((i, found)) => from + i * 8 + found.trailing_zeros() as usize / 8,
+            None => {
+                let at = tail.iter().position(|&b| is_control(b))?;
+                return Some(from + rest.len() - tail.len() + at);
+            }
+        };
+        if text.get(at) != Some(&b'\t') {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 fn is_control(byte: u8) -> bool {
     byte < 0x20 && byte != b'\t' || byte == 0x7f
 }
 
-/// Some byte of the word is below 0x20 or is 0x7f. Exact in saying no; a yes
-/// may be a tab.
-fn may_hold_control(word: u64) -> bool {
+/// The high bit of every byte that is below 0x20 or is 0x7f, and perhaps of
+/// bytes behind the first such one.
+fn controls(word: u64) -> u64 {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES * 0x80;
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let del = word ^ (ONES * 0x7f);
     let is_del = del.wrapping_sub(ONES) & !del;
-    (below_space | is_del) & HIGH != 0
+    (below_space | is_del) & HIGH
+}
+
+/// Where the parts of a field line lie, counted from its first byte.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FieldLine {
+    pub(super) name_len: usize,
+    pub(super) value_at: usize,
+    pub(super) value_len: usize,
+    /// Without CR LF.
+    pub(super) len: usize,
+}
+
+impl FieldLine {
+    /// One space stands before the value and none behind it.
+    pub(super) fn is_plain(&self, bytes: &[u8]) -> bool {
+        self.value_at == self.name_len + 2
+            && self.len == self.value_at + self.value_len
+            && bytes.get(self.name_len + 1) == Some(&b' ')
+    }
+}
+
+/// The first line of `bytes`, if it is whole and a field line without a fault;
+/// what the fault is, if there is one, is not said here. Most lines are such,
+/// and are looked at only once.
+pub(super) fn field_line(bytes: &[u8]) -> Option<FieldLine> {
+    let name_len = bytes.iter().position(|&b| !is_token_byte(b))?;
+    let value = match bytes.get(name_len..)? {
+        [b':', value @ ..] if name_len > 0 => value,
+        _ => return None,
+    };
+    let front = value.iter().position(|&b| !is_space(b))?;
+    let value = value.get(front..)?;
+    let end = find_control(value)?;
+    let (value, line_end) = value.split_at_checked(end)?;
+    if !line_end.starts_with(b"\r\n") {
+        return None;
+    }
+    let value_at = name_len + 1 + front;
+    let back = value.iter().rev().take_while(|&&b| is_space(b)).count();
+    Some(FieldLine {
+        name_len,
+        value_at,
+        value_len: end - back,
+        len: value_at + end,
+    })
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// Every byte may stand in a request target: visible ASCII but for the
@@ -96,10 +164,9 @@ pub(super) fn is_target(text: &[u8]) -> bool {
 
 /// Cuts spaces and tabs off both ends; returns how many were cut off the front.
 pub(super) fn trim(text: &[u8]) -> (usize, &[u8]) {
-    let is_space = |b: &u8| matches!(b, b' ' | b'\t');
-    let front = text.iter().take_while(|b| is_space(b)).count();
+    let front = text.iter().take_while(|&&b| is_space(b)).count();
     let text = text.get(front..).unwrap_or_default();
-    let back = text.iter().rev().take_while(|b| is_space(b)).count();
+    let back = text.iter().rev().take_while(|&&b| is_space(b)).count();
     (front, text.get(..text.len() - back).unwrap_or_default())
 }
 
@@ -134,6 +201,54 @@ mod tests {
                 text[at] = byte;
                 assert_eq!(is_value(&text), !is_control(byte), "byte {byte:#x} at {at}");
             }
+        }
+    }
+
+    #[test]
+    fn a_tab_hides_nothing_behind_it() {
+        for tabs in 0..20 {
+            let mut text = vec![b'\t'; tabs];
+            assert!(is_value(&text));
+            text.extend_from_slice(b"abc\x01");
+            assert_eq!(find_control(&text), Some(tabs + 3));
+        }
+    }
+
+    #[test]
+    fn parts_of_a_field_line() {
+        let parts = |bytes| {
+            let line = field_line(bytes)?;
+            let value = &bytes[line.value_at..line.value_at + line.value_len];
+            Some((&bytes[..line.name_len], value, line.len))
+        };
+        type Parts<'a> = Option<(&'a [u8], &'a [u8], usize)>;
+        let table: &[(&[u8], Parts<'_>)] = &[
+            (b"A: b\r\nC: d\r\n", Some((b"A", b"b", 4))),
+            (b"A:b\r\n", Some((b"A", b"b", 3))),
+            (b"A:\r\n", Some((b"A", b"", 2))),
+            (b"A: \t \r\n", Some((b"A", b"", 5))),
+            (b"A:\tb c\td \t\r\n", Some((b"A", b"b c\td", 10))),
+            (
+                b"A: 0123456789abcdef\xff\r\n",
+                Some((b"A", b"0123456789abcdef\xff", 20)),
+            ),
+            (b"A: b\r", None),
+            (b"A: b", None),
+            (b"A: ", None),
+            (b"A", None),
+            (b"", None),
+            (b"\r\n", None),
+            (b": b\r\n", None),
+            (b" A: b\r\n", None),
+            (b"A : b\r\n", None),
+            (b"A: b\n", None),
+            (b"A: b\rc\r\n", None),
+            (b"A: b\x7fc\r\n", None),
+            (b"A: b\0\r\n", None),
+            (b"A\r\n", None),
+        ];
+        for (bytes, wanted) in table {
+            assert_eq!(parts(bytes), *wanted, "{}", bytes.escape_ascii());
         }
     }
 

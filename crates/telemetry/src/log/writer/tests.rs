@@ -148,7 +148,7 @@ fn every_line_of_every_worker_is_in_the_file() {
                 for i in 0..LINES {
                     let request_id = format!("{worker}-{i}");
                     let record = Record {
-                        request_id: &request_id,
+                        request_id: request_id.as_bytes(),
                         ..sample::record()
                     };
                     sink.push(&format, &record);
