@@ -51,7 +51,7 @@ pub(crate) struct FileOption {
 #[derive(Args)]
 pub(crate) struct RunOptions {
     /// The configuration: YAML, or JSON or TOML by the file's extension.
-    #[arg(short, long = "config", value_name = "FILE", required_unless_present = "to", conflicts_with_all = ["listen", "to"])]
+    #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["listen", "to"])]
     pub(crate) config: Option<PathBuf>,
     /// Without a file: where to listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -84,6 +84,7 @@ pub(crate) struct ExplainOptions {
         long,
         value_name = "METHOD",
         default_value = "GET",
+        value_parser = method,
         requires = "url"
     )]
     pub(crate) method: String,
@@ -92,12 +93,25 @@ pub(crate) struct ExplainOptions {
         short = 'H',
         long = "header",
         value_name = "NAME: VALUE",
+        value_parser = header,
         requires = "url"
     )]
-    pub(crate) headers: Vec<String>,
+    pub(crate) headers: Vec<(String, String)>,
     /// Where the request comes from.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1", requires = "url")]
     pub(crate) client: std::net::IpAddr,
     /// The URL of a request to follow, such as http://example.com/api/x or just /api/x.
     pub(crate) url: Option<String>,
+}
+
+fn method(text: &str) -> Result<String, &'static str> {
+    let is_method = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    is_method
+        .then(|| text.to_owned())
+        .ok_or("a method is one word, such as GET")
+}
+
+fn header(text: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }

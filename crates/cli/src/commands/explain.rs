@@ -1,5 +1,4 @@
 //! `forebay explain`.
-#![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 #![expect(clippy::disallowed_methods, reason = "the program supplies the time")]
 
 use std::fmt::{self, Write};
@@ -20,15 +19,8 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
     let Some(url) = &options.url else {
         return print(&plan.to_string());
     };
-    let fields = match fields(&options.headers) {
-        Ok(fields) => fields,
-        Err(header) => {
-            eprintln!("error: `{header}` is not a header field; write -H 'Name: value'");
-            return ExitCode::from(2);
-        }
-    };
     let (host, target) = host_and_target(url);
-    let head = forebay::request_head(&options.method, target, host, &fields);
+    let head = forebay::request_head(&options.method, target, host, &options.headers);
     let micros = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let question = Question {
         head: &head,
@@ -41,14 +33,6 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
     // Writing into memory does not fail.
     let _ = show(&mut text, &plan, &forebay::explain(&plan, &question));
     print(&text)
-}
-
-fn fields(headers: &[String]) -> Result<Vec<(String, String)>, &String> {
-    let split = |header: &'_ String| {
-        let (name, value) = header.split_once(':')?;
-        Some((name.trim().to_owned(), value.trim().to_owned()))
-    };
-    headers.iter().map(|h| split(h).ok_or(h)).collect()
 }
 
 /// `http://host/path` or `/path`, which goes to localhost.

@@ -13,6 +13,15 @@ use crate::signals::{Asked, Signals};
 use crate::{REFUSED, files, logging};
 
 pub(crate) fn run(options: &RunOptions) -> ExitCode {
+    if options.config.is_none() && options.to.is_empty() {
+        eprintln!(
+            "error: nothing to serve: give a configuration, or at least one backend\n\n  \
+             forebay run -c forebay.yaml\n  \
+             forebay run --listen {} --to http://127.0.0.1:3000",
+            options.listen
+        );
+        return ExitCode::from(2);
+    }
     match plan_of(options) {
         Some(plan) => serve(plan, |_| {}),
         None => ExitCode::from(REFUSED),

@@ -89,6 +89,7 @@ fn exit_codes_tell_success_refusal_and_misuse_apart() {
         (&["schema"], 0),
         (&["reference"], 0),
         (&["check", "-c", "/nowhere/at/all.yaml"], 1),
+        (&["run", "--to", "ftp://x"], 1),
         (
             &["run", "--listen", "127.0.0.1:0", "--to", "nonsense://x"],
             1,
@@ -101,6 +102,9 @@ fn exit_codes_tell_success_refusal_and_misuse_apart() {
         (&["serve"], 2),
         (&["check"], 2),
         (&["run"], 2),
+        (&["run", "--listen", "127.0.0.1:0"], 2),
+        (&["explain", "-c", "x", "-X", "G T", "/"], 2),
+        (&["explain", "-c", "x", "-H", "no colon", "/"], 2),
         (&["run", "-c", "x", "--to", "http://127.0.0.1:1"], 2),
         (&["run", "--workers", "0", "--to", "http://127.0.0.1:1"], 2),
     ] {
@@ -113,6 +117,13 @@ fn exit_codes_tell_success_refusal_and_misuse_apart() {
         };
         assert!(!said.is_empty(), "{arguments:?} says nothing");
     }
+}
+
+#[test]
+fn run_without_anything_to_serve_says_what_it_needs() {
+    let said = forebay(&["run"]).stderr;
+    assert!(said.contains("-c forebay.yaml"), "{said}");
+    assert!(said.contains("--to http://127.0.0.1:3000"), "{said}");
 }
 
 #[test]
