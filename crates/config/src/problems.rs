@@ -97,13 +97,14 @@ impl Problems {
     /// through an alias brings its problems along.
     fn push(&mut self, severity: Severity, span: Span, message: String) -> &mut Problem {
         let span = span.within(&self.text);
-        let known = self.list.iter().position(|problem| {
+        let first = self.list.partition_point(|p| p.span.start < span.start);
+        let last = self.list.partition_point(|p| p.span.start <= span.start);
+        let here = self.list.get(first..last).unwrap_or_default();
+        let known = here.iter().position(|problem| {
             (problem.severity, problem.span) == (severity, span) && problem.message == message
         });
-        let index = known.unwrap_or_else(|| {
-            let index = self
-                .list
-                .partition_point(|problem| problem.span.start <= span.start);
+        let index = known.map_or(last, |known| first + known);
+        if known.is_none() {
             let problem = Problem {
                 severity,
                 span,
@@ -112,8 +113,7 @@ impl Problems {
                 related: None,
             };
             self.list.insert(index, problem);
-            index
-        });
+        }
         &mut self.list[index]
     }
 

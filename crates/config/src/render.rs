@@ -4,9 +4,12 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use crate::problems::{Problem, Problems, Severity};
 
+/// Problems shown of one text. More than that come from a generator or from a file that is no configuration.
+const SHOWN: usize = 200;
+
 impl Problems {
-    /// All problems as text, each with `file:line:column`, the source line and a caret; then a summary.
-    /// `color` adds terminal colours.
+    /// The problems as text, each with `file:line:column`, the source line and a caret; then a summary.
+    /// Beyond 200 they are only counted. `color` adds terminal colours.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color {
             Renderer::styled()
@@ -14,9 +17,12 @@ impl Problems {
             Renderer::plain()
         };
         let mut out = String::new();
-        for problem in self.iter() {
+        for problem in self.iter().take(SHOWN) {
             out.push_str(&renderer.render(&[self.report(problem)]));
             out.push_str("\n\n");
+        }
+        if self.len() > SHOWN {
+            out.push_str(&format!("and {} more, not shown\n\n", self.len() - SHOWN));
         }
         if !self.is_empty() {
             out.push_str(&self.summary());
@@ -94,6 +100,17 @@ mod tests {
     #[test]
     fn colours_are_added_when_asked_for() {
         assert!(sample().render(true).contains("\x1b["));
+    }
+
+    #[test]
+    fn a_flood_of_problems_is_cut_and_counted() {
+        let mut problems = Problems::new("a.yaml", "x".repeat(500));
+        for at in 0..500 {
+            problems.error(Span::new(at, at + 1), format!("wrong {at}"));
+        }
+        let shown = problems.render(false);
+        assert!(shown.contains("wrong 199\n") && !shown.contains("wrong 200\n"));
+        assert!(shown.ends_with("and 300 more, not shown\n\na.yaml: 500 errors\n"));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! "Did you mean": the known word nearest to an unknown one.
 
+/// Words looked at, so that thousands of mistakes in a generated file do not take minutes to explain.
+const LOOKED_AT: usize = 1000;
+
 /// The word of `known` that someone who wrote `word` most likely meant, if any is near.
 ///
 /// Case, and a hyphen where an underscore belongs, do not count as mistakes; beyond that about one letter in
@@ -9,7 +12,11 @@ pub fn suggest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Opti
     let tolerated = (word.len() / 3).max(1);
     known
         .into_iter()
-        .map(|candidate| (distance(&word, &normal(candidate)), candidate))
+        .take(LOOKED_AT)
+        .map(|candidate| (normal(candidate), candidate))
+        // At least as many letters are wrong as are missing or too many.
+        .filter(|(normal, _)| normal.len().abs_diff(word.len()) <= tolerated)
+        .map(|(normal, candidate)| (distance(&word, &normal), candidate))
         .filter(|(distance, candidate)| *distance <= tolerated && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate.to_owned())

@@ -1,5 +1,7 @@
 //! `routes`: conditions, filters and where each leads.
 
+use std::collections::HashMap;
+
 use ::telemetry::Names;
 use config::{Pair, Problems, Settings, Span, Spanned, suggest};
 use filters::{AddHeaders, Filter, Redirect, Respond, StripPrefix, Template, check_request_field};
@@ -13,6 +15,7 @@ pub(super) fn compile(
     problems: &mut Problems,
     names: &mut Names,
 ) -> (Vec<Route>, Vec<Conditions>) {
+    let groups = GroupsById::new(settings);
     let mut ids = Unique::default();
     let mut routes = Vec::new();
     let mut conditions = Vec::new();
@@ -27,7 +30,7 @@ pub(super) fn compile(
             group: written
                 .backend_group
                 .as_ref()
-                .and_then(|id| find_group(id, settings, problems)),
+                .and_then(|id| groups.find(id, problems)),
         });
     }
     if routes.is_empty() && !problems.has_errors() {
@@ -77,27 +80,53 @@ fn check_one_end(route: &Spanned<config::Route>, problems: &mut Problems) {
     }
 }
 
-fn find_group(id: &Spanned<String>, settings: &Settings, problems: &mut Problems) -> Option<usize> {
-    let groups = &settings.backend_groups;
-    let found = groups.iter().position(|group| group.id.value == id.value);
-    if found.is_none() && id.is_written() {
-        let known = || {
-            groups
-                .iter()
-                .map(|group| group.id.as_str())
-                .filter(|id| !id.is_empty())
-        };
-        let problem = problems.error(id.span, format!("there is no backend group `{}`", id.value));
-        match suggest(id, known()) {
-            Some(word) => problem.suggest(Some(word)),
-            None if known().next().is_none() => problem.help("define it under `backend_groups`"),
-            None => problem.help(format!(
-                "the groups are: {}",
-                known().collect::<Vec<_>>().join(", ")
-            )),
-        };
+/// The groups as routes name them.
+struct GroupsById<'a> {
+    ids: Vec<&'a str>,
+    /// An id given twice, which is an error of its own, is that of the first.
+    indices: HashMap<&'a str, usize>,
+}
+
+impl<'a> GroupsById<'a> {
+    /// Ids listed to help someone who has named none of them.
+    const LISTED: usize = 10;
+
+    fn new(settings: &'a Settings) -> Self {
+        let ids: Vec<&str> = settings
+            .backend_groups
+            .iter()
+            .map(|group| group.id.as_str())
+            .collect();
+        let indices = ids.iter().enumerate().rev().map(|(i, id)| (*id, i));
+        Self {
+            indices: indices.collect(),
+            ids,
+        }
     }
-    found
+
+    fn find(&self, id: &Spanned<String>, problems: &mut Problems) -> Option<usize> {
+        let found = self.indices.get(id.as_str()).copied();
+        if found.is_none() && id.is_written() {
+            let known = || self.ids.iter().copied().filter(|id| !id.is_empty());
+            let problem =
+                problems.error(id.span, format!("there is no backend group `{}`", id.value));
+            match suggest(id, known()) {
+                Some(word) => problem.suggest(Some(word)),
+                None if known().next().is_none() => {
+                    problem.help("define it under `backend_groups`")
+                }
+                None => {
+                    let listed: Vec<_> = known().take(Self::LISTED).collect();
+                    let more = match known().count() - listed.len() {
+                        0 => String::new(),
+                        more => format!(" and {more} more"),
+                    };
+                    problem.help(format!("the groups are: {}{more}", listed.join(", ")))
+                }
+            };
+        }
+        found
+    }
 }
 
 fn conditions_of(route: &config::Route, problems: &mut Problems) -> Conditions {

@@ -1,5 +1,8 @@
 //! What the numbers in records and counters stand for.
 
+use std::collections::HashMap;
+use std::hash::Hash;
+
 /// The names of routes, backends and listeners, each known by its number.
 ///
 /// Names are only ever added: a plan that follows another clones its names and
@@ -7,68 +10,82 @@
 /// counters survive a reload.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    routes: Vec<Box<str>>,
-    backends: Vec<(Box<str>, Box<str>)>,
-    listeners: Vec<Box<str>>,
+    routes: Numbered<Box<str>>,
+    backends: Numbered<(Box<str>, Box<str>)>,
+    listeners: Numbered<Box<str>>,
 }
 
 impl Names {
     /// The number of the route with this id, given now if need be.
     pub fn route(&mut self, id: &str) -> u32 {
-        number_of(&mut self.routes, |r| **r == *id, || id.into())
+        self.routes.number_of(id.into())
     }
 
     /// The number of a backend: one URL in one group.
     pub fn backend(&mut self, group: &str, url: &str) -> u32 {
-        number_of(
-            &mut self.backends,
-            |(g, u)| **g == *group && **u == *url,
-            || (group.into(), url.into()),
-        )
+        self.backends.number_of((group.into(), url.into()))
     }
 
     /// The number of a listener.
     pub fn listener(&mut self, name: &str) -> u32 {
-        number_of(&mut self.listeners, |l| **l == *name, || name.into())
+        self.listeners.number_of(name.into())
     }
 
     pub(super) fn route_count(&self) -> usize {
-        self.routes.len()
+        self.routes.names.len()
     }
 
     pub(super) fn listener_count(&self) -> usize {
-        self.listeners.len()
+        self.listeners.names.len()
     }
 
     pub(super) fn route_name(&self, number: u32) -> Option<&str> {
-        self.routes.get(number as usize).map(|r| &**r)
+        self.routes.names.get(number as usize).map(|r| &**r)
     }
 
     /// Group and URL.
     pub(super) fn backend_name(&self, number: u32) -> Option<(&str, &str)> {
-        let (group, url) = self.backends.get(number as usize)?;
+        let (group, url) = self.backends.names.get(number as usize)?;
         Some((group, url))
     }
 
     pub(super) fn listener_name(&self, number: u32) -> Option<&str> {
-        self.listeners.get(number as usize).map(|l| &**l)
+        self.listeners.names.get(number as usize).map(|l| &**l)
     }
 
     /// Knows at least as much as `other`, given that one of the two grew out
     /// of the other.
     pub(super) fn covers(&self, other: &Self) -> bool {
-        self.routes.len() >= other.routes.len()
-            && self.backends.len() >= other.backends.len()
-            && self.listeners.len() >= other.listeners.len()
+        self.routes.names.len() >= other.routes.names.len()
+            && self.backends.names.len() >= other.backends.names.len()
+            && self.listeners.names.len() >= other.listeners.names.len()
     }
 }
 
-fn number_of<T>(names: &mut Vec<T>, is_it: impl Fn(&T) -> bool, new: impl FnOnce() -> T) -> u32 {
-    let at = names.iter().position(is_it).unwrap_or_else(|| {
-        names.push(new());
-        names.len() - 1
-    });
-    at as u32
+/// Names by number, and numbers by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Numbered<T: Eq + Hash> {
+    names: Vec<T>,
+    numbers: HashMap<T, u32>,
+}
+
+impl<T: Eq + Hash + Clone> Numbered<T> {
+    fn number_of(&mut self, name: T) -> u32 {
+        let Self { names, numbers } = self;
+        *numbers.entry(name).or_insert_with_key(|name| {
+            names.push(name.clone());
+            names.len() as u32 - 1
+        })
+    }
+}
+
+impl<T: Eq + Hash> Default for Numbered<T> {
+    fn default() -> Self {
+        Self {
+            names: Vec::new(),
+            numbers: HashMap::new(),
+        }
+    }
 }
 
 #[cfg(test)]
