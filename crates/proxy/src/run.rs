@@ -116,6 +116,7 @@ async fn tick(worker: Rc<Worker>) {
         worker.timers.tick();
         worker.clock.tick();
         worker.flush_log();
+        worker.pool.tick(worker.clock.coarse().into_std());
         ticks = ticks.wrapping_add(1);
         if ticks.is_multiple_of(TICKS_PER_SWEEP) {
             let now = worker.clock.now().into_std();

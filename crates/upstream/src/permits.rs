@@ -21,8 +21,8 @@ use tokio::sync::oneshot;
 use crate::Backend;
 use crate::padded::Padded;
 use crate::pool::{Mailbox, PoolOptions};
-use ledger::Ledger;
 pub(crate) use ledger::Waiter;
+use ledger::{Ledger, Next};
 
 /// The right to hold one connection to a backend. Dropping it lets the next
 /// waiting request, of any worker, have it.
@@ -146,8 +146,8 @@ impl Permits {
         Queued::Waiting { ticket, grant }
     }
 
-    /// Asks for idle connections, if the queue has just begun. While it lasts
-    /// no pool keeps another one, so once is enough.
+    /// Asks for idle connections, if the queue has just begun. While it lasts,
+    /// pools look for themselves at what they have idle, if only at every tick.
     fn ask_holders(&self, ledger: MutexGuard<'_, Ledger>) {
         if ledger.queue.len() != 1 {
             return;
@@ -168,15 +168,31 @@ impl Permits {
 
     /// Decides about a connection that a request of this seat has returned.
     /// `Idle` comes with a slot for it if it `needs_slot`.
-    pub(crate) fn place(&self, seat: u64, needs_slot: bool) -> Place {
+    pub(crate) fn place(&self, seat: u64, needs_slot: bool, now: Instant) -> Place {
         let mut ledger = self.lock();
-        if ledger.queue.is_empty() {
-            let may_stay = !needs_slot || ledger.reserve(seat, self.options.max_idle);
-            return if may_stay { Place::Idle } else { Place::Closed };
-        }
-        let waiter = ledger.next_at(seat);
+        ledger.tick(now);
+        let next = ledger.next_at(seat);
         self.publish(&ledger);
-        waiter.map_or(Place::Closed, Place::Waiter)
+        match next {
+            Next::Own(waiter) => Place::Waiter(waiter),
+            Next::Other => Place::Closed,
+            Next::Nobody if !needs_slot || ledger.reserve(seat, self.options.max_idle) => {
+                Place::Idle
+            }
+            Next::Nobody => Place::Closed,
+        }
+    }
+
+    /// The time goes on, and more connections may change workers.
+    pub(crate) fn tick(&self, now: Instant) {
+        self.lock().tick(now);
+    }
+
+    /// Whether an idle connection is to be closed now, so that its permit can
+    /// go to another worker.
+    pub(crate) fn wants_idle(&self) -> bool {
+        let mut ledger = self.lock();
+        !ledger.queue.is_empty() && ledger.change()
     }
 
     /// Gives back slots for idle connections that this seat does not use.

@@ -85,8 +85,8 @@ impl<C> Pool<C> {
     ///
     /// May wait for ever: the caller bounds the time and drops the future,
     /// which loses nothing. Requests of one worker are served in their order;
-    /// between workers a later request goes first only if it came within 10 ms
-    /// and spares a new connection.
+    /// between workers a later request goes first only if that spares a new
+    /// connection, and within bounds (see `permits::ledger`).
     pub async fn wait(
         &self,
         backend: &Arc<Backend>,
@@ -119,6 +119,15 @@ impl<C> Pool<C> {
         let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
         for shelf in shelves {
             shelf.sweep(now, &mut alive);
+        }
+    }
+
+    /// Gives up idle connections for which other workers' requests still wait.
+    /// To be called about twenty times a second.
+    pub fn tick(&self, now: Instant) {
+        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
+        for shelf in shelves {
+            shelf.tick(now);
         }
     }
 

@@ -15,6 +15,13 @@ use crate::pool::Mailbox;
 /// over as often as there are connections.
 const HEAD_START: Duration = Duration::from_millis(10);
 
+/// So many connections of a backend may change workers in this time; those
+/// that may not stay where they are, busy or idle. Each change costs a new
+/// connection, and workers that take turns on the processor seem to be in need
+/// in turn.
+const CHANGES: usize = 16;
+const CHANGES_TIME: Duration = Duration::from_millis(50);
+
 pub(super) struct Ledger {
     max_open: usize,
     pub(super) open: usize,
@@ -22,6 +29,9 @@ pub(super) struct Ledger {
     last: u64,
     pub(super) queue: VecDeque<Waiter>,
     seats: Vec<Seat>,
+    /// Connections that may still change workers, and since when they are counted.
+    changes: usize,
+    changes_since: Option<Instant>,
 }
 
 /// A request in the queue.
@@ -31,6 +41,16 @@ pub(crate) struct Waiter {
     seat: u64,
     since: Instant,
     passed_over: usize,
+}
+
+/// Who gets a returned connection.
+pub(super) enum Next {
+    /// A request of the same seat.
+    Own(Waiter),
+    /// One of another seat, which gets the permit.
+    Other,
+    /// Nobody, or nobody who may have it now.
+    Nobody,
 }
 
 /// One worker's pool, as far as it uses this backend.
@@ -49,6 +69,8 @@ impl Ledger {
             last: 0,
             queue: VecDeque::new(),
             seats: Vec::new(),
+            changes: CHANGES,
+            changes_since: None,
         }
     }
 
@@ -127,20 +149,39 @@ impl Ledger {
         }
     }
 
-    /// The request of this seat that may have a returned connection now; none
-    /// if the oldest request, of another seat, must not wait longer.
-    pub(super) fn next_at(&mut self, seat: u64) -> Option<Waiter> {
-        let oldest = self.queue.front_mut()?;
-        let latest = oldest.since + HEAD_START;
-        if oldest.seat != seat {
-            if oldest.passed_over >= self.max_open {
-                return None;
-            }
-            oldest.passed_over += 1;
+    /// The time goes on, and more connections may change workers.
+    pub(super) fn tick(&mut self, now: Instant) {
+        let passed = |since| now.saturating_duration_since(since) >= CHANGES_TIME;
+        if self.changes_since.is_none_or(passed) {
+            self.changes_since = Some(now);
+            self.changes = CHANGES;
         }
-        let mut in_time = self.queue.iter().take_while(|w| w.since <= latest);
-        let at = in_time.position(|w| w.seat == seat)?;
-        self.queue.remove(at)
+    }
+
+    /// True if one more connection may change workers, which it then does.
+    pub(super) fn change(&mut self) -> bool {
+        let may = self.changes > 0;
+        self.changes -= usize::from(may);
+        may
+    }
+
+    /// Who gets a connection that this seat has returned.
+    pub(super) fn next_at(&mut self, seat: u64) -> Next {
+        let at = self.queue.iter().position(|w| w.seat == seat);
+        let own = at.and_then(|at| self.queue.get(at)).map(|w| w.since);
+        let Some(oldest) = self.queue.front_mut() else {
+            return Next::Nobody;
+        };
+        if oldest.seat != seat {
+            let is_due = oldest.passed_over >= self.max_open
+                || own.is_none_or(|own| own > oldest.since + HEAD_START);
+            oldest.passed_over += 1;
+            if is_due && self.change() {
+                return Next::Other;
+            }
+        }
+        let waiter = at.and_then(|at| self.queue.remove(at));
+        waiter.map_or(Next::Nobody, Next::Own)
     }
 
     fn seat(&mut self, number: u64) -> Option<&mut Seat> {

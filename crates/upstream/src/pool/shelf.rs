@@ -70,7 +70,11 @@ impl<C> Shelf<C> {
     }
 
     fn place(&self, conn: Conn<C>, needs_slot: bool) {
-        match self.backend.permits.place(self.seat, needs_slot) {
+        match self
+            .backend
+            .permits
+            .place(self.seat, needs_slot, conn.since)
+        {
             Place::Idle => {
                 self.slots.set(self.slots.get() + usize::from(needs_slot));
                 self.idle.borrow_mut().push(conn);
@@ -103,16 +107,19 @@ impl<C> Shelf<C> {
         self.give_up();
     }
 
+    /// Gives up idle connections for requests that have waited since before.
+    pub(super) fn tick(&self, now: Instant) {
+        if self.backend.permits.waiting() > 0 {
+            self.backend.permits.tick(now);
+            self.give_up();
+        }
+    }
+
     /// Closes idle connections, oldest use first, while requests wait that
     /// cannot have them otherwise; then returns the slots not needed.
     pub(super) fn give_up(&self) {
-        while self.backend.permits.waiting() > 0 {
-            let mut idle = self.idle.borrow_mut();
-            if idle.is_empty() {
-                break;
-            }
-            let conn = idle.remove(0);
-            drop(idle);
+        while !self.idle.borrow().is_empty() && self.backend.permits.wants_idle() {
+            let conn = self.idle.borrow_mut().remove(0);
             drop(conn);
         }
         let unused = self.slots.get().saturating_sub(self.idle.borrow().len());

@@ -24,6 +24,7 @@ enum Step {
     /// The worker answers what others asked of it.
     Serve,
     Sweep,
+    Tick,
     Later(u64),
 }
 
@@ -35,6 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => Just(Step::Run),
         2 => Just(Step::Serve),
         1 => Just(Step::Sweep),
+        2 => Just(Step::Tick),
         2 => (0u64..30).prop_map(Step::Later),
     ]
 }
@@ -56,6 +58,7 @@ impl Desk<'_> {
             Step::Run => self.run(now),
             Step::Serve => self.worker.serve_requests(),
             Step::Sweep => self.worker.pool.sweep(now, |_| true),
+            Step::Tick => self.worker.pool.tick(now),
             Step::Later(_) => {}
         }
     }
@@ -138,7 +141,9 @@ proptest! {
         }
         // Everybody finishes: all that wait are served within a few rounds.
         for _ in 0..30 {
+            now += ms(50);
             for desk in &mut desks {
+                desk.step(Step::Tick, now);
                 desk.step(Step::Serve, now);
                 desk.step(Step::Run, now);
                 desk.step(Step::End { clean: true }, now);

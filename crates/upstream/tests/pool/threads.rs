@@ -52,6 +52,13 @@ fn run_worker(worker: Worker, load: Load) -> usize {
     let worker = Rc::new(worker);
     let serving = Rc::clone(&worker);
     let task = local.spawn_local(async move { serving.pool.serve_requests().await });
+    let ticking = Rc::clone(&worker);
+    let ticks = local.spawn_local(async move {
+        loop {
+            tokio::time::sleep(ms(5)).await;
+            ticking.pool.tick(start());
+        }
+    });
     let done = local.block_on(&runtime, async {
         let mut requests = JoinSet::new();
         for number in 0..load.requests {
@@ -63,6 +70,7 @@ fn run_worker(worker: Worker, load: Load) -> usize {
     // serving goes on as well; here the others may still need them.
     worker.pool.forget(&worker.backend);
     task.abort();
+    ticks.abort();
     done
 }
 

@@ -152,6 +152,33 @@ fn the_oldest_request_is_passed_over_once_per_connection_at_most() {
 }
 
 #[test]
+fn only_so_many_connections_change_workers_in_a_while() {
+    let (a, b, now) = pair(limits(30));
+    let held: Vec<_> = (0..30).filter_map(|_| a.get(now)).collect();
+    let mut on_b: Vec<_> = (0..30).map(|_| b.queue(now)).collect();
+    let mut conns = Vec::new();
+    let mut served = |on_b: &mut Vec<Waiting<'_>>| {
+        let before = on_b.len();
+        on_b.retain_mut(|waiting| match poll(waiting) {
+            Poll::Ready(checkout) => {
+                conns.push(b.finish(checkout.unwrap(), now));
+                false
+            }
+            Poll::Pending => true,
+        });
+        before - on_b.len()
+    };
+    for conn in held {
+        a.give(conn, now);
+    }
+    assert_eq!((served(&mut on_b), a.stats().idle), (16, 14));
+    a.pool.tick(now + ms(49));
+    assert_eq!(served(&mut on_b), 0);
+    a.pool.tick(now + ms(50));
+    assert_eq!((served(&mut on_b), a.stats().idle), (14, 0));
+}
+
+#[test]
 fn a_worker_that_ends_leaves_its_permits_to_the_other() {
     let (a, b, now) = pair(limits(2));
     a.give(a.get(now).unwrap(), now);
