@@ -38,6 +38,10 @@ telemetry: {{access_log: {{output: "{output}"}}, metrics: {{enabled: true, port:
 """
 
 
+def floor(site: Site) -> str:
+    return f"--listen 127.0.0.1:{site.port} --to 127.0.0.1:{site.origin_port}"
+
+
 def nginx(site: Site) -> str:
     user = "user root;" if os.getuid() == 0 else ""
     log = f"{site.log_file} combined" if site.access_log else "off"

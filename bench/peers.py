@@ -127,6 +127,18 @@ def forebay(name: str, program: Path) -> Proxy:
     )
 
 
+def floor(program: Path) -> Proxy:
+    """Not a proxy: relays bytes without looking at them. Nothing that uses sockets costs less."""
+    return Proxy(
+        name="floor",
+        find=lambda: str(program.resolve()) if program.exists() else None,
+        config=configs.floor,
+        config_file="floor.txt",
+        command=lambda program, file: [program, *file.read_text().split()],
+        version=["--version"],
+    )
+
+
 PEERS = [
     Proxy(
         name="nginx",

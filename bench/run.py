@@ -27,6 +27,7 @@ from rows import ROWS, Row
 REPOSITORY = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target")
 OURS = "forebay"
+FLOOR = TARGET / "release/forebay-floor"
 QUICK_ROWS = "small,large,many"
 
 
@@ -40,12 +41,12 @@ def main() -> None:
         install_tools()
     if not shutil.which("wrk"):
         sys.exit("wrk is missing; install it with: apt-get install wrk (or run with --install)")
+    origin_program = build_origin(options.origin)
     contenders, absent = find(options)
     for missing in absent:
         say(f"{missing.name} is absent: {missing.reason}")
     if not contenders:
         sys.exit("nothing to measure")
-    origin_program = build_origin(options.origin)
     results = describe(options, contenders, absent)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-")))
@@ -80,6 +81,8 @@ class Bench:
     def run(self, row: Row) -> dict:
         say(f"== {row.name}: {row.title}")
         contenders = self.contenders
+        if row.access_log:
+            contenders = [one for one in contenders if one.name != "floor"]
         if row.kind == "drain":
             contenders = [one for one in contenders if one.proxy.drain_signal]
         cells = {one.name: {"rounds": []} for one in contenders}
@@ -179,7 +182,7 @@ def arguments() -> argparse.Namespace:
     options.also = [tuple(pair.split("=", 1)) for pair in options.also]
     if any(len(pair) != 2 for pair in options.also):
         parser.error("--also: NAME=PATH")
-    known = {OURS, *(peer.name for peer in peers.PEERS)}
+    known = {OURS, "floor", *(peer.name for peer in peers.PEERS)}
     if unknown := set(options.only or []) - known:
         parser.error(f"--only: no such proxy: {', '.join(sorted(unknown))}")
     if taken := known & {name for name, _ in options.also}:
@@ -204,7 +207,7 @@ def chosen_rows(parser: argparse.ArgumentParser, names: str) -> list[Row]:
 
 def find(options: argparse.Namespace) -> tuple[list[Contender], list[Absent]]:
     builds = [(OURS, options.forebay), *((name, Path(path)) for name, path in options.also)]
-    wanted = [peers.forebay(name, path) for name, path in builds] + peers.PEERS
+    wanted = [peers.forebay(name, path) for name, path in builds] + [peers.floor(FLOOR), *peers.PEERS]
     extra = {name for name, _ in options.also}
     if options.only:
         wanted = [proxy for proxy in wanted if proxy.name in extra or proxy.name in options.only]
@@ -218,11 +221,11 @@ def install_tools() -> None:
 
 
 def build_origin(given: Path | None) -> Path:
-    """The backend's program, built now if there is none."""
+    """The backend's program; it and the floor are built now if there are none."""
     program = given or TARGET / "release/forebay-origin"
-    if not program.exists():
-        if given:
-            sys.exit(f"no such file: {given}")
+    if given and not program.exists():
+        sys.exit(f"no such file: {given}")
+    if not (program.exists() and FLOOR.exists()):
         subprocess.run(["cargo", "build", "--release", "-p", "forebay-origin"], cwd=REPOSITORY, check=True)
     return program.resolve()
 
