@@ -29,6 +29,9 @@ pub enum Retry {
     Never,
     /// The connection was stale; the same backend on a fresh connection.
     FreshConnection,
+    /// The backend may have acted on the request: only if doing so twice is
+    /// the same as once (RFC 9110 section 9.2.2).
+    IfIdempotent,
     /// The backend got nothing of the request; any backend may.
     OtherBackend,
 }

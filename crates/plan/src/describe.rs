@@ -1,6 +1,8 @@
 //! The decided plan, in words.
 
 use std::fmt::{self, Display, Formatter};
+use telemetry::Retried;
+use upstream::RetryPolicy;
 
 use upstream::Strategy;
 
@@ -113,7 +115,37 @@ fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
     }
     writeln!(
         f,
-        "      timeouts: connect {:?}, response head {:?}, idle body {:?}, connection queue {:?}",
-        g.connect_timeout, g.response_timeout, g.idle_timeout, g.wait_timeout
+        "      timeouts: connect {:?}, response head {:?}, idle body {:?}, connection queue {:?}{}",
+        g.connect_timeout,
+        g.response_timeout,
+        g.idle_timeout,
+        g.wait_timeout,
+        g.total_timeout
+            .map_or_else(String::new, |total| format!(", in all {total:?}"))
+    )?;
+    writeln!(f, "      {}", retry(&g.retry))
+}
+
+fn retry(policy: &RetryPolicy) -> String {
+    let on = [
+        (policy.on_connection_error, Retried::ConnectionError),
+        (policy.on_timeout, Retried::Timeout),
+        (policy.on_server_error, Retried::ServerError),
+    ];
+    let on: Vec<&str> = on
+        .iter()
+        .filter(|(on, _)| *on)
+        .map(|(_, why)| why.label())
+        .collect();
+    if policy.max_attempts < 2 || on.is_empty() {
+        return "no retries".to_owned();
+    }
+    format!(
+        "up to {} attempts, on {}; waits from {:?} to {:?}; budget {}",
+        policy.max_attempts,
+        on.join(" or "),
+        policy.delay,
+        policy.max_delay,
+        policy.budget
     )
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use filters::Filter;
 use telemetry::{Format, Names, Output};
+use upstream::RetryPolicy;
 use wire::h1::Limits;
 
 use crate::Trusted;
@@ -80,8 +81,9 @@ pub struct Group {
     pub idle_timeout: Duration,
     /// How long a request may wait for a connection.
     pub wait_timeout: Duration,
-    /// How many backends one request may try.
-    pub max_attempts: usize,
+    /// From a request's arrival until the response head is complete, over all attempts.
+    pub total_timeout: Option<Duration>,
+    pub retry: RetryPolicy,
 }
 
 #[derive(Debug, Clone)]

@@ -4,11 +4,12 @@ use std::task::{Context, Poll};
 
 use message::{Failure, Relay, Side};
 use upstream::{Backend, Conn, InFlight};
-use wire::h1::{Body, Encoder, Framing, Inbound, Incoming, Outgoing};
+use wire::h1::{Encoder, Framing, Incoming, Outgoing};
 
 use crate::backend_conn::BackendConn;
 use crate::client::Client;
-use crate::stream::Reader;
+use crate::replay::{Replay, Replayed};
+use crate::worker::Worker;
 
 /// An attempt under way: its connection, and what is still to be sent.
 pub(crate) struct Attempt<'a> {
@@ -26,12 +27,10 @@ impl Attempt<'_> {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Client,
+        replay: &mut Replay,
     ) -> Result<(), Failure> {
         let conn = &mut **self.conn;
-        match self
-            .upload
-            .poll(cx, &mut client.inbound, &mut client.body, conn)
-        {
+        match self.upload.poll(cx, client, replay, conn) {
             Poll::Ready(Err(failure)) => Err(failure),
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
@@ -41,6 +40,22 @@ impl Attempt<'_> {
     /// coming up, its end is found there.
     pub(crate) fn client_has_gone(&self, cx: &mut Context<'_>, client: &mut Client) -> bool {
         self.upload.is_over() && client.body.is_end() && client.inbound.poll_gone(cx).is_ready()
+    }
+}
+
+impl Attempt<'_> {
+    /// Puts the answer aside. Its connection is kept if all of it has arrived.
+    pub(crate) fn discard(mut self, worker: &Worker) {
+        let conn = &mut **self.conn;
+        let mut rest = Incoming {
+            inbound: &mut conn.inbound,
+            body: &mut conn.body,
+        };
+        if rest.skip_arrived() && self.upload.is_done() && conn.is_reusable() {
+            conn.rest();
+            let now = worker.clock.coarse().into_std();
+            worker.pool.give_back(self.conn, now);
+        }
     }
 }
 
@@ -76,14 +91,18 @@ impl Upload {
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        inbound: &mut Inbound<Reader>,
-        body: &mut Body,
+        client: &mut Client,
+        replay: &mut Replay,
         conn: &mut BackendConn,
     ) -> Poll<Result<(), Failure>> {
         if self.is_over() {
             return Poll::Ready(Ok(()));
         }
-        let mut source = Incoming { inbound, body };
+        let incoming = Incoming {
+            inbound: &mut client.inbound,
+            body: &mut client.body,
+        };
+        let mut source = Replayed { replay, incoming };
         let mut sink = Outgoing {
             outbound: &mut conn.outbound,
             encoder: &mut self.encoder,
@@ -95,7 +114,7 @@ impl Upload {
             }
             Poll::Ready(Ok(())) => {
                 // Nothing more is due from the client, however long the answer takes.
-                inbound.io().deadline.clear();
+                client.inbound.io().deadline.clear();
                 Poll::Ready(Ok(()))
             }
             result => result,

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::client::Client;
 use crate::heads::Heads;
 use crate::path::settle;
+use crate::replay::Replay;
 use crate::request_id::RequestId;
 use crate::worker::{Current, Worker};
 
@@ -30,6 +31,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) started_unix_micros: u64,
     /// The client's connection may carry another request after this one.
     pub(crate) keep_alive: bool,
+    pub(crate) replay: Replay,
     pub(crate) progress: Progress,
     is_settled: bool,
 }
@@ -85,6 +87,7 @@ impl<'a> Exchange<'a> {
             started,
             started_unix_micros,
             keep_alive: false,
+            replay: Replay::default(),
             progress: Progress::default(),
             is_settled: false,
         }

@@ -9,7 +9,7 @@ mod series;
 mod snapshot;
 mod upstream;
 
-pub use cells::Metrics;
+pub use cells::{Metrics, Retried};
 pub use names::Names;
 pub use process::ProcessFigures;
 pub use render::{CONTENT_TYPE, Program, render};

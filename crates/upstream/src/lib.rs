@@ -22,6 +22,7 @@ mod padded;
 mod permits;
 mod pool;
 mod reasons;
+mod retry;
 
 pub use address::Address;
 pub use backend::Backend;
@@ -33,3 +34,4 @@ pub use living::Living;
 pub use permits::Permit;
 pub use pool::{Checkout, Conn, Full, Pool, PoolOptions, PoolStats, QueueFull};
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};
+pub use retry::{Backoff, Budget, RetryPolicy};

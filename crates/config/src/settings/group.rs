@@ -121,6 +121,8 @@ settings! {
         connect: Duration = Duration::from_secs(5), rule Positive, example "2s";
         /// Until the head of the answer is there; after that the client gets 504.
         request: Duration = Duration::from_secs(30), rule Positive, example "1m";
+        /// From the arrival of a request until the head of its answer is there, over all attempts and waits; then 504.
+        total: Option<Duration>, rule Positive, example "1m";
         /// Silence while a body is moving.
         idle: Duration = Duration::from_secs(90), rule Positive, example "5m";
     }
@@ -131,7 +133,16 @@ settings! {
         max_attempts: u32 = 3, rule Within(1, 10), example 2;
         /// How the wait before each further attempt grows.
         backoff: Backoff = Backoff::Exponential, example "linear";
-        /// What is worth another attempt.
+        /// The first wait. An attempt at a backend that has not been asked yet, after one that could not be reached, does not wait.
+        delay: Duration = Duration::from_millis(100), rule Positive, example "50ms";
+        /// No wait is longer. An answer whose `Retry-After` asks for more is passed on as it is.
+        max_delay: Duration = Duration::from_secs(1), rule Positive, example "5s";
+        /// Retries as a percentage of the group's requests of the last ten seconds; beyond that failures are passed on.
+        budget: u32 = 20, rule Within(0, 1000), example 10;
+        /// Retries per second that are made whatever the budget says.
+        min_retries_per_second: u32 = 3, rule Within(0, 1_000_000), example 10;
+        /// What is worth another attempt. A request that a backend may have received is only sent again if its method is idempotent
+        /// (RFC 9110 section 9.2.2) and no more than 64 KiB of its body have gone.
         retry_on: Vec<RetryOn> = vec![RetryOn::ConnectionError], example ["connection_error", "timeout", "5xx"];
     }
 }

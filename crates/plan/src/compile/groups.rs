@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ::telemetry::Names;
 use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
-use upstream::{Address, Backend, Living, PoolOptions, Strategy};
+use upstream::{Address, Backend, Backoff, Budget, Living, PoolOptions, RetryPolicy, Strategy};
 
 use super::unique::Unique;
 use crate::Group;
@@ -76,15 +76,6 @@ fn warn_of_what_does_not_act_yet(group: &BackendGroup, problems: &mut Problems) 
                 );
         }
     }
-    let on = &group.retry.retry_on;
-    if on.contains(&RetryOn::Timeout) || on.contains(&RetryOn::ServerError) {
-        problems
-            .warning(
-                group.retry.span,
-                "this version of Forebay retries only what a backend has not received",
-            )
-            .help("`timeout` and `5xx` have no effect yet");
-    }
 }
 
 fn group(written: &Spanned<BackendGroup>, living: &Living, names: &mut Names) -> Group {
@@ -106,11 +97,25 @@ fn group(written: &Spanned<BackendGroup>, living: &Living, names: &mut Names) ->
         response_timeout: written.timeout.request,
         idle_timeout: written.timeout.idle,
         wait_timeout: written.connection_pool.wait_timeout,
-        max_attempts: if written.retry.retry_on.contains(&RetryOn::ConnectionError) {
-            written.retry.max_attempts as usize
-        } else {
-            1
+        total_timeout: written.timeout.total,
+        retry: retry(&written.retry),
+    }
+}
+
+fn retry(written: &config::Retry) -> RetryPolicy {
+    let on = |what| written.retry_on.contains(&what);
+    RetryPolicy {
+        max_attempts: written.max_attempts as usize,
+        on_connection_error: on(RetryOn::ConnectionError),
+        on_timeout: on(RetryOn::Timeout),
+        on_server_error: on(RetryOn::ServerError),
+        backoff: match written.backoff {
+            config::Backoff::Exponential => Backoff::Exponential,
+            config::Backoff::Linear => Backoff::Linear,
         },
+        delay: written.delay,
+        max_delay: written.max_delay,
+        budget: Budget::new(written.budget, written.min_retries_per_second),
     }
 }
 

@@ -1,16 +1,18 @@
 //! Step 8: a backend is chosen and asked until one answers or none is left.
 //!
-//! Attempts follow each other only while nothing of the request can have had
-//! an effect. Never touches the answer but for its framing. Next: `store`.
+//! Attempts follow each other as far as the group's retry policy goes, and only
+//! where repeating the request is safe. Never touches the answer but for its framing. Next: `store`.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use message::{Failure, Kind, Known, Retry};
 use plan::{Choice, Group, choose_backend};
+use telemetry::Retried;
 use tracing::info;
 use upstream::{Backend, Checkout, Conn, Excluded, Full, InFlight, Permit, QueueFull, Silent};
 use wire::h1::{
@@ -26,6 +28,7 @@ use crate::forward::{Forwarding, forward};
 use crate::ip_text::IpText;
 use crate::path::reply;
 use crate::path::route::Routed;
+use crate::retry;
 
 /// How large a response's head may be. Backends send larger ones than clients.
 const RESPONSE_LIMITS: Limits = Limits {
@@ -43,31 +46,119 @@ pub(crate) async fn dispatch<'a>(
 ) -> Result<Attempt<'a>, Failure> {
     let (group_index, group) = routed.group.ok_or(Kind::Internal)?;
     let mut tried = Excluded::new();
-    let mut last = None;
-    while usize::from(x.progress.attempts) < group.max_attempts {
-        let choice = Choice {
-            client: x.address.ip(),
-            random: x.worker.random(),
-            tried: &tried,
-        };
-        let Some(index) = choose_backend(group, &choice, &mut Silent) else {
-            break;
-        };
-        let Some(backend) = group.balance.backends.get(index) else {
-            break;
-        };
-        tried.insert(index);
+    let mut index = choose(x, group, &tried).ok_or(Kind::NoBackend)?;
+    if group.retry.max_attempts > 1 {
+        let now = x.worker.clock.coarse().into_std();
+        group.retry.budget.deposit(now);
+        x.replay
+            .keep_if(routed.framing != Framing::Empty && x.heads.request.method.is_idempotent());
+    }
+    loop {
+        let backend = group.balance.backends.get(index).ok_or(Kind::Internal)?;
         x.progress.attempts += 1;
         x.progress.backend = Some((group_index, index));
-        match ask(x, routed.framing, group, backend).await {
-            Err(failure) if failure.retry == Retry::OtherBackend => {
-                info!(request_id = x.id.as_str(), backend = &*backend.url, %failure, "backend failed before it got the request");
-                last = Some(failure);
-            }
-            result => return result,
+        let outcome = ask(x, routed.framing, group, backend).await;
+        let reason = match &outcome {
+            Err(failure) => retry::after_failure(x, group, failure),
+            Ok(_) => retry::after_answer(x, group),
+        };
+        let Some(reason) = reason else {
+            return outcome;
+        };
+        tried.insert(index);
+        let Some(next) = next(x, group, &mut tried, &reason) else {
+            return outcome;
+        };
+        tell_of_retry(x, backend, &outcome);
+        x.worker.metrics.borrow_mut().retried(reason.why);
+        if let Ok(attempt) = outcome {
+            attempt.discard(x.worker);
+        }
+        if !next.wait.is_zero() {
+            let pause = tokio::time::sleep(next.wait);
+            Box::pin(unless_gone(x, pin!(pause))).await?;
+        }
+        x.replay.rewind();
+        index = next.index;
+    }
+}
+
+fn choose(x: &Exchange<'_>, group: &Group, tried: &Excluded) -> Option<usize> {
+    let choice = Choice {
+        client: x.address.ip(),
+        random: x.worker.random(),
+        tried,
+    };
+    choose_backend(group, &choice, &mut Silent)
+}
+
+/// Another attempt.
+struct Next {
+    index: usize,
+    wait: Duration,
+}
+
+/// The next attempt, if the group's policy affords one: at a backend that has
+/// not been asked yet, or else at any, later.
+fn next(
+    x: &Exchange<'_>,
+    group: &Group,
+    tried: &mut Excluded,
+    reason: &retry::Reason,
+) -> Option<Next> {
+    let policy = &group.retry;
+    let made = usize::from(x.progress.attempts);
+    if made >= policy.max_attempts {
+        return None;
+    }
+    let other = choose(x, group, tried);
+    let backoff = || policy.wait(made, x.worker.random());
+    let (index, wait) = match other {
+        Some(index) if reason.why == Retried::ConnectionError => (index, Duration::ZERO),
+        Some(index) => (index, backoff()),
+        None => {
+            *tried = Excluded::new();
+            let wait = backoff().max(reason.not_before);
+            (choose(x, group, tried)?, wait)
+        }
+    };
+    let in_time = group
+        .total_timeout
+        .is_none_or(|total| x.elapsed() + wait < total);
+    if !in_time {
+        return None;
+    }
+    // Going on from a backend that got nothing puts no more load on any.
+    let is_free = other.is_some() && reason.got_nothing;
+    let now = x.worker.clock.coarse().into_std();
+    if !(is_free || policy.budget.withdraw(now)) {
+        x.worker.metrics.borrow_mut().retry_refused();
+        return None;
+    }
+    Some(Next { index, wait })
+}
+
+fn tell_of_retry(x: &Exchange<'_>, backend: &Backend, outcome: &Result<Attempt<'_>, Failure>) {
+    let request_id = x.id.as_str();
+    let backend = &*backend.url;
+    match outcome {
+        Err(failure) => info!(request_id, backend, %failure, "attempt failed; making another"),
+        Ok(_) => {
+            let status = x.heads.response.status;
+            info!(
+                request_id,
+                backend, status, "attempt failed; making another"
+            );
         }
     }
-    Err(last.unwrap_or_else(|| Failure::from(Kind::NoBackend)))
+}
+
+/// What is left of a time limit within the request's own.
+fn within_total(x: &Exchange<'_>, group: &Group, limit: Duration) -> Duration {
+    match group.total_timeout {
+        Some(total) => limit.min(total.saturating_sub(x.elapsed())),
+        None => limit,
+    }
 }
 
 /// Asks one backend: on a connection that lies ready, and if that proves stale
@@ -87,6 +178,7 @@ async fn ask<'a>(
     let mut attempt = match send(x, framing, group, conn).await {
         Err(failure) if failure.retry == Retry::FreshConnection => {
             let conn = connection(x, group, backend, Reuse::Refused).await?;
+            x.replay.rewind();
             send(x, framing, group, conn).await?
         }
         result => result?,
@@ -153,7 +245,8 @@ async fn wait(
     backend: &Arc<Backend>,
 ) -> Result<Checkout<Box<BackendConn>>, Failure> {
     let now = x.worker.clock.now().into_std();
-    let waiting = tokio::time::timeout(group.wait_timeout, x.worker.pool.wait(backend, now));
+    let limit = within_total(x, group, group.wait_timeout);
+    let waiting = tokio::time::timeout(limit, x.worker.pool.wait(backend, now));
     match unless_gone(x, pin!(waiting)).await? {
         Ok(Ok(checkout)) => Ok(checkout),
         Ok(Err(QueueFull)) => Err(Kind::QueueFull.into()),
@@ -169,7 +262,8 @@ async fn open(
     let worker = x.worker;
     let began = worker.clock.now();
     let backend = Arc::clone(permit.backend());
-    let connecting = connect(&worker.resolver, &backend, group.connect_timeout);
+    let limit = within_total(x, group, group.connect_timeout);
+    let connecting = connect(&worker.resolver, &backend, limit);
     let stream = unless_gone(x, pin!(connecting)).await??;
     let now = worker.clock.now();
     x.progress.reused = false;
@@ -246,14 +340,15 @@ fn poll_response(
     deadline_is_set: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
-    if let Err(failure) = attempt.poll_upload(cx, x.client) {
+    if let Err(failure) = attempt.poll_upload(cx, x.client, &mut x.replay) {
         return Poll::Ready(Err(failure));
+    }
+    if attempt.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
+        let limit = within_total(x, group, group.response_timeout);
+        attempt.conn.inbound.io().deadline.within(limit);
     }
     let client = &mut *x.client;
     let conn = &mut **attempt.conn;
-    if attempt.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
-        conn.inbound.io().deadline.within(group.response_timeout);
-    }
     match conn
         .inbound
         .poll_head(cx, &RESPONSE_LIMITS, &mut x.heads.response)
@@ -275,18 +370,17 @@ fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Fa
         HeadError::Stream { error, began } => (error, began),
     };
     if error.kind() == ErrorKind::TimedOut {
-        return Failure::new(Kind::ResponseTimeout, "no response head in time");
+        let failure = Failure::new(Kind::ResponseTimeout, "no response head in time");
+        return failure.retry(Retry::IfIdempotent);
     }
     let detail = format!(
         "{}: closed before a complete response head",
         attempt.conn.backend().url
     );
-    let request = &x.heads.request;
-    let is_replayable = request.method.is_idempotent() && x.client.body.received() == 0;
-    let retry = if x.progress.reused && !began && is_replayable {
-        Retry::FreshConnection
-    } else {
-        Retry::Never
+    let retry = match began {
+        true => Retry::Never,
+        false if x.progress.reused && retry::may_repeat(x) => Retry::FreshConnection,
+        false => Retry::IfIdempotent,
     };
     Failure::new(Kind::Terminated, detail).retry(retry)
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use filters::Answer;
-use message::{Failure, Kind, Known, Method, Relay, Side, Sink, Source, Version};
+use message::{Failure, Kind, Known, Method, Relay, Side, Sink, Version};
 use tokio::net::TcpStream;
 use wire::h1::{
     Announce, Encoder, Framing, Incoming, Outgoing, take_connection, write_response_head,
@@ -84,7 +84,7 @@ fn poll_both(
     encoder: &mut Encoder,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
-    if let Err(failure) = attempt.poll_upload(cx, x.client) {
+    if let Err(failure) = attempt.poll_upload(cx, x.client, &mut x.replay) {
         return Poll::Ready(Err(failure));
     }
     let client = &mut *x.client;
@@ -169,7 +169,11 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
 /// is skipped where it has arrived already; otherwise the connection ends, for
 /// waiting for it could take for ever.
 async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
-    x.keep_alive &= skip_body(x.client);
+    let mut rest = Incoming {
+        inbound: &mut x.client.inbound,
+        body: &mut x.client.body,
+    };
+    x.keep_alive &= rest.skip_arrived();
     let status = x.heads.response.status;
     let fields = &mut x.heads.response.fields;
     let has_body = !matches!(status, 204 | 304) && x.heads.request.method != Method::Head;
@@ -185,25 +189,6 @@ async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
     x.client.outbound.buffer().extend_from_slice(sent);
     x.progress.response_bytes = sent.len() as u64;
     flush(x).await
-}
-
-/// Takes what has arrived of the request's body; true if that is all of it.
-fn skip_body(client: &mut Client) -> bool {
-    let mut source = Incoming {
-        inbound: &mut client.inbound,
-        body: &mut client.body,
-    };
-    let mut cx = Context::from_waker(std::task::Waker::noop());
-    while !source.is_end() {
-        match source.poll_fill(&mut cx) {
-            Poll::Ready(Ok(())) => {
-                let n = source.available().len();
-                source.consume(n);
-            }
-            Poll::Ready(Err(_)) | Poll::Pending => return false,
-        }
-    }
-    true
 }
 
 /// Ends a connection so that the client gets everything that was sent: what it

@@ -64,6 +64,33 @@ pub struct Metrics {
     listeners: Vec<ListenerCells>,
     failures: Failures,
     panics: u64,
+    retries: [u64; Retried::ALL.len()],
+    retries_refused: u64,
+}
+
+/// Why another attempt was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    ConnectionError,
+    Timeout,
+    ServerError,
+}
+
+impl Retried {
+    pub(super) const ALL: [Retried; 3] = [
+        Retried::ConnectionError,
+        Retried::Timeout,
+        Retried::ServerError,
+    ];
+
+    /// As the configuration calls it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Retried::ConnectionError => "connection_error",
+            Retried::Timeout => "timeout",
+            Retried::ServerError => "5xx",
+        }
+    }
 }
 
 impl Metrics {
@@ -76,6 +103,8 @@ impl Metrics {
             listeners: Vec::new(),
             failures: [0; Kind::ALL.len()],
             panics: 0,
+            retries: [0; Retried::ALL.len()],
+            retries_refused: 0,
         };
         metrics.adopt(names);
         metrics
@@ -114,6 +143,18 @@ impl Metrics {
         if let Some(count) = self.failures.get_mut(kind as usize) {
             *count += 1;
         }
+    }
+
+    /// Counts another attempt at a request.
+    pub fn retried(&mut self, why: Retried) {
+        if let Some(count) = self.retries.get_mut(why as usize) {
+            *count += 1;
+        }
+    }
+
+    /// Counts an attempt that was not made because the budget was spent.
+    pub fn retry_refused(&mut self) {
+        self.retries_refused += 1;
     }
 
     /// Counts a panic that failed an exchange.
@@ -169,6 +210,8 @@ impl Metrics {
             listeners: self.listeners.clone(),
             failures: self.failures,
             panics: self.panics,
+            retries: self.retries,
+            retries_refused: self.retries_refused,
             upstream: Vec::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cells::{Failures, ListenerCells, RouteCells};
+use super::cells::{Failures, ListenerCells, Retried, RouteCells};
 use super::series::Key;
 use super::{Names, UpstreamFigures};
 
@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub(super) listeners: Vec<ListenerCells>,
     pub(super) failures: Failures,
     pub(super) panics: u64,
+    pub(super) retries: [u64; Retried::ALL.len()],
+    pub(super) retries_refused: u64,
     /// By the backend's number.
     pub(super) upstream: Vec<UpstreamFigures>,
 }
@@ -52,6 +54,10 @@ impl Snapshot {
             *count += more;
         }
         self.panics += other.panics;
+        for (count, more) in self.retries.iter_mut().zip(other.retries) {
+            *count += more;
+        }
+        self.retries_refused += other.retries_refused;
         for (at, &figures) in other.upstream.iter().enumerate() {
             entry(&mut self.upstream, at).add(figures);
         }

@@ -164,6 +164,23 @@ pub struct Incoming<'a, I> {
     pub body: &'a mut Body,
 }
 
+impl<I: Input> Incoming<'_, I> {
+    /// Takes what has arrived of the body, for nobody; true if that is all of it.
+    pub fn skip_arrived(&mut self) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        while !self.is_end() {
+            match self.poll_fill(&mut cx) {
+                Poll::Ready(Ok(())) => {
+                    let n = self.available().len();
+                    self.consume(n);
+                }
+                Poll::Ready(Err(_)) | Poll::Pending => return false,
+            }
+        }
+        true
+    }
+}
+
 impl<I: Input> Source for Incoming<'_, I> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         loop {

@@ -199,7 +199,7 @@ fn when_all_refuse_it_is_a_bad_gateway() {
         (response.status, response.reason()),
         (502, Some("connection_refused"))
     );
-    assert_eq!(forebay.access_log(1)[0]["attempts"], 2);
+    assert_eq!(forebay.access_log(1)[0]["attempts"], 3);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod metrics;
 mod peers;
 mod pool;
 mod pool_stale;
+mod retries;
 mod routing;
 mod seen;
 mod slow_peers;

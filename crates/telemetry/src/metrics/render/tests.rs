@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use read::Read;
 
 use super::*;
-use crate::metrics::{Metrics, Names, ProcessFigures, UpstreamFigures};
+use crate::metrics::{Metrics, Names, ProcessFigures, Retried, UpstreamFigures};
 use crate::{Record, record::sample};
 
 fn names() -> Arc<Names> {
@@ -72,6 +72,10 @@ fn busy_worker() -> Metrics {
     });
     metrics.failed(Kind::TooManyConnections);
     metrics.panicked();
+    metrics.retried(Retried::Timeout);
+    metrics.retried(Retried::Timeout);
+    metrics.retried(Retried::ServerError);
+    metrics.retry_refused();
     (0..3).for_each(|_| metrics.client_opened(0));
     metrics.client_closed(0);
     metrics.client_active(0);
@@ -225,6 +229,14 @@ fn the_page_says_what_was_counted() {
         ("forebay_upstream_waits_total", &pool, 5.0),
         ("forebay_upstream_queue_full_total", &pool, 6.0),
         ("forebay_upstream_stale_connections_total", &pool, 7.0),
+        (
+            "forebay_retries_total",
+            &[("reason", "connection_error")],
+            0.0,
+        ),
+        ("forebay_retries_total", &[("reason", "timeout")], 2.0),
+        ("forebay_retries_total", &[("reason", "5xx")], 1.0),
+        ("forebay_retries_refused_total", &[], 1.0),
         ("forebay_access_log_dropped_total", &[], 3.0),
         ("forebay_panics_total", &[], 1.0),
         ("forebay_build_info", &[("version", "0.1.0")], 1.0),

@@ -3,11 +3,20 @@
 use std::fmt;
 
 use super::family::{Family, Labels, Page};
-use crate::metrics::{Snapshot, UpstreamFigures};
+use crate::metrics::{Retried, Snapshot, UpstreamFigures};
 
 const CONNECTIONS: Family = Family::new(
     "forebay_upstream_connections",
     "Open connections to backends, serving an exchange (active) or pooled (idle).",
+);
+
+const RETRIES: Family = Family::new(
+    "forebay_retries",
+    "Further attempts at a request, by what went wrong with the one before.",
+);
+const RETRIES_REFUSED: Family = Family::new(
+    "forebay_retries_refused",
+    "Further attempts not made because the group's retry budget was spent.",
 );
 
 /// A counter and where its number is.
@@ -65,7 +74,14 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
             backends(snapshot).map(|(labels, figures)| (labels, value(figures))),
         )?;
     }
-    Ok(())
+    page.counters(
+        &RETRIES,
+        Retried::ALL
+            .iter()
+            .zip(snapshot.retries)
+            .map(|(why, n)| ([("reason", why.label())], n)),
+    )?;
+    page.counter(&RETRIES_REFUSED, snapshot.retries_refused)
 }
 
 fn backends(snapshot: &Snapshot) -> impl Iterator<Item = (Labels<'_, 2>, &UpstreamFigures)> {

@@ -1,0 +1,71 @@
+//! Whether an attempt that went wrong is followed by another.
+
+use std::time::Duration;
+
+use message::{Failure, Kind, Known, ResponseHead, Retry};
+use plan::Group;
+use telemetry::Retried;
+
+use crate::exchange::Exchange;
+
+/// Why another attempt is worth it.
+pub(crate) struct Reason {
+    pub(crate) why: Retried,
+    /// The backend is not to be asked again before.
+    pub(crate) not_before: Duration,
+    /// The backend has received nothing of the request.
+    pub(crate) got_nothing: bool,
+}
+
+/// What the policy says of a failed attempt.
+pub(crate) fn after_failure(x: &Exchange<'_>, group: &Group, failure: &Failure) -> Option<Reason> {
+    let why = match failure.kind {
+        Kind::ResponseTimeout => Retried::Timeout,
+        _ => Retried::ConnectionError,
+    };
+    let wanted = match why {
+        Retried::ConnectionError => group.retry.on_connection_error,
+        Retried::Timeout => group.retry.on_timeout,
+        Retried::ServerError => group.retry.on_server_error,
+    };
+    let is_safe = match failure.retry {
+        Retry::OtherBackend => true,
+        Retry::IfIdempotent => may_repeat(x),
+        Retry::FreshConnection | Retry::Never => false,
+    };
+    (wanted && is_safe).then_some(Reason {
+        why,
+        not_before: Duration::ZERO,
+        got_nothing: failure.retry == Retry::OtherBackend,
+    })
+}
+
+/// What the policy says of an answer.
+pub(crate) fn after_answer(x: &Exchange<'_>, group: &Group) -> Option<Reason> {
+    let head = &x.heads.response;
+    let is_failure = (500..600).contains(&head.status);
+    if !(is_failure && group.retry.on_server_error && may_repeat(x)) {
+        return None;
+    }
+    let not_before = retry_after(head);
+    (not_before <= group.retry.max_delay).then_some(Reason {
+        why: Retried::ServerError,
+        not_before,
+        got_nothing: false,
+    })
+}
+
+/// The request may be sent once more although a backend may have received it:
+/// its method is idempotent (RFC 9110 section 9.2.2), and what has gone of its
+/// body is still here.
+pub(crate) fn may_repeat(x: &Exchange<'_>) -> bool {
+    x.heads.request.method.is_idempotent() && x.replay.is_whole(x.client.body.received())
+}
+
+/// How long a backend wants to be left alone (RFC 9110 section 10.2.3). A date,
+/// or what is no time at all, says nothing.
+fn retry_after(head: &ResponseHead) -> Duration {
+    let seconds = head.fields.get(Known::RetryAfter);
+    let seconds = seconds.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(0))
+}

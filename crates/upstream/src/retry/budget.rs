@@ -1,0 +1,149 @@
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Seconds that the budget looks back.
+const WINDOW: u64 = 10;
+
+/// How many retries a group can afford: a share of the requests of the last ten
+/// seconds, and some per second in any case. An outage then costs the backends
+/// that are left a little more than usual, not a multiple of it.
+///
+/// Shared by all workers. Counts that race within the moment in which a second
+/// begins may be lost, which makes the budget smaller by as much.
+#[derive(Debug)]
+pub struct Budget {
+    /// When it was used first.
+    start: OnceLock<Instant>,
+    percent: u64,
+    per_second: u64,
+    requests: Seconds,
+    retries: Seconds,
+}
+
+impl Budget {
+    /// `percent` of the requests, and at least `per_second` retries a second.
+    pub fn new(percent: u32, per_second: u32) -> Self {
+        Self {
+            start: OnceLock::new(),
+            percent: percent.into(),
+            per_second: per_second.into(),
+            requests: Seconds::default(),
+            retries: Seconds::default(),
+        }
+    }
+
+    /// A request has come.
+    pub fn deposit(&self, now: Instant) {
+        self.requests.count(self.second(now));
+    }
+
+    /// True if one more retry can be afforded, which is then made.
+    pub fn withdraw(&self, now: Instant) -> bool {
+        let second = self.second(now);
+        let share = self.requests.sum(second) * self.percent / 100;
+        let affordable = share.max(self.per_second * WINDOW);
+        let may = self.retries.sum(second) < affordable;
+        if may {
+            self.retries.count(second);
+        }
+        may
+    }
+
+    fn second(&self, now: Instant) -> u64 {
+        let start = self.start.get_or_init(|| now);
+        now.saturating_duration_since(*start).as_secs()
+    }
+}
+
+impl fmt::Display for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}% of requests, at least {} per second",
+            self.percent, self.per_second
+        )
+    }
+}
+
+/// Counts of the last seconds, each in the place of its last digit: the second
+/// in the upper half of the word, its count in the lower.
+#[derive(Debug, Default)]
+struct Seconds([AtomicU64; WINDOW as usize]);
+
+const COUNT: u64 = u32::MAX as u64;
+
+impl Seconds {
+    fn count(&self, second: u64) {
+        let Some(place) = self.0.get((second % WINDOW) as usize) else {
+            return;
+        };
+        let found = place.load(Ordering::Relaxed);
+        if found >> 32 == second & COUNT {
+            place.fetch_add(1, Ordering::Relaxed);
+        } else {
+            // Whoever loses the race has its count lost.
+            let fresh = (second & COUNT) << 32 | 1;
+            let _ = place.compare_exchange(found, fresh, Ordering::Relaxed, Ordering::Relaxed);
+        }
+    }
+
+    fn sum(&self, second: u64) -> u64 {
+        let words = self.0.iter().map(|place| place.load(Ordering::Relaxed));
+        let recent = words.filter(|word| second.saturating_sub(word >> 32) < WINDOW);
+        recent.map(|word| word & COUNT).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Retries that can be afforded at once.
+    fn affordable(budget: &Budget, now: Instant) -> usize {
+        (0..10_000).take_while(|_| budget.withdraw(now)).count()
+    }
+
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
+    fn a_share_of_the_requests_of_the_last_ten_seconds() {
+        let start = Instant::now();
+        let budget = Budget::new(20, 0);
+        assert_eq!(affordable(&budget, start), 0);
+        for second in 0..10 {
+            (0..50).for_each(|_| budget.deposit(at(start, second)));
+        }
+        assert_eq!(affordable(&budget, at(start, 9)), 100);
+        // The requests of the first second no longer count, the retries still do.
+        assert_eq!(affordable(&budget, at(start, 10)), 0);
+        // Nor do the retries by now; of the requests there have been no more.
+        assert_eq!(affordable(&budget, at(start, 30)), 0);
+        (0..50).for_each(|_| budget.deposit(at(start, 30)));
+        assert_eq!(affordable(&budget, at(start, 30)), 10);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
+    fn some_in_any_case() {
+        let start = Instant::now();
+        let budget = Budget::new(20, 3);
+        assert_eq!(affordable(&budget, start), 30);
+        assert_eq!(affordable(&budget, at(start, 9)), 0);
+        assert_eq!(affordable(&budget, at(start, 10)), 30);
+        (0..100).for_each(|_| budget.deposit(at(start, 20)));
+        assert_eq!(
+            affordable(&budget, at(start, 20)),
+            30,
+            "not on top of each other"
+        );
+        (0..100).for_each(|_| budget.deposit(at(start, 20)));
+        assert_eq!(affordable(&budget, at(start, 20)), 10);
+    }
+}
