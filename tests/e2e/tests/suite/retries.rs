@@ -1,5 +1,6 @@
 //! Further attempts: when they are made, and when not.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use forebay_e2e::{Backend, Config, DeadAddress, Forebay, Reply};
@@ -182,4 +183,35 @@ fn going_on_from_a_dead_backend_is_free() {
     for _ in 0..30 {
         assert_eq!(client.get("/").status, 200);
     }
+}
+
+#[test]
+fn two_of_three_backends_may_die_under_load() {
+    let mut backends: Vec<_> = (0..3).map(|_| Backend::saying("ok")).collect();
+    let forebay = Config::to_all(&backends).start();
+    let ended = AtomicBool::new(false);
+    let served = AtomicUsize::new(0);
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                let mut client = forebay.client();
+                while !ended.load(Ordering::Relaxed) {
+                    assert_eq!(client.get("/").status, 200);
+                    served.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let wait_for = |more: usize| {
+            let target = served.load(Ordering::Relaxed) + more;
+            while served.load(Ordering::Relaxed) < target {
+                std::thread::yield_now();
+            }
+        };
+        for _ in 0..2 {
+            wait_for(200);
+            backends.pop().unwrap().stop();
+        }
+        wait_for(200);
+        ended.store(true, Ordering::Relaxed);
+    });
 }
