@@ -4,19 +4,17 @@ use std::task::{Context, Poll};
 
 use message::{Failure, Relay, Side};
 use upstream::{Backend, Conn, InFlight};
-use wire::h1::{Encoder, Framing, Incoming, Outgoing};
+use wire::h1::{Encoder, Framing, Incoming, Outbound, Outgoing};
 
 use crate::backend_conn::BackendConn;
 use crate::client::Client;
-use crate::replay::{Replay, Replayed};
+use crate::replay::Replayed;
+use crate::stream::Writer;
 use crate::worker::Worker;
 
-/// An attempt under way: its connection, and what is still to be sent.
+/// An attempt under way. What it sends and receives lies with its connection.
 pub(crate) struct Attempt<'a> {
     pub(crate) conn: Conn<Box<BackendConn>>,
-    pub(crate) upload: Upload,
-    /// Where the response's body ends, once there is a response.
-    pub(crate) framing: Framing,
     /// Counts in the backend's load for as long as the attempt lasts.
     pub(crate) load: Option<InFlight<&'a Backend>>,
 }
@@ -27,10 +25,9 @@ impl Attempt<'_> {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Client,
-        replay: &mut Replay,
     ) -> Result<(), Failure> {
         let conn = &mut **self.conn;
-        match self.upload.poll(cx, client, replay, conn) {
+        match conn.upload.poll(cx, client, &mut conn.outbound) {
             Poll::Ready(Err(failure)) => Err(failure),
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
@@ -39,7 +36,9 @@ impl Attempt<'_> {
     /// The client has left, as far as one can see: while its body is still
     /// coming up, its end is found there.
     pub(crate) fn client_has_gone(&self, cx: &mut Context<'_>, client: &mut Client) -> bool {
-        self.upload.is_over() && client.body.is_end() && client.inbound.poll_gone(cx).is_ready()
+        self.conn.upload.is_over()
+            && client.body.is_end()
+            && client.inbound.poll_gone(cx).is_ready()
     }
 }
 
@@ -51,7 +50,7 @@ impl Attempt<'_> {
             inbound: &mut conn.inbound,
             body: &mut conn.body,
         };
-        if rest.skip_arrived() && self.upload.is_done() && conn.is_reusable() {
+        if rest.skip_arrived() && conn.is_reusable() {
             conn.rest();
             let now = worker.clock.coarse().into_std();
             worker.pool.give_back(self.conn, now);
@@ -76,6 +75,14 @@ impl Upload {
         }
     }
 
+    /// Of no request.
+    pub(crate) fn none() -> Self {
+        Self {
+            relay: Relay::done(),
+            ..Self::new(Framing::Empty)
+        }
+    }
+
     /// All of the request has been sent.
     pub(crate) fn is_done(&self) -> bool {
         self.relay.is_done()
@@ -92,8 +99,7 @@ impl Upload {
         &mut self,
         cx: &mut Context<'_>,
         client: &mut Client,
-        replay: &mut Replay,
-        conn: &mut BackendConn,
+        outbound: &mut Outbound<Writer>,
     ) -> Poll<Result<(), Failure>> {
         if self.is_over() {
             return Poll::Ready(Ok(()));
@@ -102,9 +108,12 @@ impl Upload {
             inbound: &mut client.inbound,
             body: &mut client.body,
         };
-        let mut source = Replayed { replay, incoming };
+        let mut source = Replayed {
+            replay: &mut client.replay,
+            incoming,
+        };
         let mut sink = Outgoing {
-            outbound: &mut conn.outbound,
+            outbound,
             encoder: &mut self.encoder,
         };
         match self.relay.poll(cx, &mut source, &mut sink) {

@@ -1,8 +1,9 @@
 //! A connection to a backend, as the pool keeps it.
 
 use message::Side;
-use wire::h1::{Body, Inbound, Outbound};
+use wire::h1::{Body, Framing, Inbound, Outbound};
 
+use crate::attempt::Upload;
 use crate::stream::{Reader, Stream, Writer};
 use crate::worker::Worker;
 
@@ -10,6 +11,10 @@ pub(crate) struct BackendConn {
     pub(crate) inbound: Inbound<Reader>,
     pub(crate) outbound: Outbound<Writer>,
     pub(crate) body: Body,
+    /// The request's body, on its way.
+    pub(crate) upload: Upload,
+    /// Where the response's body ends, once there is a response.
+    pub(crate) framing: Framing,
     /// The last response allows another request on this connection.
     pub(crate) keep_alive: bool,
 }
@@ -21,6 +26,8 @@ impl BackendConn {
             inbound: Inbound::new(reader, worker.blocks.clone()),
             outbound: Outbound::new(writer, worker.blocks.clone()),
             body: Body::new(Side::Upstream),
+            upload: Upload::none(),
+            framing: Framing::Empty,
             keep_alive: true,
         })
     }
@@ -33,6 +40,7 @@ impl BackendConn {
     /// The exchange on it has ended cleanly, to the last byte.
     pub(crate) fn is_reusable(&self) -> bool {
         self.keep_alive
+            && self.upload.is_done()
             && self.body.is_end()
             && self.inbound.buffered().is_empty()
             && self.outbound.pending() == 0

@@ -6,6 +6,7 @@ use message::Side;
 use wire::h1::{Body, Inbound, Outbound};
 
 use crate::ip_text::IpText;
+use crate::replay::Replay;
 use crate::stream::{Reader, Stream, Writer};
 use crate::worker::Worker;
 
@@ -17,6 +18,8 @@ pub(crate) struct Client {
     /// How the client came: `http`, or `https` once TLS exists.
     pub(crate) scheme: &'static str,
     pub(crate) body: Body,
+    /// What of the current request's body has gone to a backend.
+    pub(crate) replay: Replay,
 }
 
 impl Client {
@@ -34,6 +37,7 @@ impl Client {
             peer_text: IpText::new(peer.ip()),
             scheme,
             body: Body::new(Side::Client),
+            replay: Replay::default(),
         }
     }
 }

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 use crate::client::Client;
 use crate::heads::Heads;
 use crate::path::settle;
-use crate::replay::Replay;
 use crate::request_id::RequestId;
 use crate::worker::{Current, Worker};
 
@@ -31,7 +30,6 @@ pub(crate) struct Exchange<'a> {
     pub(crate) started_unix_micros: u64,
     /// The client's connection may carry another request after this one.
     pub(crate) keep_alive: bool,
-    pub(crate) replay: Replay,
     pub(crate) progress: Progress,
     is_settled: bool,
 }
@@ -39,9 +37,9 @@ pub(crate) struct Exchange<'a> {
 /// What the log and the metrics want to know, filled in as it happens.
 #[derive(Default)]
 pub(crate) struct Progress {
-    pub(crate) route: Option<usize>,
+    pub(crate) route: Option<u32>,
     /// Group and backend of the latest attempt.
-    pub(crate) backend: Option<(usize, usize)>,
+    pub(crate) backend: Option<(u32, u32)>,
     pub(crate) attempts: u16,
     pub(crate) reused: bool,
     pub(crate) connect_time: Option<Duration>,
@@ -87,7 +85,6 @@ impl<'a> Exchange<'a> {
             started,
             started_unix_micros,
             keep_alive: false,
-            replay: Replay::default(),
             progress: Progress::default(),
             is_settled: false,
         }

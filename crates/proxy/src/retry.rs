@@ -59,7 +59,7 @@ pub(crate) fn after_answer(x: &Exchange<'_>, group: &Group) -> Option<Reason> {
 /// its method is idempotent (RFC 9110 section 9.2.2), and what has gone of its
 /// body is still here.
 pub(crate) fn may_repeat(x: &Exchange<'_>) -> bool {
-    x.heads.request.method.is_idempotent() && x.replay.is_whole(x.client.body.received())
+    x.heads.request.method.is_idempotent() && x.client.replay.is_whole(x.client.body.received())
 }
 
 /// How long a backend wants to be left alone (RFC 9110 section 10.2.3). A date,

@@ -50,13 +50,14 @@ pub(crate) async fn dispatch<'a>(
     if group.retry.max_attempts > 1 {
         let now = x.worker.clock.coarse().into_std();
         group.retry.budget.deposit(now);
-        x.replay
+        x.client
+            .replay
             .keep_if(routed.framing != Framing::Empty && x.heads.request.method.is_idempotent());
     }
     loop {
         let backend = group.balance.backends.get(index).ok_or(Kind::Internal)?;
         x.progress.attempts += 1;
-        x.progress.backend = Some((group_index, index));
+        x.progress.backend = Some((group_index as u32, index as u32));
         let outcome = ask(x, routed.framing, group, backend).await;
         let reason = match &outcome {
             Err(failure) => retry::after_failure(x, group, failure),
@@ -78,7 +79,7 @@ pub(crate) async fn dispatch<'a>(
             let pause = tokio::time::sleep(next.wait);
             Box::pin(unless_gone(x, pin!(pause))).await?;
         }
-        x.replay.rewind();
+        x.client.replay.rewind();
         index = next.index;
     }
 }
@@ -174,17 +175,22 @@ async fn ask<'a>(
     }
     // From the moment of the choice, so that the next choice sees it.
     let load = InFlight::new(&**backend);
-    let conn = connection(x, group, backend, Reuse::Allowed).await?;
-    let mut attempt = match send(x, framing, group, conn).await {
-        Err(failure) if failure.retry == Retry::FreshConnection => {
-            let conn = connection(x, group, backend, Reuse::Refused).await?;
-            x.replay.rewind();
-            send(x, framing, group, conn).await?
+    let mut reuse = Reuse::Allowed;
+    loop {
+        let conn = connection(x, group, backend, reuse).await?;
+        let mut attempt = Attempt { conn, load: None };
+        match send(x, framing, group, &mut attempt).await {
+            Err(failure) if failure.retry == Retry::FreshConnection => {
+                reuse = Reuse::Refused;
+                x.client.replay.rewind();
+            }
+            Err(failure) => return Err(failure),
+            Ok(()) => {
+                attempt.load = Some(load);
+                return Ok(attempt);
+            }
         }
-        result => result?,
-    };
-    attempt.load = Some(load);
-    Ok(attempt)
+    }
 }
 
 /// Brings the request's head into the form in which every backend gets it.
@@ -298,25 +304,21 @@ fn client_gone() -> Failure {
 
 /// Sends the request and waits for the head of the final response; interim
 /// responses are passed on as they come.
-async fn send<'a>(
-    x: &mut Exchange<'a>,
+async fn send(
+    x: &mut Exchange<'_>,
     framing: Framing,
     group: &Group,
-    mut conn: Conn<Box<BackendConn>>,
-) -> Result<Attempt<'a>, Failure> {
+    attempt: &mut Attempt<'_>,
+) -> Result<(), Failure> {
+    let conn = &mut attempt.conn;
     conn.outbound.io().deadline.silence(group.idle_timeout);
     conn.inbound.io().deadline.clear();
     write_request_head(conn.outbound.buffer(), &x.heads.request, framing);
-    let mut attempt = Attempt {
-        conn,
-        upload: Upload::new(framing),
-        framing: Framing::Empty,
-        load: None,
-    };
+    conn.upload = Upload::new(framing);
     for _ in 0..=MAX_INTERIM {
         x.heads.response.clear();
         let mut deadline_is_set = false;
-        poll_fn(|cx| poll_response(x, group, &mut attempt, &mut deadline_is_set, cx)).await?;
+        poll_fn(|cx| poll_response(x, group, attempt, &mut deadline_is_set, cx)).await?;
         if !x.heads.response.is_interim() {
             if x.plan.access_log.is_some() {
                 x.progress.head_time = Some(x.elapsed());
@@ -340,10 +342,10 @@ fn poll_response(
     deadline_is_set: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
-    if let Err(failure) = attempt.poll_upload(cx, x.client, &mut x.replay) {
+    if let Err(failure) = attempt.poll_upload(cx, x.client) {
         return Poll::Ready(Err(failure));
     }
-    if attempt.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
+    if attempt.conn.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
         let limit = within_total(x, group, group.response_timeout);
         attempt.conn.inbound.io().deadline.within(limit);
     }
@@ -387,11 +389,11 @@ fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Fa
 
 /// The final response's head has arrived: where does its body end, and what
 /// does it say about the connection?
-fn begin_response<'a>(
+fn begin_response(
     x: &mut Exchange<'_>,
     group: &Group,
-    mut attempt: Attempt<'a>,
-) -> Result<Attempt<'a>, Failure> {
+    attempt: &mut Attempt<'_>,
+) -> Result<(), Failure> {
     let head = &mut x.heads.response;
     let framing = response_framing(x.heads.request.method, head)?;
     let persistence = take_connection(head.version, &mut head.fields);
@@ -403,6 +405,6 @@ fn begin_response<'a>(
     conn.keep_alive = persistence.keep_alive && framing != Framing::UntilClose;
     conn.inbound.io().deadline.silence(group.idle_timeout);
     conn.body.begin(framing, RESPONSE_LIMITS, u64::MAX);
-    attempt.framing = framing;
-    Ok(attempt)
+    conn.framing = framing;
+    Ok(())
 }

@@ -27,8 +27,8 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// Relays a backend's answer while whatever is left of the request goes up.
 pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Result<(), Failure> {
-    let framing = client_framing(x, attempt.framing);
-    if framing == Framing::UntilClose || !attempt.upload.is_done() {
+    let framing = client_framing(x, attempt.conn.framing);
+    if framing == Framing::UntilClose || !attempt.conn.upload.is_done() {
         x.keep_alive = false;
     }
     let sent_before = x.client.outbound.sent();
@@ -45,7 +45,7 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
         x.progress.must_reset = framing == Framing::UntilClose;
     }
     result?;
-    if attempt.upload.is_done() && attempt.conn.is_reusable() {
+    if attempt.conn.is_reusable() {
         attempt.conn.rest();
         let now = x.worker.clock.coarse().into_std();
         x.worker.pool.give_back(attempt.conn, now);
@@ -84,7 +84,7 @@ fn poll_both(
     encoder: &mut Encoder,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
-    if let Err(failure) = attempt.poll_upload(cx, x.client, &mut x.replay) {
+    if let Err(failure) = attempt.poll_upload(cx, x.client) {
         return Poll::Ready(Err(failure));
     }
     let client = &mut *x.client;

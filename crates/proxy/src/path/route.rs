@@ -21,7 +21,7 @@ pub(crate) struct Routed<'a> {
 
 pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Routed<'a>, Failure> {
     let (index, routed) = find(x.plan, x.heads, admitted, &mut Silent)?;
-    x.progress.route = Some(index);
+    x.progress.route = Some(index as u32);
     Ok(routed)
 }
 

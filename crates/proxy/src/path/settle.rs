@@ -77,9 +77,9 @@ fn note(x: &Exchange<'_>, failure: &Failure) {
 fn backend_of<'a>(x: &Exchange<'a>) -> Option<(u32, &'a str)> {
     let (group, index) = x.progress.backend?;
     let plan = x.plan;
-    let group = plan.groups.get(group)?;
-    let backend = group.balance.backends.get(index)?;
-    Some((*group.numbers.get(index)?, &backend.url))
+    let group = plan.groups.get(group as usize)?;
+    let backend = group.balance.backends.get(index as usize)?;
+    Some((*group.numbers.get(index as usize)?, &backend.url))
 }
 
 fn record(x: &Exchange<'_>) {
@@ -88,8 +88,10 @@ fn record(x: &Exchange<'_>) {
     let plan = x.plan;
     let route = progress
         .route
-        .and_then(|i| Some((i as u32, &*plan.routes.get(i)?.id)));
-    let group = progress.backend.and_then(|(g, _)| plan.groups.get(g));
+        .and_then(|i| Some((i, &*plan.routes.get(i as usize)?.id)));
+    let group = progress
+        .backend
+        .and_then(|(g, _)| plan.groups.get(g as usize));
     let record = Record {
         started_unix_micros: x.started_unix_micros,
         duration: x.elapsed(),
