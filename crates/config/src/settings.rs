@@ -32,6 +32,9 @@ settings! {
         /// Addresses and networks of proxies in front of this one. What they say in `X-Forwarded-*`, `X-Real-IP`
         /// and `X-Request-ID` is believed; what anyone else says there is replaced.
         trusted_proxies: Vec<IpNet>, example ["10.0.0.0/8", "192.0.2.1"];
+        /// Whether answers about failures tell every client what the log tells: which routes almost matched, which backend failed
+        /// and how. Clients whose own address is in `trusted_proxies` are told in any case.
+        debug_errors: bool = false, example true;
         /// Number of worker threads. Without it, one for each core.
         workers: Option<u32>, rule Within(1, 1024), example 4;
         /// On shutdown, how long requests already accepted may take to finish.

@@ -95,6 +95,8 @@ kinds! {
     /// The client stopped reading the answer.
     ClientStalled: Client, 499, "client_write_timeout", "The client stopped reading the response.";
 
+    /// Some route would take the request but for its method.
+    MethodNotAllowed: Proxy, 405, "method_not_allowed", "No route takes this method here.";
     NoRoute: Proxy, 404, "no_route", "No route matches the request.";
     /// The group has no backend that may be chosen.
     NoBackend: Proxy, 503, "destination_unavailable", "No backend is available.";
@@ -133,6 +135,7 @@ impl Kind {
     pub fn proxy_error(self) -> &'static str {
         match self {
             Kind::NoRoute => "destination_not_found",
+            Kind::MethodNotAllowed => "http_request_denied",
             Kind::QueueTimeout | Kind::TooManyConnections => "connection_limit_reached",
             Kind::ShutDown => "proxy_internal_error",
             _ if self.side() == Side::Client => "http_request_error",

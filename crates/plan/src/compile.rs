@@ -40,6 +40,7 @@ pub fn compile(settings: &Settings, problems: &mut Problems, living: &Living) ->
         table: routing::Table::new(conditions, order),
         groups,
         trusted: Trusted::new(settings.trusted_proxies.clone()),
+        debug_errors: settings.debug_errors,
         workers: settings.workers.map(|n| n as usize),
         shutdown_timeout: settings.shutdown_timeout,
         metrics,

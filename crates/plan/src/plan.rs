@@ -19,6 +19,8 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// Peers whose word about the client is believed.
     pub trusted: Trusted,
+    /// Every client is told the details of a failure.
+    pub debug_errors: bool,
     /// Absent: one per core.
     pub workers: Option<usize>,
     pub shutdown_timeout: Duration,

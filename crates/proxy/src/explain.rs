@@ -88,7 +88,7 @@ fn follow(
 
     let mut reasons = Explained::default();
     let found = route::find(plan, &heads, admitted, &mut reasons);
-    explanation.misses = misses(plan, &heads, reasons);
+    explanation.misses = misses(plan, &heads, reasons, usize::MAX);
     let (index, routed) = found?;
     explanation.route = Some(index);
 
@@ -126,12 +126,25 @@ fn follow(
     Ok(())
 }
 
-fn misses(plan: &Plan, heads: &Heads, reasons: Explained) -> Vec<(usize, String)> {
+/// The routes that came nearest to taking a request that none has taken, and
+/// what kept each of them from it.
+pub(crate) fn near_misses(plan: &Plan, heads: &Heads) -> String {
+    const NAMED: usize = 3;
+    let mut reasons = Explained::default();
+    plan::find_route(plan, &route::facts(heads), &mut reasons);
+    let named: Vec<String> = misses(plan, heads, reasons, NAMED)
+        .into_iter()
+        .map(|(i, why)| format!("not {}: {why}", plan.routes.get(i).map_or("", |r| &*r.id)))
+        .collect();
+    named.join("; ")
+}
+
+fn misses(plan: &Plan, heads: &Heads, reasons: Explained, most: usize) -> Vec<(usize, String)> {
     let facts = route::facts(heads);
     let mut misses = reasons.misses;
     misses.sort_by_key(|&(_, miss)| std::cmp::Reverse(miss));
     let text = |(i, miss): (usize, routing::Miss)| (i, miss.text(&facts, plan.table.conditions(i)));
-    misses.into_iter().map(text).collect()
+    misses.into_iter().take(most).map(text).collect()
 }
 
 fn candidates(group: &upstream::Group, notes: &Notes) -> Vec<Candidate> {

@@ -35,11 +35,13 @@ impl Format {
     }
 }
 
-/// Fills in the head and returns the body.
+/// Fills in the head and returns the body, which `tells` what only the log
+/// does otherwise.
 pub(crate) fn write(
     failure: &Failure,
     request_id: &str,
     format: Format,
+    tells: bool,
     head: &mut ResponseHead,
 ) -> Vec<u8> {
     let kind = failure.kind;
@@ -53,7 +55,8 @@ pub(crate) fn write(
     if kind.status() == 503 {
         fields.push_known(Known::RetryAfter, retry_after(kind));
     }
-    body(kind, request_id, format)
+    let detail = if tells { &*failure.detail } else { "" };
+    body(kind, detail, request_id, format)
 }
 
 /// RFC 9209: who failed, the registered error, and the exact reason.
@@ -74,17 +77,35 @@ fn retry_after(kind: Kind) -> &'static [u8] {
     }
 }
 
-/// Every part is plain ASCII without quotes, so JSON needs no escapes.
-fn body(kind: Kind, request_id: &str, format: Format) -> Vec<u8> {
+fn body(kind: Kind, detail: &str, request_id: &str, format: Format) -> Vec<u8> {
     let (status, phrase) = (kind.status(), reason_phrase(kind.status()));
     let (text, reason) = (kind.text(), kind.reason());
     match format {
-        Format::Text => format!("{status} {phrase}\n\n{text}\nreason: {reason}\nrequest: {request_id}\n"),
-        Format::Json => format!(
-            "{{\"status\":{status},\"title\":\"{phrase}\",\"detail\":\"{text}\",\"reason\":\"{reason}\",\"request_id\":\"{request_id}\"}}\n"
-        ),
+        Format::Text => {
+            let detail = match detail {
+                "" => String::new(),
+                detail => format!("detail: {detail}\n"),
+            };
+            format!(
+                "{status} {phrase}\n\n{text}\nreason: {reason}\n{detail}request: {request_id}\n"
+            )
+            .into_bytes()
+        }
+        // But for the detail, every part is plain ASCII without quotes.
+        Format::Json => {
+            let mut out = format!(
+                "{{\"status\":{status},\"title\":\"{phrase}\",\"detail\":\"{text}\",\"reason\":\"{reason}\","
+            )
+            .into_bytes();
+            if !detail.is_empty() {
+                out.extend_from_slice(b"\"debug\":\"");
+                telemetry::push_json(&mut out, detail.as_bytes());
+                out.extend_from_slice(b"\",");
+            }
+            out.extend_from_slice(format!("\"request_id\":\"{request_id}\"}}\n").as_bytes());
+            out
+        }
     }
-    .into_bytes()
 }
 
 /// Adds `Date` and `Server`, which an origin server must send and should send.
@@ -123,7 +144,13 @@ mod tests {
             let failure = Failure::new(kind, "10.1.2.3:99 secret");
             for format in [Format::Text, Format::Json] {
                 let mut head = ResponseHead::default();
-                let body = String::from_utf8(write(&failure, "id-1", format, &mut head)).unwrap();
+                let mut body = |tells| {
+                    let body = write(&failure, "id-1", format, tells, &mut head);
+                    String::from_utf8(body).unwrap()
+                };
+                let told = body(true);
+                assert!(told.contains("10.1.2.3:99 secret"), "{told}");
+                let body = body(false);
                 assert_eq!(head.status, kind.status());
                 assert!(
                     body.contains(kind.reason()) && body.contains("id-1"),

@@ -11,12 +11,16 @@ use tokio::sync::Notify;
 use upstream::Pool;
 use wire::blocks::Blocks;
 
+use crate::allowance::Allowance;
 use crate::backend_conn::BackendConn;
 use crate::clock::Clock;
 use crate::heads;
 use crate::names::Resolver;
 use crate::request_id::RequestId;
 use crate::timers::Timers;
+
+/// Requests a second of which it is said why no route took them.
+const EXPLANATIONS: u32 = 20;
 
 pub(crate) struct Worker {
     /// The plan new exchanges begin with.
@@ -29,6 +33,8 @@ pub(crate) struct Worker {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) metrics: RefCell<Metrics>,
     pub(crate) access_log: RefCell<Option<LogSink>>,
+    /// How often it may be said which routes almost matched.
+    pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
     draining: Cell<bool>,
     /// Client connections that this worker serves.
@@ -60,6 +66,7 @@ impl Worker {
             resolver,
             metrics: RefCell::new(metrics),
             access_log: RefCell::new(access_log),
+            explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             draining: Cell::new(false),
             clients: Cell::new(0),

@@ -37,6 +37,10 @@ impl Conditions {
         if !self.methods.is_empty() && !self.methods.iter().any(|m| taken(m)) {
             return Err(Miss::Method);
         }
+        self.check_headers(facts)
+    }
+
+    pub(crate) fn check_headers(&self, facts: &Facts<'_>) -> Result<(), Miss> {
         match self.headers.iter().position(|h| !h.takes(facts.fields)) {
             Some(which) => Err(Miss::Header { which }),
             None => Ok(()),

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::cmp::Reverse;
 
 use crate::index::Index;
@@ -63,6 +64,29 @@ impl Table {
             self.explain(facts, found, reasons);
         }
         found
+    }
+
+    /// The methods that would have been taken in place of the request's own,
+    /// in the order of the file, each once.
+    pub fn other_methods(&self, facts: &Facts<'_>) -> Vec<&str> {
+        let mut routes = Vec::new();
+        let collected = RefCell::new(&mut routes);
+        self.index.lowest(facts.host, facts.path, |rank| {
+            if let Some((at, route)) = self.of_rank(rank)
+                && route.check_headers(facts).is_ok()
+            {
+                collected.borrow_mut().push(at);
+            }
+            false
+        });
+        routes.sort_unstable();
+        let mut methods: Vec<&str> = Vec::new();
+        for method in routes.iter().flat_map(|&at| &self.routes[at].methods) {
+            if !methods.contains(&&**method) {
+                methods.push(method);
+            }
+        }
+        methods
     }
 
     /// The conditions of a route that `find` returned.

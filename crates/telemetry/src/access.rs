@@ -10,6 +10,7 @@ mod time;
 mod variable;
 
 pub use fault::FormatFault;
+pub use text::push_json;
 pub use variable::FORMAT_VARIABLES;
 
 use crate::Record;

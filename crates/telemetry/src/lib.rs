@@ -14,7 +14,7 @@ mod log;
 mod metrics;
 mod record;
 
-pub use access::{FORMAT_VARIABLES, Format, FormatFault};
+pub use access::{FORMAT_VARIABLES, Format, FormatFault, push_json};
 pub use log::{Drops, LogHandle, LogSink, LogWriter, OpenFault, Output, Trouble};
 pub use metrics::{
     CONTENT_TYPE, Metrics, Names, ProcessFigures, Program, Retried, Snapshot, UpstreamFigures,

@@ -17,6 +17,7 @@ use wire::h1::{
 use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::exchange::Exchange;
+use crate::path::route::facts;
 use crate::refusal;
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -158,7 +159,12 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
     let format = refusal::Format::wanted(accept);
-    let body = refusal::write(&failure, x.id.as_str(), format, &mut heads.response);
+    let tells = x.plan.debug_errors || x.plan.trusted.contains(x.address.ip());
+    let body = refusal::write(&failure, x.id.as_str(), format, tells, &mut heads.response);
+    if failure.kind == Kind::MethodNotAllowed {
+        let methods = x.plan.table.other_methods(&facts(heads)).join(", ");
+        heads.response.fields.push(b"Allow", methods.as_bytes());
+    }
     if own(x, &body).await.is_err() {
         x.keep_alive = false;
     }

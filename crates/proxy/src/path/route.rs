@@ -7,6 +7,7 @@ use routing::{Facts, Reasons, Silent};
 use wire::h1::Framing;
 
 use crate::exchange::Exchange;
+use crate::explain::near_misses;
 use crate::heads::Heads;
 use crate::path::admit::Admitted;
 
@@ -20,7 +21,8 @@ pub(crate) struct Routed<'a> {
 }
 
 pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Routed<'a>, Failure> {
-    let (index, routed) = find(x.plan, x.heads, admitted, &mut Silent)?;
+    let (index, routed) =
+        find(x.plan, x.heads, admitted, &mut Silent).map_err(|failure| with_misses(x, failure))?;
     x.progress.route = Some(index as u32);
     Ok(routed)
 }
@@ -33,7 +35,13 @@ pub(crate) fn find<'a, R: Reasons>(
     admitted: Admitted,
     reasons: &mut R,
 ) -> Result<(usize, Routed<'a>), Failure> {
-    let index = find_route(plan, &facts(heads), reasons).ok_or(Kind::NoRoute)?;
+    let facts = facts(heads);
+    let index = find_route(plan, &facts, reasons).ok_or_else(|| {
+        match plan.table.other_methods(&facts)[..] {
+            [] => Kind::NoRoute,
+            _ => Kind::MethodNotAllowed,
+        }
+    })?;
     let route = plan.routes.get(index).ok_or(Kind::Internal)?;
     let group = route.group.and_then(|g| Some((g, plan.groups.get(g)?)));
     let framing = admitted.framing;
@@ -45,6 +53,15 @@ pub(crate) fn find<'a, R: Reasons>(
             group,
         },
     ))
+}
+
+/// Says which routes came nearest, as far as the worker has time for it: it
+/// looks at every route there is.
+fn with_misses(x: &Exchange<'_>, failure: Failure) -> Failure {
+    if !x.worker.explanations.take(x.worker.clock.coarse()) {
+        return failure;
+    }
+    Failure::new(failure.kind, near_misses(x.plan, x.heads))
 }
 
 /// What routes look at.

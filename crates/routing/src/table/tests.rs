@@ -246,3 +246,58 @@ proptest! {
         }
     }
 }
+
+/// The request with the named condition fixed.
+fn fixed(request: &Request, route: &Conditions, miss: Miss) -> Request {
+    let mut fixed = request.clone();
+    match miss {
+        Miss::Host => fixed.host = route.hosts[0].to_string().replace('*', "any"),
+        Miss::Path => fixed.path = route.path.to_string().replace('*', "any"),
+        Miss::Method => fixed.method = route.methods[0].to_string(),
+        Miss::Header { which } => {
+            let condition = route.headers[which].to_string();
+            let (name, value) = condition.split_once(": ").unwrap();
+            fixed.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        Miss::Outranked => {}
+    }
+    fixed
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Each fix brings the route nearer, and if nothing else was wrong, the
+    /// route takes the request.
+    #[test]
+    fn who_fixes_the_named_condition_gets_on(route in any_route(), request in any_request()) {
+        let mut request = request;
+        let mut last = None;
+        while let Err(miss) = route.check(&request.facts()) {
+            prop_assert!(last < Some(miss), "{last:?} was fixed, but {miss:?}");
+            last = Some(miss);
+            request = fixed(&request, &route, miss);
+        }
+        let table = Table::new(vec![route], Order::Specific);
+        prop_assert_eq!(table.find(&request.facts(), &mut Silent), Some(0));
+    }
+
+    /// Another method is offered exactly where it would be taken.
+    #[test]
+    fn the_other_methods_are_those_that_a_route_takes(
+        routes in vec(any_route(), 0..12),
+        request in any_request(),
+    ) {
+        let table = Table::new(routes, Order::Specific);
+        let facts = request.facts();
+        let found = table.find(&facts, &mut Silent);
+        let offered = table.other_methods(&facts);
+        if found.is_none() {
+            for method in METHODS {
+                let other = Request { method: (*method).to_owned(), ..request.clone() };
+                let taken = table.find(&other.facts(), &mut Silent).is_some();
+                prop_assert_eq!(offered.contains(method), taken, "{}", method);
+            }
+        }
+    }
+}

@@ -51,7 +51,7 @@ fn is_plain_byte(b: u8) -> bool {
 /// The inside of a JSON string. Bytes that are not UTF-8 become U+FFFD;
 /// control characters, also those above ASCII, are escaped so that a terminal
 /// showing the log does not obey them.
-pub(super) fn push_json(out: &mut Vec<u8>, text: &[u8]) {
+pub fn push_json(out: &mut Vec<u8>, text: &[u8]) {
     if is_plain(text) {
         out.extend_from_slice(text);
         return;

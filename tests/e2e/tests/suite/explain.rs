@@ -85,7 +85,8 @@ fn a_refusal_explained_is_the_answer_the_client_gets() {
     let file = scratch.write("forebay.yaml", &config.yaml());
     let running = config.start();
     for (method, target, said) in [
-        ("POST", "/api/x", "404 (no_route)"),
+        ("POST", "/api/x", "405 (method_not_allowed)"),
+        ("GET", "/nowhere", "404 (no_route)"),
         ("GET", "/api/../../x", "400 (invalid_path"),
         ("GET", "/gone", "status 410"),
     ] {

@@ -1,6 +1,6 @@
 //! Which route a request belongs to.
 
-use forebay_e2e::{Config, Forebay};
+use forebay_e2e::{Backend, Config, Forebay};
 
 /// Routes that answer with their own id, so that no backend is needed.
 fn start(mode: &str, routes: &[(&str, &str)]) -> Forebay {
@@ -29,6 +29,7 @@ fn assert_rows(forebay: &Forebay, rows: &[Row<'_>]) {
 
 const HOST: &str = "Host: a";
 const NONE: &str = "404 no_route";
+const OTHER_METHOD: &str = "405 method_not_allowed";
 
 /// Q-04.
 #[test]
@@ -112,7 +113,7 @@ fn in_order_the_first_route_wins() {
             ("GET /api/x", HOST, "api"),
             ("GET /api/x", "Host: shop.example", "api"),
             ("GET /", "Host: shop.example", "host"),
-            ("GET /", HOST, NONE),
+            ("GET /", HOST, OTHER_METHOD),
         ],
     );
 }
@@ -133,8 +134,8 @@ fn methods_and_headers_are_conditions() {
         &forebay,
         &[
             ("GET /", HOST, "read"),
-            ("get /", HOST, NONE),
-            ("POST /", HOST, NONE),
+            ("get /", HOST, OTHER_METHOD),
+            ("POST /", HOST, OTHER_METHOD),
             (
                 "PUT /",
                 "Host: a\r\nauthorization: x\r\nX-TENANT: blue",
@@ -143,10 +144,10 @@ fn methods_and_headers_are_conditions() {
             (
                 "PUT /",
                 "Host: a\r\nAuthorization: x\r\nX-Tenant: Blue",
-                NONE,
+                OTHER_METHOD,
             ),
-            ("PUT /", "Host: a\r\nX-Tenant: blue", NONE),
-            ("PUT /", HOST, NONE),
+            ("PUT /", "Host: a\r\nX-Tenant: blue", OTHER_METHOD),
+            ("PUT /", HOST, OTHER_METHOD),
         ],
     );
 }
@@ -165,4 +166,70 @@ fn no_route_says_so_everywhere() {
     forebay.wait_metric("forebay_errors_total", &[("reason", "no_route")], 1.0);
     // The connection goes on.
     assert_eq!(client.get("/health").status, 200);
+}
+
+#[test]
+fn a_method_that_no_route_takes_is_told_which_are_taken() {
+    let forebay = start(
+        "specific",
+        &[
+            ("read", "path: /x, methods: [ GET, HEAD ],"),
+            ("write", "path: /x, methods: [ PUT, GET ],"),
+            (
+                "secret",
+                "path: /x, methods: [ DELETE ], headers: { X-Key: \"*\" },",
+            ),
+        ],
+    );
+    let response = forebay.client().ask("POST /x HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(
+        (response.status, response.reason()),
+        (405, Some("method_not_allowed"))
+    );
+    assert_eq!(response.get("allow"), Some("GET, HEAD, PUT"));
+    let response = forebay
+        .client()
+        .ask("POST /x HTTP/1.1\r\nHost: a\r\nX-Key: 1\r\n\r\n");
+    assert_eq!(response.get("allow"), Some("GET, HEAD, PUT, DELETE"));
+}
+
+#[test]
+fn near_misses_are_named_in_the_log_and_to_those_who_may_know() {
+    let backend = Backend::saying("ok");
+    let near = "not api: path is /api, the route takes /api/*; \
+                not here: host is a, the route takes here.example";
+    for (entry, told) in [
+        ("debug_errors: false", false),
+        ("debug_errors: true", true),
+        ("trusted_proxies: [ 127.0.0.1 ]", true),
+        ("trusted_proxies: [ 10.0.0.1 ]", false),
+    ] {
+        let forebay = Config::to(&backend)
+            .top(entry)
+            .add_route("id: here, host: here.example, backend_group: app")
+            .add_route("id: api, path: /api/*, backend_group: app")
+            .start();
+        let ask = |accept: &str| {
+            let request = format!("GET /api HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n");
+            forebay.client().ask(request)
+        };
+        let text = ask("*/*").text().to_owned();
+        assert_eq!(
+            text.contains(&format!("\ndetail: {near}\n")),
+            told,
+            "{entry}: {text}"
+        );
+        let json: serde_json::Value = serde_json::from_str(ask("application/json").text()).unwrap();
+        assert_eq!(json["debug"].as_str(), told.then_some(near), "{entry}");
+        assert_eq!(forebay.access_log(2)[0]["failure_detail"], near);
+    }
+    // A client that comes through a trusted proxy is not itself trusted.
+    let forebay = Config::to(&backend)
+        .top("trusted_proxies: [ 127.0.0.1 ]")
+        .route("path: /only")
+        .start();
+    let request = "GET /x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n";
+    let response = forebay.client().ask(request);
+    assert_eq!(response.status, 404);
+    assert!(!response.text().contains("detail"), "{}", response.text());
 }
