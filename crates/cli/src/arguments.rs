@@ -16,7 +16,7 @@ Try it:      forebay demo
 One backend: forebay run --listen 127.0.0.1:8080 --to http://127.0.0.1:3000
 From a file: forebay check -c forebay.yaml && forebay run -c forebay.yaml
 
-Exit status: 0 when all is well, 1 for a refused configuration or a failed start, 2 for a wrong command line."
+Exit status: 0 when all is well, 1 for a refused configuration, a failed start or a failed test, 2 for a wrong command line."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Check a configuration and show everything that is wrong with it.
     Check(FileOption),
+    /// Run the unit tests of a configuration; nothing is sent.
+    Test(TestOptions),
     /// Show the decided plan, or what would become of one request and why.
     Explain(ExplainOptions),
     /// Print the JSON Schema of the configuration, for editors.
@@ -46,6 +48,15 @@ pub(crate) struct FileOption {
     /// The configuration: YAML, or JSON or TOML by the file's extension.
     #[arg(short, long = "config", value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct TestOptions {
+    #[command(flatten)]
+    pub(crate) file: FileOption,
+    /// A file with further tests, under the key `tests`; give it again for each further one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tests: Vec<PathBuf>,
 }
 
 #[derive(Args)]

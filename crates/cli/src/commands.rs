@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod explain;
 pub(crate) mod run;
+pub(crate) mod test;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

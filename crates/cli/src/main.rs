@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Command::Run(options) => commands::run::run(&options),
         Command::Demo(options) => commands::demo::demo(&options),
         Command::Check(options) => commands::check::check(&options),
+        Command::Test(options) => commands::test::test(&options),
         Command::Explain(options) => commands::explain::explain(&options),
         Command::Schema => commands::print_schema(),
         Command::Reference => commands::print_reference(),

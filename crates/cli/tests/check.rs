@@ -219,3 +219,63 @@ fn explain_says_which_route_and_why_not_the_others() {
         "{plan}"
     );
 }
+
+#[test]
+fn a_configuration_tests_itself() {
+    let example = root().join("examples/tested.yaml");
+    let output = forebay(&["test", "-c", example.to_str().unwrap()]);
+    let shown = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    assert!(shown.ends_with("4 tests, 0 failed\n"), "{shown}");
+}
+
+#[test]
+fn a_failed_test_says_what_was_found_instead() {
+    let example = root().join("examples/tested.yaml");
+    let tests = fixture("failing-tests.yaml");
+    let output = forebay(&["test", "-c", example.to_str().unwrap(), "--tests", &tests]);
+    assert_eq!(output.status.code(), Some(1));
+    let shown = text(&output.stdout);
+    let expected = "\
+FAIL everything is wrong
+       route: expected moved, found api
+       group: expected other, found app
+       status: expected 404, found none
+       reason: expected no_route, found none
+       target: expected /v1/x, found /x
+       the answer's Location: expected *, found none
+       the backend's X-Client: expected 1.2.3.4, found 127.0.0.1
+       the backend's X-None: expected *, found none
+       not moved: path is /v1/x, the route takes /old
+FAIL no route
+       route: expected api, found none
+       not api: method is DELETE, the route takes GET, POST
+       not moved: path is /v1/x, the route takes /old
+FAIL GET /nothing
+       it expects nothing
+       not moved: path is /nothing, the route takes /old
+       not api: host is localhost, the route takes api.example.com
+FAIL GET /client
+       its `client` is no IP address
+8 tests, 4 failed
+";
+    assert!(shown.ends_with(expected), "{shown}");
+}
+
+#[test]
+fn tests_that_are_not_there_or_not_well_formed_are_an_error() {
+    let minimal = root().join("examples/minimal.yaml");
+    let minimal = minimal.to_str().unwrap();
+    let output = forebay(&["test", "-c", minimal]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("there are no tests"));
+    let output = forebay(&[
+        "test",
+        "-c",
+        minimal,
+        "--tests",
+        &fixture("twenty-mistakes.yaml"),
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stderr.is_empty());
+}

@@ -4,6 +4,7 @@ mod group;
 mod listener;
 mod route;
 mod telemetry;
+mod test;
 
 pub use group::{
     Backend, BackendGroup, Backoff, ConnectionPool, HealthCheck, PassiveCheck, Retry, RetryOn,
@@ -12,6 +13,8 @@ pub use group::{
 pub use listener::{Listener, Protocol};
 pub use route::{Redirect, Respond, Route, RoutingMode};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
+
+pub use test::{Expectation, Test, TestRequest};
 
 use std::time::Duration;
 
@@ -44,6 +47,9 @@ settings! {
         /// Groups of backends for routes to point at.
         backend_groups: Vec<Spanned<BackendGroup>>,
             example [{"id": "app", "backends": [{"url": "http://127.0.0.1:3000"}]}];
+        /// Unit tests of this configuration, for `forebay test`. A file given with `--tests` may hold more.
+        tests: Vec<Spanned<Test>>,
+            example [{"request": {"url": "http://example.com/api/x"}, "expect": {"route": "api"}}];
         /// Metrics, traces and logs.
         telemetry: Spanned<Telemetry>, example {"metrics": {"enabled": true}};
     }

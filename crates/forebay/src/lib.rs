@@ -11,9 +11,9 @@
 //! running.drain(std::time::Duration::from_secs(30));
 //! ```
 
-use config::Problems;
+mod testing;
 
-pub use config::{reference, schema};
+pub use config::{Problems, Test, reference, schema};
 pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route};
 pub use proxy::{
     Candidate, Explanation, Question, Running, StartFault, explain, request_head, start,
@@ -21,6 +21,7 @@ pub use proxy::{
 pub use telemetry::{
     FORMAT_VARIABLES as ACCESS_LOG_VARIABLES, LogHandle, LogWriter, OpenFault, Output,
 };
+pub use testing::check as check_test;
 
 /// What came of a configuration.
 pub struct Read {
@@ -28,6 +29,8 @@ pub struct Read {
     pub plan: Option<Plan>,
     /// Errors and warnings, each at its place in the text.
     pub problems: Problems,
+    /// Its unit tests.
+    pub tests: Vec<Test>,
 }
 
 /// Reads and compiles a configuration. The extension of `name` chooses the
@@ -43,5 +46,32 @@ pub fn read(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Rea
     let plan = parsed
         .then(|| plan::compile(&settings, &mut problems, &living))
         .flatten();
-    Read { plan, problems }
+    let tests = settings.tests.into_iter().map(|test| test.value).collect();
+    Read {
+        plan,
+        problems,
+        tests,
+    }
+}
+
+/// Reads a file that holds only `tests`.
+pub fn read_tests(name: &str, text: &str) -> (Vec<Test>, Problems) {
+    let config::Reading {
+        settings, problems, ..
+    } = config::read(name, text, &|_| None);
+    let tests = settings.tests.into_iter().map(|test| test.value);
+    (tests.collect(), problems)
+}
+
+/// Takes `http://host/path` apart, or `/path`, which goes to localhost.
+pub fn host_and_target(url: &str) -> (&str, &str) {
+    let rest = match url.split_once("://") {
+        Some((_, rest)) => rest,
+        None if url.starts_with('/') => return ("localhost", url),
+        None => url,
+    };
+    match rest.find(['/', '?']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    }
 }

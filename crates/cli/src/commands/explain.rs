@@ -19,7 +19,7 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
     let Some(url) = &options.url else {
         return print(&plan.to_string());
     };
-    let (host, target) = host_and_target(url);
+    let (host, target) = forebay::host_and_target(url);
     let head = forebay::request_head(&options.method, target, host, &options.headers);
     let micros = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let question = Question {
@@ -33,19 +33,6 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
     // Writing into memory does not fail.
     let _ = show(&mut text, &plan, &forebay::explain(&plan, &question));
     print(&text)
-}
-
-/// `http://host/path` or `/path`, which goes to localhost.
-fn host_and_target(url: &str) -> (&str, &str) {
-    let rest = match url.split_once("://") {
-        Some((_, rest)) => rest,
-        None if url.starts_with('/') => return ("localhost", url),
-        None => url,
-    };
-    match rest.find(['/', '?']) {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
-    }
 }
 
 fn show(out: &mut String, plan: &Plan, explanation: &Explanation) -> fmt::Result {
