@@ -65,7 +65,8 @@ settings! {
     "a backend" => pub struct Backend {
         /// Where it is: `http://host:port` or `unix:/path/of/socket`.
         url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
-        /// Its share of the requests, relative to the others. 0 takes it out of the choice.
+        /// Its share of the requests relative to the others, for the strategies `weighted` and `ip_hash`. 0 takes it out of their
+        /// choice, unless all have 0.
         weight: Spanned<u32> = Spanned::unwritten(1), rule Within(0, 1000), example 100;
         /// Connections at a time to this backend, instead of `connection_pool.max_connections_per_host`.
         max_connections: Option<u32>, rule Within(1, 1_000_000), example 50;

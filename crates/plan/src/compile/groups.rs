@@ -21,6 +21,7 @@ pub(super) fn compile(
     for written in &settings.backend_groups {
         ids.check("backend group", &written.id, problems);
         check_backends(written, problems);
+        warn_of_idle_weights(written, problems);
         warn_of_what_does_not_act_yet(written, problems);
         groups.push(group(written, living, names));
     }
@@ -54,6 +55,36 @@ fn check_backends(group: &Spanned<BackendGroup>, problems: &mut Problems) {
                 seen.insert(url, backend.url.span);
             }
         }
+    }
+}
+
+/// Weights that differ are meant to matter.
+fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
+    use config::Strategy::{IpHash, Weighted};
+    let first = group.backends.first().map(|backend| *backend.weight);
+    let other = group
+        .backends
+        .iter()
+        .find(|backend| Some(*backend.weight) != first);
+    if let Some(backend) = other
+        && !matches!(*group.strategy, Weighted | IpHash)
+    {
+        let place = match backend.weight.is_written() {
+            true => backend.weight.span,
+            false => group
+                .backends
+                .first()
+                .map_or(backend.span, |b| b.weight.span),
+        };
+        problems
+            .warning(
+                place,
+                format!(
+                    "the strategy `{}` does not look at weights",
+                    strategy(*group.strategy)
+                ),
+            )
+            .help("use `strategy: weighted` or `ip_hash`, or leave the weights out");
     }
 }
 

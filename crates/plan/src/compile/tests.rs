@@ -144,3 +144,31 @@ fn the_access_log_follows_a_runtime_log_that_goes_to_a_file() {
         assert_eq!(output.as_deref(), expected, "{telemetry}");
     }
 }
+
+#[test]
+fn weights_that_a_strategy_does_not_look_at_are_a_warning() {
+    for (strategy, weights, warned) in [
+        ("round_robin", [1, 2], true),
+        ("least_connections", [0, 1], true),
+        ("least_connections", [100, 100], false),
+        ("weighted", [1, 2], false),
+        ("ip_hash", [0, 1], false),
+    ] {
+        let [a, b] = weights;
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups:\n  - id: g\n    strategy: {strategy}\n    backends: [ {{ url: \"http://a\", weight: {a} }}, {{ url: \"http://b\", weight: {b} }} ]\n"
+        );
+        let (plan, problems) = compiled(&text);
+        assert!(plan.is_some());
+        assert_eq!(
+            problems.len(),
+            usize::from(warned),
+            "{strategy}: {problems:?}"
+        );
+        assert!(
+            problems
+                .iter()
+                .all(|p| p.contains("does not look at weights"))
+        );
+    }
+}
