@@ -12,12 +12,13 @@
 /// }
 /// ```
 ///
-/// `= default`, `rule` and `example` may each be left out. From this come the struct with its `Default`, the
+/// `= default`, `rule` and `example` may each be left out. `pub struct Name with part: Part {` takes the keys of
+/// another section in among its own. From this come the struct with its `Default`, the
 /// reader with its messages, the JSON Schema and the reference page.
 macro_rules! settings {
     ($(
         $(#[doc = $about:literal])+
-        $title:literal => pub struct $name:ident {$(
+        $title:literal => pub struct $name:ident $(with $($part:ident: $part_kind:ty),+)? {$(
             $(#[doc = $doc:literal])+
             $key:ident: $kind:ty $(= $default:expr)? $(, rule $rule:expr)? $(, example $example:tt)?;
         )+}
@@ -27,14 +28,58 @@ macro_rules! settings {
         pub struct $name {$(
             $(#[doc = $doc])+
             pub $key: $kind,
-        )+}
+        )+ $($(
+            pub $part: $part_kind,
+        )+)?}
 
         impl Default for $name {
             fn default() -> Self {
                 Self {$(
                     $key: optional!($($default)?)
                         .unwrap_or_else(<$kind as $crate::value::Value>::absent),
-                )+}
+                )+ $($(
+                    $part: <$part_kind>::default(),
+                )+)?}
+            }
+        }
+
+        impl $crate::fields::Part for $name {
+            fn names() -> Vec<&'static str> {
+                #[allow(unused_mut, reason = "few sections have parts")]
+                let mut names = vec![$(stringify!($key)),+];
+                $($(names.extend(<$part_kind as $crate::fields::Part>::names());)+)?
+                names
+            }
+
+            fn take(fields: &mut $crate::fields::Fields<'_, '_, '_>) -> Self {
+                Self {$(
+                    $key: fields.take(stringify!($key), &rule!($($rule)?), optional!($($default)?)),
+                )+ $($(
+                    $part: <$part_kind as $crate::fields::Part>::take(fields),
+                )+)?}
+            }
+
+            fn keys() -> Vec<$crate::shape::Key> {
+                #[allow(unused_mut, reason = "few sections have parts")]
+                let mut keys = vec![$(
+                    $crate::shape::Key::of::<$kind>(
+                        stringify!($key),
+                        &[$($doc),+],
+                        &rule!($($rule)?),
+                        optional!($($default)?),
+                        optional!($(serde_json::json!($example))?),
+                    ),
+                )+];
+                $($(keys.extend(<$part_kind as $crate::fields::Part>::keys());)+)?
+                keys
+            }
+
+            fn write_into(&self, map: &mut serde_json::Map<String, serde_json::Value>) {
+                $(
+                    let value = $crate::value::Value::write(&self.$key);
+                    map.insert(stringify!($key).to_owned(), value);
+                )+
+                $($($crate::fields::Part::write_into(&self.$part, map);)+)?
             }
         }
 
@@ -47,11 +92,9 @@ macro_rules! settings {
                 _: &$crate::shape::Rule,
                 reader: &mut $crate::reader::Reader<'_>,
             ) -> Option<Self> {
-                const KEYS: &[&str] = &[$(stringify!($key)),+];
-                let mut fields = $crate::fields::Fields::of(node, $title, KEYS, reader)?;
-                Some(Self {$(
-                    $key: fields.take(stringify!($key), &rule!($($rule)?), optional!($($default)?)),
-                )+})
+                let names = <Self as $crate::fields::Part>::names();
+                let mut fields = $crate::fields::Fields::of(node, $title, &names, reader)?;
+                Some($crate::fields::Part::take(&mut fields))
             }
 
             fn absent() -> Self {
@@ -60,10 +103,7 @@ macro_rules! settings {
 
             fn write(&self) -> serde_json::Value {
                 let mut map = serde_json::Map::new();
-                $(
-                    let value = $crate::value::Value::write(&self.$key);
-                    map.insert(stringify!($key).to_owned(), value);
-                )+
+                $crate::fields::Part::write_into(self, &mut map);
                 map.retain(|_, value| !value.is_null());
                 map.into()
             }
@@ -72,15 +112,7 @@ macro_rules! settings {
                 $crate::shape::Shape::Section($crate::shape::Section {
                     title: $title,
                     about: $crate::shape::prose(&[$($about),+]),
-                    keys: vec![$(
-                        $crate::shape::Key::of::<$kind>(
-                            stringify!($key),
-                            &[$($doc),+],
-                            &rule!($($rule)?),
-                            optional!($($default)?),
-                            optional!($(serde_json::json!($example))?),
-                        ),
-                    )+],
+                    keys: <Self as $crate::fields::Part>::keys(),
                 })
             }
         }

@@ -2,10 +2,22 @@
 
 use crate::node::{Entry, Kind, Node};
 use crate::reader::Reader;
-use crate::shape::Rule;
+use crate::shape::{Key, Rule};
 use crate::span::Span;
 use crate::suggest::suggest;
 use crate::value::Value;
+
+/// What `settings!` makes of a section, so that its keys can stand in a map of their own or among those of
+/// another section.
+pub(crate) trait Part: Sized {
+    fn names() -> Vec<&'static str>;
+
+    fn take(fields: &mut Fields<'_, '_, '_>) -> Self;
+
+    fn keys() -> Vec<Key>;
+
+    fn write_into(&self, map: &mut serde_json::Map<String, serde_json::Value>);
+}
 
 /// The entries of a map that is read as a section.
 pub(crate) struct Fields<'n, 'r, 'p> {

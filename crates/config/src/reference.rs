@@ -114,7 +114,7 @@ fn kind(shape: &Shape) -> String {
         }
         Shape::Or(word, other) => format!("{}, or `{word}`", kind(other)),
         Shape::List { item, .. } => format!("list: {}", kind(item)),
-        Shape::Pairs => "map of header names to texts".to_owned(),
+        Shape::Pairs { names } => format!("map of {names} to texts"),
         Shape::Section(_) => "section, below".to_owned(),
     }
 }

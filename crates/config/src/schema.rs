@@ -89,7 +89,9 @@ fn of_shape(shape: &Shape, definitions: &mut Map<String, Json>) -> Json {
             json!({ "anyOf": [{ "const": word }, of_shape(other, definitions)] })
         }
         Shape::List { item, single } => of_list(of_shape(item, definitions), *single),
-        Shape::Pairs => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Shape::Pairs { .. } => {
+            json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        }
         Shape::Section(section) => {
             let name = section
                 .title

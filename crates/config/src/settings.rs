@@ -11,7 +11,7 @@ pub use group::{
     Strategy, Timeout,
 };
 pub use listener::{Listener, Protocol};
-pub use route::{Redirect, Respond, Route, RoutingMode};
+pub use route::{Conditions, Filters, Redirect, Respond, Route, RoutingMode};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
 
 pub use test::{Expectation, Test, TestRequest};

@@ -18,6 +18,8 @@ pub(crate) enum Rule {
     Positive,
     /// Text in a certain form.
     Form(&'static Form),
+    /// Pairs with other names than those of header fields: what they are called, and their form.
+    Names(&'static str, &'static Form),
 }
 
 /// The outside of a value.
@@ -45,8 +47,10 @@ pub(crate) enum Shape {
         item: Box<Shape>,
         single: bool,
     },
-    /// A map from names to texts.
-    Pairs,
+    /// A map from names to texts; `names` is what messages call the former.
+    Pairs {
+        names: &'static str,
+    },
     Section(Section),
 }
 

@@ -6,19 +6,23 @@
 //! repetition in which they were received.
 
 mod body;
+mod cookie;
 mod failure;
 mod fields;
 mod known;
 mod method;
+mod query;
 mod request;
 mod response;
 mod span;
 
 pub use body::{Relay, Sink, Source};
+pub use cookie::cookies;
 pub use failure::{Failure, Kind, Retry, Side};
 pub use fields::{Field, Fields};
 pub use known::{Known, KnownSet};
 pub use method::Method;
+pub use query::parameters;
 pub use request::{Form, RequestHead, Version};
 pub use response::{ResponseHead, reason_phrase};
 pub use span::Span;

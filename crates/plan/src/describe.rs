@@ -78,24 +78,11 @@ fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
     )
 }
 
-fn conditions(c: &routing::Conditions) -> String {
-    let mut parts = Vec::new();
-    if !c.hosts.is_empty() {
-        let hosts: Vec<String> = c.hosts.iter().map(ToString::to_string).collect();
-        parts.push(format!("host {}", hosts.join(" or ")));
-    }
-    match c.path {
-        routing::PathPattern::Any => {}
-        _ => parts.push(format!("path {}", c.path)),
-    }
-    if !c.methods.is_empty() {
-        parts.push(format!("method {}", c.methods.join(" or ")));
-    }
-    parts.extend(c.headers.iter().map(|h| format!("header {h}")));
-    if parts.is_empty() {
-        "any request".to_owned()
-    } else {
-        parts.join(", ")
+fn conditions(conditions: &routing::Conditions) -> String {
+    let all: Vec<String> = conditions.all().map(|c| c.to_string()).collect();
+    match &*all {
+        [] => "any request".to_owned(),
+        all => all.join(", "),
     }
 }
 

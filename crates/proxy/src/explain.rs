@@ -1,7 +1,7 @@
 //! What would become of a request: the same steps as the data plane's, without
 //! a connection and with reasons.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use message::{Failure, RequestHead};
 use plan::{Choice, Plan, choose_backend};
@@ -86,9 +86,10 @@ fn follow(
     let new_id = || RequestId::new(question.unix_micros, question.random);
     let id = identity.request_id.unwrap_or_else(new_id);
 
+    let client = identity.client.ip();
     let mut reasons = Explained::default();
-    let found = route::find(plan, &heads, admitted, &mut reasons);
-    explanation.misses = misses(plan, &heads, reasons, usize::MAX);
+    let found = route::find(plan, &heads, client, admitted, &mut reasons);
+    explanation.misses = misses(plan, &heads, client, reasons, usize::MAX);
     let (index, routed) = found?;
     explanation.route = Some(index);
 
@@ -104,7 +105,7 @@ fn follow(
     };
     explanation.group = Some(group_index);
     let choice = Choice {
-        client: identity.client.ip(),
+        client,
         random: question.random.0,
         tried: &Excluded::new(),
     };
@@ -128,19 +129,25 @@ fn follow(
 
 /// The routes that came nearest to taking a request that none has taken, and
 /// what kept each of them from it.
-pub(crate) fn near_misses(plan: &Plan, heads: &Heads) -> String {
+pub(crate) fn near_misses(plan: &Plan, heads: &Heads, client: IpAddr) -> String {
     const NAMED: usize = 3;
     let mut reasons = Explained::default();
-    plan::find_route(plan, &route::facts(heads), &mut reasons);
-    let named: Vec<String> = misses(plan, heads, reasons, NAMED)
+    plan::find_route(plan, &route::facts(heads, client), &mut reasons);
+    let named: Vec<String> = misses(plan, heads, client, reasons, NAMED)
         .into_iter()
         .map(|(i, why)| format!("not {}: {why}", plan.routes.get(i).map_or("", |r| &*r.id)))
         .collect();
     named.join("; ")
 }
 
-fn misses(plan: &Plan, heads: &Heads, reasons: Explained, most: usize) -> Vec<(usize, String)> {
-    let facts = route::facts(heads);
+fn misses(
+    plan: &Plan,
+    heads: &Heads,
+    client: IpAddr,
+    reasons: Explained,
+    most: usize,
+) -> Vec<(usize, String)> {
+    let facts = route::facts(heads, client);
     let mut misses = reasons.misses;
     misses.sort_by_key(|&(_, miss)| std::cmp::Reverse(miss));
     let text = |(i, miss): (usize, routing::Miss)| (i, miss.text(&facts, plan.table.conditions(i)));

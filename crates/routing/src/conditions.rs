@@ -1,4 +1,5 @@
-use crate::{Facts, HeaderCondition, HostPattern, Miss, PathPattern};
+use crate::condition::takes_method;
+use crate::{Condition, Facts, HostPattern, Miss, PathPattern};
 
 /// What a request must be for a route to take it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,40 +11,56 @@ pub struct Conditions {
     /// Exactly these, so `GET` alone does not take `HEAD`; empty takes any.
     pub methods: Vec<Box<str>>,
     /// All of these.
-    pub headers: Vec<HeaderCondition>,
+    pub further: Vec<Condition>,
 }
 
 impl Conditions {
     /// Whether the route takes the request, or the first condition that fails,
-    /// in the order host, path, method, headers.
+    /// in the order host, path, method, further ones.
     pub fn check(&self, facts: &Facts<'_>) -> Result<(), Miss> {
-        self.check_host(facts)?;
-        self.check_path(facts)?;
+        if !self.hosts.is_empty() && !self.hosts.iter().any(|host| host.takes(facts.host)) {
+            return Err(Miss::Host);
+        }
+        if !self.path.takes(facts.path) {
+            return Err(Miss::Path);
+        }
         self.check_beyond_place(facts)
-    }
-
-    fn check_host(&self, facts: &Facts<'_>) -> Result<(), Miss> {
-        let taken = self.hosts.is_empty() || self.hosts.iter().any(|h| h.takes(facts.host));
-        taken.then_some(()).ok_or(Miss::Host)
-    }
-
-    fn check_path(&self, facts: &Facts<'_>) -> Result<(), Miss> {
-        self.path.takes(facts.path).then_some(()).ok_or(Miss::Path)
     }
 
     /// The conditions that the index knows nothing of.
     pub(crate) fn check_beyond_place(&self, facts: &Facts<'_>) -> Result<(), Miss> {
-        let taken = |method: &str| method.as_bytes() == facts.method_text;
-        if !self.methods.is_empty() && !self.methods.iter().any(|m| taken(m)) {
+        if !self.methods.is_empty() && !takes_method(&self.methods, facts) {
             return Err(Miss::Method);
         }
-        self.check_headers(facts)
+        self.check_further(facts)
     }
 
-    pub(crate) fn check_headers(&self, facts: &Facts<'_>) -> Result<(), Miss> {
-        match self.headers.iter().position(|h| !h.takes(facts.fields)) {
-            Some(which) => Err(Miss::Header { which }),
+    pub(crate) fn check_further(&self, facts: &Facts<'_>) -> Result<(), Miss> {
+        match self.further.iter().position(|c| !c.holds(facts)) {
+            Some(which) => Err(Miss::Further { which }),
             None => Ok(()),
         }
+    }
+
+    /// The condition that was missed, in the words of [`Condition`].
+    pub(crate) fn missed(&self, miss: Miss) -> Option<Condition> {
+        match miss {
+            Miss::Host => Some(Condition::Host(self.hosts.clone())),
+            Miss::Path => Some(Condition::Path(self.path.clone())),
+            Miss::Method => Some(Condition::Method(self.methods.clone())),
+            Miss::Further { which } => self.further.get(which).cloned(),
+            Miss::Outranked => None,
+        }
+    }
+
+    /// Every condition, in the order in which they are looked at.
+    pub fn all(&self) -> impl Iterator<Item = Condition> {
+        let host = (!self.hosts.is_empty()).then(|| Condition::Host(self.hosts.clone()));
+        let path = (self.path != PathPattern::Any).then(|| Condition::Path(self.path.clone()));
+        let methods = (!self.methods.is_empty()).then(|| Condition::Method(self.methods.clone()));
+        [host, path, methods]
+            .into_iter()
+            .flatten()
+            .chain(self.further.iter().cloned())
     }
 }

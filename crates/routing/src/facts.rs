@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use message::{Fields, Method};
 
 /// What routing may look at in a request.
@@ -8,8 +10,12 @@ pub struct Facts<'a> {
     pub host: &'a [u8],
     /// The path in normal form, beginning with `/`; `*` for `OPTIONS *`.
     pub path: &'a [u8],
+    /// As received, without its `?`.
+    pub query: &'a [u8],
     pub method: Method,
     /// The method as received.
     pub method_text: &'a [u8],
+    /// The client's address, after trusted proxies have been believed.
+    pub client: IpAddr,
     pub fields: &'a Fields,
 }

@@ -5,10 +5,11 @@
 //! and the first rank of a part bounds what that part can still offer. With
 //! the most specific route first, the parts are visited in the order of their
 //! ranks, and the first hit ends the search; with file order the bounds alone
-//! keep it short. The cost follows the request, not the number of routes.
+//! keep it short. The cost follows the request, not the number of routes,
+//! but for expressions, which are tried one after another.
 
 use crate::by_length::{ByLength, Map};
-use crate::{HostPattern, PathPattern};
+use crate::{HostPattern, PathPattern, Pattern};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
@@ -27,6 +28,7 @@ struct Paths {
     below: ByLength<Vec<usize>>,
     /// The first rank anywhere in `below`.
     below_first: Option<usize>,
+    expressions: Vec<(usize, Pattern)>,
     any: Vec<usize>,
 }
 
@@ -78,15 +80,28 @@ impl Index {
 impl Paths {
     fn add(&mut self, path: &PathPattern, rank: usize) {
         self.first.get_or_insert(rank);
-        let ranks = match path {
-            PathPattern::Any => &mut self.any,
-            PathPattern::Exact(exact) => self.exact.entry(exact.as_bytes().into()).or_default(),
-            PathPattern::Below(prefix) => {
-                self.below_first.get_or_insert(rank);
-                self.below.entry(prefix.as_bytes())
+        match path {
+            PathPattern::Any => self.any.push(rank),
+            PathPattern::Exact(exact) => self.add_exact(exact, rank),
+            PathPattern::Below(prefix) => self.add_below(prefix, rank),
+            PathPattern::Tree(root) => {
+                self.add_exact(root, rank);
+                self.add_below(&format!("{root}/"), rank);
             }
-        };
-        ranks.push(rank);
+            PathPattern::Regex(pattern) => self.expressions.push((rank, pattern.clone())),
+        }
+    }
+
+    fn add_exact(&mut self, path: &str, rank: usize) {
+        self.exact
+            .entry(path.as_bytes().into())
+            .or_default()
+            .push(rank);
+    }
+
+    fn add_below(&mut self, prefix: &str, rank: usize) {
+        self.below_first.get_or_insert(rank);
+        self.below.entry(prefix.as_bytes()).push(rank);
     }
 
     fn search<F: Fn(usize) -> bool>(&self, path: &[u8], search: &mut Search<F>) {
@@ -96,6 +111,7 @@ impl Paths {
         if let Some(ranks) = self.exact.get(path) {
             search.among(ranks);
         }
+        search.among_expressions(&self.expressions, path);
         if search.may_gain(self.below_first) {
             for ranks in self.below.beginnings(path, b'/') {
                 search.among(ranks);
@@ -114,6 +130,14 @@ impl<F: Fn(usize) -> bool> Search<F> {
         let mut worthwhile = ranks.iter().copied().take_while(|&rank| rank < self.best);
         if let Some(rank) = worthwhile.find(|&rank| (self.accepts)(rank)) {
             self.best = rank;
+        }
+    }
+
+    fn among_expressions(&mut self, expressions: &[(usize, Pattern)], path: &[u8]) {
+        let mut worthwhile = expressions.iter().take_while(|(rank, _)| *rank < self.best);
+        let taken = worthwhile.find(|(rank, p)| p.takes(path) && (self.accepts)(*rank));
+        if let Some((rank, _)) = taken {
+            self.best = *rank;
         }
     }
 }

@@ -9,22 +9,26 @@
 //! them, so that two spellings of one resource never take different routes.
 
 mod by_length;
+mod condition;
 mod conditions;
 mod facts;
-mod header;
 mod host;
 mod index;
 mod miss;
 pub mod normalise;
 mod path;
+mod pattern;
 mod reasons;
 mod table;
+mod value;
 
+pub use condition::{Condition, Demand};
 pub use conditions::Conditions;
 pub use facts::Facts;
-pub use header::{HeaderCondition, ValuePattern};
 pub use host::HostPattern;
 pub use miss::Miss;
 pub use path::PathPattern;
+pub use pattern::Pattern;
 pub use reasons::{Explained, Reasons, Silent};
 pub use table::{Order, Table};
+pub use value::ValuePattern;

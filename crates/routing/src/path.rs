@@ -1,7 +1,7 @@
 use std::fmt;
 use std::fmt::Write;
 
-use crate::normalise;
+use crate::{Pattern, normalise};
 
 /// The paths a route takes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -13,12 +13,24 @@ pub enum PathPattern {
     /// Every path that begins with this one, which ends in `/`: `/api/` for
     /// `/api/*`.
     Below(Box<str>),
+    /// This path, which does not end in `/`, and every path below it: `/api`
+    /// for `prefix:/api`.
+    Tree(Box<str>),
+    /// Every path in normal form that the expression takes.
+    Regex(Pattern),
 }
 
 impl PathPattern {
-    /// Reads a pattern as written: `/health`, `/api/*`, or `/*` for
-    /// everything. The error is a sentence for people.
+    /// Reads a pattern as written: `/health`, `/api/*`, `/*` for everything,
+    /// `prefix:/api` or `regex:^/users/[0-9]+$`. The error is a sentence for
+    /// people.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(pattern) = text.strip_prefix("regex:") {
+            return Pattern::parse(pattern).map(Self::Regex);
+        }
+        if let Some(prefix) = text.strip_prefix("prefix:") {
+            return Self::parse_prefix(prefix);
+        }
         if !text.starts_with('/') {
             return Err(format!("`{text}` must begin with `/`"));
         }
@@ -34,11 +46,28 @@ impl PathPattern {
         if path.contains('*') {
             return Err(star_out_of_place(text));
         }
-        let normal = required_normal_form(path, below)?;
+        let normal = required_normal_form(path, "", if below { "*" } else { "" })?;
         Ok(match (below, normal.as_str()) {
             (true, "/") => Self::Any,
             (true, _) => Self::Below(normal.into()),
             (false, _) => Self::Exact(normal.into()),
+        })
+    }
+
+    /// A prefix ends where a segment ends: `prefix:/api` takes `/api` and
+    /// `/api/x`, but not `/apiv2`.
+    fn parse_prefix(prefix: &str) -> Result<Self, String> {
+        if !prefix.starts_with('/') {
+            return Err(format!("the prefix `{prefix}` must begin with `/`"));
+        }
+        if prefix.contains(['?', '#', '*']) {
+            return Err(format!("the prefix `{prefix}` must be a plain path"));
+        }
+        let normal = required_normal_form(prefix, "prefix:", "")?;
+        Ok(match normal.as_str() {
+            "/" => Self::Any,
+            below if below.ends_with('/') => Self::Below(below.into()),
+            tree => Self::Tree(tree.into()),
         })
     }
 
@@ -48,15 +77,28 @@ impl PathPattern {
             Self::Any => true,
             Self::Exact(exact) => exact.as_bytes() == path,
             Self::Below(prefix) => path.starts_with(prefix.as_bytes()),
+            Self::Tree(root) => path
+                .strip_prefix(root.as_bytes())
+                .is_some_and(|rest| matches!(rest, [] | [b'/', ..])),
+            Self::Regex(pattern) => pattern.takes(path),
         }
     }
 
-    /// Greater is more specific; two patterns that take the same path are
-    /// never equal unless they are the same pattern.
+    /// The expression, where the pattern is one.
+    pub fn pattern(&self) -> Option<&Pattern> {
+        match self {
+            Self::Regex(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    /// Greater is more specific; of two patterns that take the same path only
+    /// expressions are ever equal, unless they are the same pattern.
     pub(crate) fn specificity(&self) -> usize {
         match self {
             Self::Any => 0,
-            Self::Below(prefix) => prefix.len(),
+            Self::Below(prefix) | Self::Tree(prefix) => prefix.len(),
+            Self::Regex(_) => usize::MAX - 1,
             Self::Exact(_) => usize::MAX,
         }
     }
@@ -68,6 +110,8 @@ impl fmt::Display for PathPattern {
             Self::Any => f.write_str("/*"),
             Self::Exact(exact) => f.write_str(exact),
             Self::Below(prefix) => write!(f, "{prefix}*"),
+            Self::Tree(root) => write!(f, "prefix:{root}"),
+            Self::Regex(pattern) => write!(f, "regex:{pattern}"),
         }
     }
 }
@@ -81,15 +125,15 @@ fn star_out_of_place(text: &str) -> String {
 /// The pattern's fixed part as requests carry it. Letters beyond ASCII and
 /// spaces are escaped, because that is how clients send them; any other
 /// departure from the normal form could never match, and is refused.
-fn required_normal_form(path: &str, below: bool) -> Result<String, String> {
+fn required_normal_form(path: &str, before: &str, after: &str) -> Result<String, String> {
     let escaped = escape(path);
     let mut normal = Vec::new();
     match normalise::path(escaped.as_bytes(), &mut normal) {
         Ok(normalise::Path::AsIs) => Ok(escaped),
         Ok(normalise::Path::Normalised) => Err(format!(
-            "`{path}` could never match, because requests are matched in normal form; write `{}{}`",
+            "`{path}` could never match, because requests are matched in normal form; write \
+             `{before}{}{after}`",
             String::from_utf8_lossy(&normal),
-            if below { "*" } else { "" },
         )),
         Err(fault) => Err(format!("`{path}` is not a path: {fault}")),
     }
@@ -132,6 +176,17 @@ mod tests {
             ("/api/*", "*", false),
             ("/a b/*", "/a%20b/x", true),
             ("/café", "/caf%C3%A9", true),
+            ("prefix:/api", "/api", true),
+            ("prefix:/api", "/api/", true),
+            ("prefix:/api", "/api/x/y", true),
+            ("prefix:/api", "/apiv2", false),
+            ("prefix:/api", "/x/api", false),
+            ("prefix:/api/", "/api", false),
+            ("prefix:/api/", "/api/x", true),
+            ("prefix:/", "*", true),
+            ("regex:^/users/[0-9]+$", "/users/12", true),
+            ("regex:^/users/[0-9]+$", "/users/x", false),
+            (r"regex:\.php$", "/a/b.php", true),
         ] {
             let parsed = PathPattern::parse(pattern).unwrap();
             assert_eq!(parsed.takes(path.as_bytes()), expected, "{pattern} {path}");
@@ -157,6 +212,10 @@ mod tests {
             ("/../a", "is not a path"),
             ("/%zz", "is not a path"),
             ("/a\u{7}", "is not a path"),
+            ("prefix:api", "must begin with `/`"),
+            ("prefix:/api/*", "a plain path"),
+            ("prefix:/a//b", "write `prefix:/a/b`"),
+            ("regex:(", "unclosed group"),
         ] {
             let message = PathPattern::parse(pattern).unwrap_err();
             assert!(message.contains(expected), "{pattern}: {message}");
@@ -165,7 +224,15 @@ mod tests {
 
     #[test]
     fn prints_as_written() {
-        for pattern in ["/", "/*", "/health", "/api/*", "/api/v1/*"] {
+        for pattern in [
+            "/",
+            "/*",
+            "/health",
+            "/api/*",
+            "/api/v1/*",
+            "prefix:/api",
+            "regex:^/[ab]",
+        ] {
             assert_eq!(PathPattern::parse(pattern).unwrap().to_string(), pattern);
         }
     }

@@ -8,7 +8,7 @@ use crate::{Conditions, Facts, HostPattern, Miss, Reasons};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
     /// The most specific: by host, then path, then whether it names methods,
-    /// then the number of header conditions, then the order of the file.
+    /// then the number of further conditions, then the order of the file.
     #[default]
     Specific,
     /// The first in the file.
@@ -73,7 +73,7 @@ impl Table {
         let collected = RefCell::new(&mut routes);
         self.index.lowest(facts.host, facts.path, |rank| {
             if let Some((at, route)) = self.of_rank(rank)
-                && route.check_headers(facts).is_ok()
+                && route.check_further(facts).is_ok()
             {
                 collected.borrow_mut().push(at);
             }
@@ -128,7 +128,7 @@ fn specificity(host: &HostPattern, conditions: &Conditions) -> (usize, usize, bo
         host.specificity(),
         conditions.path.specificity(),
         !conditions.methods.is_empty(),
-        conditions.headers.len(),
+        conditions.further.len(),
     )
 }
 

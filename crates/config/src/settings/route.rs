@@ -1,8 +1,10 @@
 //! Routes: which requests go where.
 
+use ipnet::IpNet;
+
 use crate::span::Spanned;
 use crate::value::Pairs;
-use crate::value::form::{HOST, METHOD, PATH, ROUTE_PATH, WORD};
+use crate::value::form::{COOKIE_NAME, HOST, METHOD, PATH, ROUTE_PATH, WORD};
 
 choices! {
     /// Which of several matching routes takes a request.
@@ -17,27 +19,45 @@ choices! {
 settings! {
     /// Conditions on a request, and what happens to one that meets all of them: exactly one of `backend_group`,
     /// `respond` and `redirect`.
-    "a route" => pub struct Route {
+    "a route" => pub struct Route with conditions: Conditions, filters: Filters {
         /// Name of the route in logs, metrics and messages.
         id: Spanned<String>, rule Form(&WORD), example "api-v1";
-        /// Hosts: exact, `*.example.com` for every name below one, or `*`. Any host without it.
-        host: Vec<Spanned<String>>, rule Form(&HOST), example ["example.com", "*.example.com"];
-        /// Path: exact, or a beginning as in `/api/*`. Any path without it.
-        path: Option<Spanned<String>>, rule Form(&ROUTE_PATH), example "/api/v1/*";
-        /// Request methods. Any method without it.
-        methods: Vec<Spanned<String>>, rule Form(&METHOD), example ["GET", "POST"];
-        /// Header fields that must be there with exactly this value; `*` stands for any value.
-        headers: Pairs, example {"X-Version": "2", "Authorization": "*"};
         /// The group of backends that requests are sent to.
         backend_group: Option<Spanned<String>>, rule Form(&WORD), example "api-servers";
-        /// Beginning of the path to take off before a request is sent on.
-        strip_prefix: Option<Spanned<String>>, rule Form(&PATH), example "/api/v1";
-        /// Header fields to set on requests to the backend. Values are templates.
-        add_headers: Pairs, example {"X-Proxy-Version": "1.0"};
         /// Answer with this instead of asking a backend.
         respond: Option<Spanned<Respond>>, example {"status": 200, "body": "ok"};
         /// Send the client elsewhere.
         redirect: Option<Spanned<Redirect>>, example {"to": "https://example.com/"};
+        /// Conditions none of which may hold.
+        not: Option<Spanned<Conditions>>, example {"client": ["10.0.0.0/8"]};
+    }
+
+    /// What a request has to be. A condition that is left out holds for every request.
+    "conditions" => pub struct Conditions {
+        /// Hosts: exact, `*.example.com` for every name below one, or `*`.
+        host: Vec<Spanned<String>>, rule Form(&HOST), example ["example.com", "*.example.com"];
+        /// Path: exact, such as `/health`; a beginning, such as `/api/*`, which does not take `/api` itself, or `prefix:/api`, which
+        /// does; or a regular expression, such as `regex:^/users/(?<id>[0-9]+)$`. Paths are compared in normal form.
+        path: Option<Spanned<String>>, rule Form(&ROUTE_PATH), example "/api/v1/*";
+        /// Request methods.
+        methods: Vec<Spanned<String>>, rule Form(&METHOD), example ["GET", "POST"];
+        /// Header fields that must be there, with exactly this value, or one that begins with it (`prefix:`), or one that a regular
+        /// expression takes (`regex:`), or any (`*`).
+        headers: Pairs, example {"X-Version": "2", "Authorization": "prefix:Basic "};
+        /// Query parameters that must be there, with values as for `headers`; names and values are compared decoded.
+        query: Pairs, rule Names("names of parameters", &WORD), example {"version": "2", "debug": "*"};
+        /// Cookies that must be there, with values as for `headers`.
+        cookies: Pairs, rule Names("names of cookies", &COOKIE_NAME), example {"beta": "1"};
+        /// Addresses and networks of clients.
+        client: Vec<IpNet>, example ["10.0.0.0/8", "192.0.2.1"];
+    }
+
+    /// What happens to a request before it is sent on, and to its response before the client gets it.
+    "filters" => pub struct Filters {
+        /// Beginning of the path to take off before a request is sent on.
+        strip_prefix: Option<Spanned<String>>, rule Form(&PATH), example "/api/v1";
+        /// Header fields to set on requests to the backend. Values are templates.
+        add_headers: Pairs, example {"X-Proxy-Version": "1.0"};
     }
 
     /// An answer that is always the same.

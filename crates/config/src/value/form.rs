@@ -51,6 +51,12 @@ pub(crate) const FIELD_NAME: Form = Form {
     check: |text| ok_if(is_token(text)),
 };
 
+/// The name of a cookie (RFC 6265 section 4.1.1).
+pub(crate) const COOKIE_NAME: Form = Form {
+    noun: "the name of a cookie such as `session`",
+    ..FIELD_NAME
+};
+
 /// The host of a route: exact, `*.` and a domain, or `*`.
 pub(crate) const HOST: Form = Form {
     noun: "a host such as `example.com` or `*.example.com`",
@@ -72,11 +78,17 @@ pub(crate) const HOST: Form = Form {
     },
 };
 
-/// The path of a route: exact, or a beginning followed by `/*`.
+/// The path of a route: exact, a beginning followed by `/*`, a `prefix:` or a `regex:`.
 pub(crate) const ROUTE_PATH: Form = Form {
     noun: "a path such as `/health` or `/api/*`",
-    pattern: "^/([^*?#]*/)?\\*$|^/[^*?#]*$",
+    pattern: "^/([^*?#]*/)?\\*$|^/[^*?#]*$|^prefix:/[^*?#]*$|^regex:.",
     check: |text| {
+        if let Some(prefix) = text.strip_prefix("prefix:") {
+            return path(prefix);
+        }
+        if let Some(expression) = text.strip_prefix("regex:") {
+            return ok_if(!expression.is_empty());
+        }
         path(text)?;
         let exact = text.strip_suffix("/*").unwrap_or(text);
         if exact.contains('*') {
@@ -158,8 +170,16 @@ mod tests {
             ),
             (
                 &ROUTE_PATH,
-                &["/", "/a", "/a/*", "/*", "/a//b"],
-                &["", "a", "/a*", "/*/a", "/a?b", "/a#b"],
+                &[
+                    "/",
+                    "/a",
+                    "/a/*",
+                    "/*",
+                    "/a//b",
+                    "prefix:/a",
+                    "regex:^/a|b$",
+                ],
+                &["", "a", "/a*", "/*/a", "/a?b", "/a#b", "prefix:a", "regex:"],
             ),
             (&PATH, &["/", "/api/v1"], &["", "api", "/a?b"]),
             (

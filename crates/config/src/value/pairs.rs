@@ -1,16 +1,17 @@
-//! Maps from header names to texts.
+//! Maps from names, mostly of header fields, to texts.
 
 use std::ops::Deref;
 
 use serde_json::Value as Json;
 
+use super::form::Form;
 use super::{Value, form::FIELD_NAME};
 use crate::node::{Entry, Kind, Node};
 use crate::reader::Reader;
 use crate::shape::{Rule, Shape};
 use crate::span::Spanned;
 
-/// One header field.
+/// One header field, or something else that has a name and a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Pair {
     /// Name, as written.
@@ -19,7 +20,7 @@ pub struct Pair {
     pub value: Spanned<String>,
 }
 
-/// Header fields in the order of the text.
+/// Pairs in the order of the text.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Pairs(Vec<Pair>);
 
@@ -50,14 +51,21 @@ impl Value for Pairs {
     const OPTIONAL: bool = true;
     const SINGLE: bool = false;
 
-    fn read(node: &Node, _: &Rule, reader: &mut Reader<'_>) -> Option<Self> {
+    fn read(node: &Node, rule: &Rule, reader: &mut Reader<'_>) -> Option<Self> {
         let Kind::Map(entries) = &node.kind else {
+            let expected = format!("a map from {} to texts", names(rule));
             reader
-                .expected("a map from header names to texts", node)?
+                .expected(&expected, node)?
                 .help("write it as `{ Name: \"value\" }`");
             return None;
         };
-        Some(entries.iter().map(|entry| pair(entry, reader)).collect())
+        let form = form(rule);
+        Some(
+            entries
+                .iter()
+                .map(|entry| pair(entry, form, reader))
+                .collect(),
+        )
     }
 
     fn absent() -> Self {
@@ -74,13 +82,28 @@ impl Value for Pairs {
             .collect()
     }
 
-    fn shape(_: &Rule) -> Shape {
-        Shape::Pairs
+    fn shape(rule: &Rule) -> Shape {
+        Shape::Pairs { names: names(rule) }
     }
 }
 
-fn pair(entry: &Entry, reader: &mut Reader<'_>) -> Pair {
-    let name = match FIELD_NAME.check(&entry.key) {
+/// What the names have to look like: those of header fields unless the rule says otherwise.
+fn form(rule: &Rule) -> &'static Form {
+    match rule {
+        Rule::Names(_, form) => form,
+        _ => &FIELD_NAME,
+    }
+}
+
+fn names(rule: &Rule) -> &'static str {
+    match rule {
+        Rule::Names(names, _) => names,
+        _ => "header names",
+    }
+}
+
+fn pair(entry: &Entry, form: &Form, reader: &mut Reader<'_>) -> Pair {
+    let name = match form.check(&entry.key) {
         Ok(()) => Spanned::new(entry.key.clone(), entry.key_span),
         Err(fault) => {
             let key = Node::new(Kind::Text(entry.key.clone()), entry.key_span);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ::telemetry::Names;
 use config::{Pair, Problems, Settings, Span, Spanned, suggest};
 use filters::{AddHeaders, Filter, Redirect, Respond, StripPrefix, Template, check_request_field};
-use routing::{Conditions, HeaderCondition, HostPattern, PathPattern};
+use routing::{Condition, Conditions, Demand, HostPattern, PathPattern};
 
 use super::unique::Unique;
 use crate::Route;
@@ -130,30 +130,81 @@ impl<'a> GroupsById<'a> {
 }
 
 fn conditions_of(route: &config::Route, problems: &mut Problems) -> Conditions {
-    let hosts = route
-        .host
-        .iter()
-        .filter_map(|host| parsed(host, HostPattern::parse(host), problems));
-    let hosts = hosts.collect();
-    let path = route
-        .path
-        .as_ref()
-        .and_then(|path| parsed(path, PathPattern::parse(path), problems));
-    let mut headers = Vec::new();
-    for Pair { name, value } in &route.headers {
-        headers.extend(parsed(name, HeaderCondition::parse(name, value), problems));
+    let written = &route.conditions;
+    let mut further = demands(written, problems);
+    if let Some(not) = &route.not {
+        let refused = refused(not, problems);
+        further.extend(refused.into_iter().map(|c| Condition::Not(Box::new(c))));
     }
     Conditions {
         id: route.id.as_str().into(),
-        hosts,
-        path: path.unwrap_or(PathPattern::Any),
-        methods: route.methods.iter().map(|m| m.as_str().into()).collect(),
-        headers,
+        hosts: hosts(written, problems),
+        path: path(written, problems).unwrap_or(PathPattern::Any),
+        methods: methods(written),
+        further,
     }
 }
 
+/// Every condition by itself, since each of them is refused by itself.
+fn refused(not: &Spanned<config::Conditions>, problems: &mut Problems) -> Vec<Condition> {
+    let mut refused = Vec::new();
+    let hosts = hosts(not, problems);
+    if !hosts.is_empty() {
+        refused.push(Condition::Host(hosts));
+    }
+    refused.extend(path(not, problems).map(Condition::Path));
+    if !not.methods.is_empty() {
+        refused.push(Condition::Method(methods(not)));
+    }
+    refused.extend(demands(not, problems));
+    if refused.is_empty() && !problems.has_errors() {
+        problems
+            .error(not.span, "`not` has no conditions in it")
+            .help("leave it out, or name what the route is to refuse");
+    }
+    refused
+}
+
+fn hosts(written: &config::Conditions, problems: &mut Problems) -> Vec<HostPattern> {
+    let hosts = written.host.iter();
+    hosts
+        .filter_map(|host| parsed(host, HostPattern::parse(host), problems))
+        .collect()
+}
+
+fn path(written: &config::Conditions, problems: &mut Problems) -> Option<PathPattern> {
+    let path = written.path.as_ref()?;
+    parsed(path, PathPattern::parse(path), problems)
+}
+
+fn methods(written: &config::Conditions) -> Vec<Box<str>> {
+    written.methods.iter().map(|m| m.as_str().into()).collect()
+}
+
+fn demands(written: &config::Conditions, problems: &mut Problems) -> Vec<Condition> {
+    type Parse = fn(&str, &str) -> Result<Demand, String>;
+    let mut demands = Vec::new();
+    for (pairs, parse, condition) in [
+        (
+            &written.headers,
+            Demand::header as Parse,
+            Condition::Header as fn(Demand) -> Condition,
+        ),
+        (&written.query, Demand::parse, Condition::Query),
+        (&written.cookies, Demand::cookie, Condition::Cookie),
+    ] {
+        for Pair { name, value } in pairs {
+            demands.extend(parsed(name, parse(name, value), problems).map(condition));
+        }
+    }
+    if !written.client.is_empty() {
+        demands.push(Condition::Client(written.client.clone()));
+    }
+    demands
+}
+
 fn filters_of(route: &config::Route, problems: &mut Problems) -> Vec<Box<dyn Filter>> {
-    let strip = route.strip_prefix.as_ref();
+    let strip = route.filters.strip_prefix.as_ref();
     let strip = strip.and_then(|prefix| parsed(prefix, StripPrefix::new(prefix), problems));
     let add = add_headers(route, problems);
     let respond = route.respond.as_ref();
@@ -172,7 +223,7 @@ fn boxed<F: Filter + 'static>(filter: Option<F>) -> Option<Box<dyn Filter>> {
 
 fn add_headers(route: &config::Route, problems: &mut Problems) -> Option<AddHeaders> {
     let mut fields = Vec::new();
-    for Pair { name, value } in &route.add_headers {
+    for Pair { name, value } in &route.filters.add_headers {
         let name_is_fine = parsed(name, check_request_field(name), problems).is_some();
         if let (true, Some(template)) = (name_is_fine, template(value, problems)) {
             fields.push((name.value.clone(), template));
@@ -185,6 +236,7 @@ fn add_headers(route: &config::Route, problems: &mut Problems) -> Option<AddHead
         Ok(filter) => Some(filter),
         Err(fault) => {
             let place = route
+                .filters
                 .add_headers
                 .get(fault.which)
                 .map_or(route.id.span, |p| p.name.span);

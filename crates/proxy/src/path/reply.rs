@@ -162,7 +162,11 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     let tells = x.plan.debug_errors || x.plan.trusted.contains(x.address.ip());
     let body = refusal::write(&failure, x.id.as_str(), format, tells, &mut heads.response);
     if failure.kind == Kind::MethodNotAllowed {
-        let methods = x.plan.table.other_methods(&facts(heads)).join(", ");
+        let methods = x
+            .plan
+            .table
+            .other_methods(&facts(heads, x.address.ip()))
+            .join(", ");
         heads.response.fields.push(b"Allow", methods.as_bytes());
     }
     if own(x, &body).await.is_err() {

@@ -1,6 +1,8 @@
 //! Step 5: the route the request belongs to. Never changes the request.
 //! Next: `filter_request`.
 
+use std::net::IpAddr;
+
 use message::{Failure, Kind};
 use plan::{Group, Plan, Route, find_route};
 use routing::{Facts, Reasons, Silent};
@@ -21,8 +23,9 @@ pub(crate) struct Routed<'a> {
 }
 
 pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Routed<'a>, Failure> {
-    let (index, routed) =
-        find(x.plan, x.heads, admitted, &mut Silent).map_err(|failure| with_misses(x, failure))?;
+    let client = x.address.ip();
+    let (index, routed) = find(x.plan, x.heads, client, admitted, &mut Silent)
+        .map_err(|failure| with_misses(x, failure))?;
     x.progress.route = Some(index as u32);
     Ok(routed)
 }
@@ -32,10 +35,11 @@ pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Rout
 pub(crate) fn find<'a, R: Reasons>(
     plan: &'a Plan,
     heads: &Heads,
+    client: IpAddr,
     admitted: Admitted,
     reasons: &mut R,
 ) -> Result<(usize, Routed<'a>), Failure> {
-    let facts = facts(heads);
+    let facts = facts(heads, client);
     let index = find_route(plan, &facts, reasons).ok_or_else(|| {
         match plan.table.other_methods(&facts)[..] {
             [] => Kind::NoRoute,
@@ -61,14 +65,17 @@ fn with_misses(x: &Exchange<'_>, failure: Failure) -> Failure {
     if !x.worker.explanations.take(x.worker.clock.coarse()) {
         return failure;
     }
-    Failure::new(failure.kind, near_misses(x.plan, x.heads))
+    Failure::new(failure.kind, near_misses(x.plan, x.heads, x.address.ip()))
 }
 
 /// What routes look at.
-pub(crate) fn facts(heads: &Heads) -> Facts<'_> {
+pub(crate) fn facts(heads: &Heads, client: IpAddr) -> Facts<'_> {
+    let query = heads.request.query_bytes();
     Facts {
         host: &heads.host,
         path: &heads.path,
+        query: query.strip_prefix(b"?").unwrap_or(query),
+        client,
         method: heads.request.method,
         method_text: heads.request.method_bytes(),
         fields: &heads.request.fields,

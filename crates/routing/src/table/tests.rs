@@ -1,10 +1,12 @@
+use std::net::{IpAddr, Ipv4Addr};
+
 use message::{Fields, Method};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::*;
-use crate::{Explained, HeaderCondition, PathPattern, Silent};
+use crate::{Condition, Demand, Explained, PathPattern, Silent};
 
 fn route(hosts: &[&str], path: &str, methods: &[&str], headers: &[(&str, &str)]) -> Conditions {
     Conditions {
@@ -15,9 +17,9 @@ fn route(hosts: &[&str], path: &str, methods: &[&str], headers: &[(&str, &str)])
             .collect(),
         path: PathPattern::parse(path).unwrap(),
         methods: methods.iter().map(|&m| m.into()).collect(),
-        headers: headers
+        further: headers
             .iter()
-            .map(|(name, value)| HeaderCondition::parse(name, value).unwrap())
+            .map(|(name, value)| Condition::Header(Demand::header(name, value).unwrap()))
             .collect(),
     }
 }
@@ -26,7 +28,9 @@ fn route(hosts: &[&str], path: &str, methods: &[&str], headers: &[(&str, &str)])
 struct Request {
     host: String,
     path: String,
+    query: String,
     method: String,
+    client: IpAddr,
     fields: Fields,
 }
 
@@ -39,7 +43,9 @@ impl Request {
         Self {
             host: host.to_owned(),
             path: path.to_owned(),
+            query: String::new(),
             method: method.to_owned(),
+            client: Ipv4Addr::LOCALHOST.into(),
             fields: all,
         }
     }
@@ -48,6 +54,8 @@ impl Request {
         Facts {
             host: self.host.as_bytes(),
             path: self.path.as_bytes(),
+            query: self.query.as_bytes(),
+            client: self.client,
             method: Method::of(self.method.as_bytes()),
             method_text: self.method.as_bytes(),
             fields: &self.fields,
@@ -142,7 +150,7 @@ fn every_route_gets_a_reason() {
             (0, Miss::Host),
             (1, Miss::Path),
             (2, Miss::Method),
-            (3, Miss::Header { which: 1 }),
+            (3, Miss::Further { which: 1 }),
             (4, Miss::Outranked),
         ],
         matched: Some(5),
@@ -179,19 +187,50 @@ const HOSTS: &[&str] = &[
     "*", "a", "b.a", "c.b.a", "*.a", "*.b.a", "*.c.b.a", "x.a", "*.d",
 ];
 const PATHS: &[&str] = &[
-    "/*", "/", "/x", "/x/*", "/x/y", "/x/y/*", "/x/y/z", "/xy/*", "/x/yz/*",
+    "/*",
+    "/",
+    "/x",
+    "/x/*",
+    "/x/y",
+    "/x/y/*",
+    "/x/y/z",
+    "/xy/*",
+    "/x/yz/*",
+    "prefix:/x",
+    "prefix:/x/y",
+    "regex:y",
+    "regex:^/x/?y?$",
 ];
 const METHODS: &[&str] = &["GET", "POST", "PURGE"];
 
 fn any_route() -> impl Strategy<Value = Conditions> {
-    let headers = subsequence(vec![("X-A", "1"), ("X-A", "*"), ("Accept", "1")], 0..=2);
     (
         subsequence(HOSTS.to_vec(), 0..=3),
         select(PATHS),
         subsequence(METHODS.to_vec(), 0..=2),
-        headers,
+        subsequence(further_conditions(), 0..=3),
     )
-        .prop_map(|(hosts, path, methods, headers)| route(&hosts, path, &methods, &headers))
+        .prop_map(|(hosts, path, methods, further)| Conditions {
+            further,
+            ..route(&hosts, path, &methods, &[])
+        })
+}
+
+/// Any of these can be fixed without breaking another.
+fn further_conditions() -> Vec<Condition> {
+    let demand = |name, value| Demand::parse(name, value).unwrap();
+    let not = |condition| Condition::Not(Box::new(condition));
+    vec![
+        Condition::Header(demand("X-A", "1")),
+        Condition::Header(demand("X-A", "*")),
+        Condition::Header(demand("Accept", "1")),
+        Condition::Query(demand("v", "2")),
+        Condition::Query(demand("w", "*")),
+        Condition::Cookie(demand("c", "3")),
+        Condition::Client(vec!["10.0.0.0/8".parse().unwrap()]),
+        not(Condition::Header(demand("X-Not", "*"))),
+        not(Condition::Query(demand("not", "*"))),
+    ]
 }
 
 fn any_request() -> impl Strategy<Value = Request> {
@@ -199,9 +238,23 @@ fn any_request() -> impl Strategy<Value = Request> {
     let path = select(vec![
         "*", "/", "/x", "/x/", "/x/y", "/x/y/", "/x/y/z", "/x/y/z/w", "/xy/", "/x/yz/w", "/w",
     ]);
-    let fields = subsequence(vec![("X-A", "1"), ("x-a", "2"), ("Accept", "1")], 0..=3);
-    (select(METHODS), host, path, fields)
-        .prop_map(|(method, host, path, fields)| Request::new(method, host, path, &fields))
+    let fields = vec![
+        ("X-A", "1"),
+        ("x-a", "2"),
+        ("Accept", "1"),
+        ("X-Not", "1"),
+        ("Cookie", "c=3"),
+    ];
+    let fields = subsequence(fields, 0..=4);
+    let query = select(vec!["", "v=2", "w", "v=1&not=1"]);
+    let client = select(vec![[10, 0, 0, 1], [127, 0, 0, 1]]);
+    (select(METHODS), host, path, query, client, fields).prop_map(
+        |(method, host, path, query, client, fields)| Request {
+            query: query.to_owned(),
+            client: client.into(),
+            ..Request::new(method, host, path, &fields)
+        },
+    )
 }
 
 /// The rule as a person would state it: of the routes whose conditions hold,
@@ -218,7 +271,7 @@ fn naive(routes: &[Conditions], order: Order, facts: &Facts<'_>) -> Option<usize
         let hosts = route.hosts.iter().filter(|h| h.takes(facts.host));
         let host = hosts.map(HostPattern::specificity).max().unwrap_or(0);
         let methods = usize::from(!route.methods.is_empty());
-        [host, route.path.specificity(), methods, route.headers.len()]
+        [host, route.path.specificity(), methods, route.further.len()]
     };
     taking
         .max_by_key(|(at, route)| (key(route), Reverse(*at)))
@@ -250,18 +303,43 @@ proptest! {
 /// The request with the named condition fixed.
 fn fixed(request: &Request, route: &Conditions, miss: Miss) -> Request {
     let mut fixed = request.clone();
-    match miss {
-        Miss::Host => fixed.host = route.hosts[0].to_string().replace('*', "any"),
-        Miss::Path => fixed.path = route.path.to_string().replace('*', "any"),
-        Miss::Method => fixed.method = route.methods[0].to_string(),
-        Miss::Header { which } => {
-            let condition = route.headers[which].to_string();
-            let (name, value) = condition.split_once(": ").unwrap();
+    match route.missed(miss).unwrap() {
+        Condition::Host(hosts) => fixed.host = hosts[0].to_string().replace('*', "any"),
+        Condition::Path(path) => fixed.path = taken_by(&path),
+        Condition::Method(methods) => fixed.method = methods[0].to_string(),
+        Condition::Header(Demand { name, value }) => {
+            let value = value.to_string();
             fixed.fields.push(name.as_bytes(), value.as_bytes());
         }
-        Miss::Outranked => {}
+        Condition::Query(demand) => {
+            fixed.query = format!("{}={}&{}", demand.name, demand.value, fixed.query);
+        }
+        Condition::Cookie(demand) => {
+            let cookie = format!("{}={}", demand.name, demand.value);
+            fixed.fields.push(b"Cookie", cookie.as_bytes());
+        }
+        Condition::Client(networks) => fixed.client = networks[0].addr(),
+        Condition::Not(condition) => match *condition {
+            Condition::Header(demand) => {
+                fixed.fields.remove_named(demand.name.as_bytes());
+            }
+            Condition::Query(demand) => {
+                let named = |p: &&str| p.split('=').next() != Some(&*demand.name);
+                let kept: Vec<&str> = request.query.split('&').filter(named).collect();
+                fixed.query = kept.join("&");
+            }
+            other => panic!("{other}"),
+        },
     }
     fixed
+}
+
+fn taken_by(path: &PathPattern) -> String {
+    match path {
+        PathPattern::Regex(_) => "/x/y".to_owned(),
+        PathPattern::Tree(root) => root.to_string(),
+        path => path.to_string().replace('*', "any"),
+    }
 }
 
 proptest! {

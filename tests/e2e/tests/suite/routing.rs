@@ -56,6 +56,99 @@ fn paths_are_exact_or_a_beginning() {
     );
 }
 
+#[test]
+fn a_path_may_be_a_prefix_or_an_expression() {
+    let forebay = start(
+        "specific",
+        &[
+            ("rest", "path: /*,"),
+            ("tree", "path: \"prefix:/api\","),
+            ("below", "path: /api/v1/*,"),
+            ("user", "path: \"regex:^/api/users/[0-9]+$\","),
+            ("php", "path: \"regex:\\\\.php$\","),
+            ("exact", "path: /index.php,"),
+        ],
+    );
+    assert_rows(
+        &forebay,
+        &[
+            ("GET /api", HOST, "tree"),
+            ("GET /api?x", HOST, "tree"),
+            ("GET /api/", HOST, "tree"),
+            ("GET /api/x", HOST, "tree"),
+            ("GET /apiv2", HOST, "rest"),
+            ("GET /api/v1/x", HOST, "below"),
+            ("GET /api/users/12", HOST, "user"),
+            ("GET /api/users/%31%32", HOST, "user"),
+            ("GET /api/x/../users/12", HOST, "user"),
+            ("GET /api/users/12/", HOST, "tree"),
+            ("GET /api/v1/x.php", HOST, "php"),
+            ("GET /index.php", HOST, "exact"),
+            ("OPTIONS *", HOST, "rest"),
+        ],
+    );
+}
+
+/// The conditions beyond host, path and method: the more of them, the more
+/// specific the route.
+#[test]
+fn routes_look_at_fields_parameters_cookies_and_clients() {
+    let forebay = start(
+        "specific",
+        &[
+            ("rest", ""),
+            ("basic", "headers: { Authorization: \"prefix:Basic \" },"),
+            ("mobile", "headers: { User-Agent: \"regex:(?i)mobile\" },"),
+            ("v2", "query: { version: \"2\" },"),
+            ("debug", "query: { version: \"2\", \"filter[on]\": \"*\" },"),
+            ("beta", "cookies: { beta: \"1\" },"),
+            ("local", "path: /local, client: [ 127.0.0.0/8 ],"),
+            ("far", "path: /far, client: 192.0.2.1,"),
+            (
+                "not",
+                "path: /not, not: { client: [ 192.0.2.0/24 ], headers: { X-No: \"*\" }, methods: [ PUT ] },",
+            ),
+        ],
+    );
+    assert_rows(
+        &forebay,
+        &[
+            ("GET /", HOST, "rest"),
+            ("GET /", "Host: a\r\nAuthorization: Basic eA==", "basic"),
+            ("GET /", "Host: a\r\nAuthorization: Bearer eA==", "rest"),
+            ("GET /", "Host: a\r\nUser-Agent: x (MOBILE; y)", "mobile"),
+            ("GET /?version=2", HOST, "v2"),
+            ("GET /?a&version=%32", HOST, "v2"),
+            ("GET /?version=22", HOST, "rest"),
+            ("GET /?version=2&filter%5Bon%5D", HOST, "debug"),
+            ("GET /", "Host: a\r\nCookie: a=2; beta=1", "beta"),
+            ("GET /", "Host: a\r\nCookie: beta=12", "rest"),
+            ("GET /local", HOST, "local"),
+            ("GET /far", HOST, "rest"),
+            ("GET /not", HOST, "not"),
+            ("PUT /not", HOST, "rest"),
+            ("GET /not", "Host: a\r\nX-No: 1", "rest"),
+        ],
+    );
+}
+
+/// A client is who a trusted proxy says it is.
+#[test]
+fn the_client_condition_believes_trusted_proxies() {
+    let forebay = Config::default()
+        .top("trusted_proxies: [ 127.0.0.1 ]")
+        .add_route("id: office, client: [ 192.0.2.0/24 ], respond: { body: office }")
+        .add_route("id: rest, respond: { body: rest }")
+        .start();
+    assert_rows(
+        &forebay,
+        &[
+            ("GET /", "Host: a\r\nX-Forwarded-For: 192.0.2.7", "office"),
+            ("GET /", "Host: a\r\nX-Forwarded-For: 198.51.100.7", "rest"),
+        ],
+    );
+}
+
 const OVERLAPPING: &[(&str, &str)] = &[
     ("any", ""),
     ("api", "path: /api/*,"),

@@ -1,0 +1,226 @@
+use std::borrow::Cow;
+use std::fmt;
+
+use ipnet::IpNet;
+use message::{Fields, Known, cookies, parameters};
+
+use crate::{Facts, HostPattern, PathPattern, ValuePattern};
+
+/// One demand on a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Any one of these.
+    Host(Vec<HostPattern>),
+    Path(PathPattern),
+    /// Exactly one of these.
+    Method(Vec<Box<str>>),
+    Header(Demand),
+    Query(Demand),
+    Cookie(Demand),
+    /// The client's address is in one of these.
+    Client(Vec<IpNet>),
+    Not(Box<Condition>),
+}
+
+/// A demand on something that has a name and may be there several times: one
+/// of its values has to fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Demand {
+    pub name: Box<str>,
+    pub value: ValuePattern,
+}
+
+impl Demand {
+    /// Reads a demand on a header field. The error is a sentence for people.
+    pub fn header(name: &str, value: &str) -> Result<Self, String> {
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return Err(format!("`{name}` is not a header name"));
+        }
+        let demand = Self::parse(name, value)?;
+        match &demand.value {
+            ValuePattern::Exact(exact) if exact.trim() != &**exact => Err(format!(
+                "`{exact}` can never be received: spaces around a header value are not part of \
+                 it; write `{}`",
+                exact.trim()
+            )),
+            _ => Ok(demand),
+        }
+    }
+
+    /// Reads a demand on a cookie. The error is a sentence for people.
+    pub fn cookie(name: &str, value: &str) -> Result<Self, String> {
+        if name.is_empty() || !name.bytes().all(is_token_byte) {
+            return Err(format!("`{name}` is not the name of a cookie"));
+        }
+        Self::parse(name, value)
+    }
+
+    /// Reads a demand on a query parameter, in decoded form. The error is a
+    /// sentence for people.
+    pub fn parse(name: &str, value: &str) -> Result<Self, String> {
+        Ok(Self {
+            name: name.into(),
+            value: ValuePattern::parse(value)?,
+        })
+    }
+
+    fn takes<V: AsRef<[u8]>>(&self, mut values: impl Iterator<Item = V>) -> bool {
+        values.any(|value| self.value.takes(value.as_ref()))
+    }
+}
+
+impl Condition {
+    pub fn holds(&self, facts: &Facts<'_>) -> bool {
+        match self {
+            Self::Host(hosts) => hosts.iter().any(|host| host.takes(facts.host)),
+            Self::Path(path) => path.takes(facts.path),
+            Self::Method(methods) => takes_method(methods, facts),
+            Self::Header(demand) => demand.takes(header(facts.fields, &demand.name)),
+            Self::Query(demand) => demand.takes(parameter(facts.query, &demand.name)),
+            Self::Cookie(demand) => demand.takes(cookie(facts.fields, &demand.name)),
+            Self::Client(networks) => {
+                let client = facts.client.to_canonical();
+                networks.iter().any(|network| network.contains(&client))
+            }
+            Self::Not(condition) => !condition.holds(facts),
+        }
+    }
+
+    /// Why it does not hold, as a sentence for people.
+    pub(crate) fn text(&self, facts: &Facts<'_>) -> String {
+        match self {
+            Self::Host(_) if facts.host.is_empty() => {
+                format!(
+                    "the request names no host, the route takes {}",
+                    self.wanted()
+                )
+            }
+            Self::Host(_) => self.differs("host", facts.host),
+            Self::Path(_) => self.differs("path", facts.path),
+            Self::Method(_) => self.differs("method", facts.method_text),
+            Self::Client(_) => {
+                let client = facts.client.to_canonical().to_string();
+                self.differs("client", client.as_bytes())
+            }
+            Self::Header(demand) => {
+                let values: Vec<&[u8]> = header(facts.fields, &demand.name).collect();
+                self.absent_or("header", &demand.name, &values)
+            }
+            Self::Query(demand) => {
+                let values: Vec<_> = parameter(facts.query, &demand.name).collect();
+                self.absent_or("query parameter", &demand.name, &values)
+            }
+            Self::Cookie(demand) => {
+                let values: Vec<&[u8]> = cookie(facts.fields, &demand.name).collect();
+                self.absent_or("cookie", &demand.name, &values)
+            }
+            Self::Not(condition) => {
+                format!("{condition} holds, and the route refuses that")
+            }
+        }
+    }
+
+    fn differs(&self, what: &str, found: &[u8]) -> String {
+        let wanted = self.wanted();
+        format!(
+            "{what} is {}, the route takes {wanted}",
+            found.escape_ascii()
+        )
+    }
+
+    fn absent_or<V: AsRef<[u8]>>(&self, what: &str, name: &str, values: &[V]) -> String {
+        let found = match values {
+            [] => "absent".to_owned(),
+            _ if is_secret(what, name) => "another".to_owned(),
+            values => {
+                let values: Vec<String> = values
+                    .iter()
+                    .map(|value| value.as_ref().escape_ascii().to_string())
+                    .collect();
+                values.join(" and ")
+            }
+        };
+        format!(
+            "{what} {name} is {found}, the route takes {}",
+            self.wanted()
+        )
+    }
+
+    /// What is demanded, without saying of what.
+    pub(crate) fn wanted(&self) -> String {
+        match self {
+            Self::Host(hosts) => listed(hosts),
+            Self::Path(path) => path.to_string(),
+            Self::Method(methods) => listed(methods),
+            Self::Header(Demand { name, value }) => format!("{name}: {value}"),
+            Self::Query(Demand { name, value }) | Self::Cookie(Demand { name, value }) => {
+                format!("{name}={value}")
+            }
+            Self::Client(networks) => listed(networks),
+            Self::Not(condition) => condition.wanted(),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self {
+            Self::Host(_) => "host",
+            Self::Path(_) => "path",
+            Self::Method(_) => "method",
+            Self::Header(_) => "header",
+            Self::Query(_) => "query",
+            Self::Cookie(_) => "cookie",
+            Self::Client(_) => "client",
+            Self::Not(condition) => return write!(f, "not {condition}"),
+        };
+        write!(f, "{what} {}", self.wanted().replace(", ", " or "))
+    }
+}
+
+pub(crate) fn takes_method(methods: &[Box<str>], facts: &Facts<'_>) -> bool {
+    methods
+        .iter()
+        .any(|method| method.as_bytes() == facts.method_text)
+}
+
+/// A repeated field is looked at line by line.
+fn header<'a>(fields: &'a Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    fields.all_named(name.as_bytes())
+}
+
+fn cookie<'a>(fields: &'a Fields, wanted: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    cookies(fields)
+        .filter(move |(name, _)| *name == wanted.as_bytes())
+        .map(|(_, value)| value)
+}
+
+/// The decoded values of a parameter.
+fn parameter<'a>(query: &'a [u8], wanted: &'a str) -> impl Iterator<Item = Cow<'a, [u8]>> {
+    parameters(query)
+        .filter(move |(name, _)| **name == *wanted.as_bytes())
+        .map(|(_, value)| value)
+}
+
+/// Values that have no place in a log.
+fn is_secret(what: &str, name: &str) -> bool {
+    let known = Known::of(name.as_bytes());
+    what == "cookie"
+        || matches!(
+            known,
+            Known::Authorization | Known::ProxyAuthorization | Known::Cookie
+        )
+}
+
+fn listed<T: ToString>(items: &[T]) -> String {
+    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+    items.join(", ")
+}
+
+/// `tchar` of RFC 9110 section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests;
