@@ -8,7 +8,7 @@
 use std::io::IsTerminal;
 use std::path::Path;
 
-use forebay::{Plan, Problems, Read, Test};
+use forebay::{Outside, Plan, Problems, Read, Test};
 
 /// Reads a configuration file. Problems go to standard error; None when there
 /// are errors among them.
@@ -35,7 +35,12 @@ pub(crate) fn read(name: &str, text: &str) -> Option<Plan> {
 }
 
 fn read_whole(name: &str, text: &str) -> Read {
-    let read = forebay::read(name, text, &|variable| std::env::var(variable).ok());
+    let directory = Path::new(name).parent().unwrap_or(Path::new(""));
+    let outside = Outside {
+        env: &|variable| std::env::var(variable).ok(),
+        open: &|file| std::fs::read(directory.join(file)),
+    };
+    let read = forebay::read(name, text, &outside);
     show(&read.problems);
     read
 }

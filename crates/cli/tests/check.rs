@@ -221,12 +221,17 @@ fn explain_says_which_route_and_why_not_the_others() {
 }
 
 #[test]
-fn a_configuration_tests_itself() {
-    let example = root().join("examples/tested.yaml");
-    let output = forebay(&["test", "-c", example.to_str().unwrap()]);
-    let shown = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{shown}");
-    assert!(shown.ends_with("4 tests, 0 failed\n"), "{shown}");
+fn configurations_test_themselves() {
+    for (file, count) in [("tested", 4), ("routes", 7)] {
+        let example = root().join(format!("examples/{file}.yaml"));
+        let output = forebay(&["test", "-c", example.to_str().unwrap()]);
+        let shown = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        assert!(
+            shown.ends_with(&format!("{count} tests, 0 failed\n")),
+            "{shown}"
+        );
+    }
 }
 
 #[test]

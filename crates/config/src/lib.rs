@@ -32,7 +32,9 @@ pub use schema::schema;
 pub use settings::*;
 pub use span::{Span, Spanned};
 pub use suggest::suggest;
-pub use value::{AccessLogFormat, AccessLogOutput, BackendUrl, Host, LogOutput, Pair, Pairs, Size};
+pub use value::{
+    AccessLogFormat, AccessLogOutput, BackendUrl, Host, LogOutput, Pair, Pairs, Size, Statuses,
+};
 
 use format::Format;
 use node::Node;

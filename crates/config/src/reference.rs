@@ -112,6 +112,7 @@ fn kind(shape: &Shape) -> String {
                 .collect();
             names.join(", ")
         }
+        Shape::Statuses => "status from 400 to 599, `4xx` or `5xx`".to_owned(),
         Shape::Or(word, other) => format!("{}, or `{word}`", kind(other)),
         Shape::List { item, .. } => format!("list: {}", kind(item)),
         Shape::Pairs { names } => format!("map of {names} to texts"),

@@ -11,7 +11,10 @@ pub use group::{
     Strategy, Timeout,
 };
 pub use listener::{Listener, Protocol};
-pub use route::{Conditions, Filters, Redirect, Respond, Route, RoutingMode};
+pub use route::{
+    Conditions, ErrorPage, FilterList, Filters, HeaderChanges, Redirect, ReplacePrefix, Respond,
+    Route, RouteTimeout, RoutingMode,
+};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
 
 pub use test::{Expectation, Test, TestRequest};
@@ -44,6 +47,11 @@ settings! {
         shutdown_timeout: Duration = Duration::from_secs(30), example "1m";
         /// Which requests go where.
         routes: Vec<Spanned<Route>>, example [{"id": "all", "backend_group": "app"}];
+        /// Lists of filters for routes to use by name.
+        filter_lists: Vec<Spanned<FilterList>>,
+            example [{"id": "security-headers", "response_headers": {"remove": ["Server"]}}];
+        /// Pages for failures.
+        error_pages: Vec<Spanned<ErrorPage>>, example [{"status": ["5xx"], "file": "pages/sorry.html"}];
         /// Groups of backends for routes to point at.
         backend_groups: Vec<Spanned<BackendGroup>>,
             example [{"id": "app", "backends": [{"url": "http://127.0.0.1:3000"}]}];

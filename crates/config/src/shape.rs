@@ -40,6 +40,8 @@ pub(crate) enum Shape {
         pattern: &'static str,
     },
     Choice(Vec<Choice>),
+    /// A status code, or a class of them.
+    Statuses,
     /// A word of its own, or the other shape.
     Or(&'static str, Box<Shape>),
     /// A list; `single` when one item may stand for a list of one.

@@ -10,6 +10,7 @@ mod output;
 mod pairs;
 mod placed;
 mod size;
+mod statuses;
 mod text;
 mod url;
 mod written;
@@ -17,6 +18,7 @@ mod written;
 pub use output::{AccessLogFormat, AccessLogOutput, LogOutput};
 pub use pairs::{Pair, Pairs};
 pub use size::Size;
+pub use statuses::Statuses;
 pub use url::{BackendUrl, Host};
 
 use serde_json::Value as Json;

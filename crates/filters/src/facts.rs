@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 
 use message::RequestHead;
+use regex::bytes::Regex;
 
 /// What is known of an exchange besides the text of its request. Filters may
 /// change the request; nobody changes these.
@@ -15,6 +16,8 @@ pub struct Facts<'a> {
     pub host: &'a [u8],
     /// The path in normal form, as the request was routed; `*` for `OPTIONS *`.
     pub path: &'a [u8],
+    /// The expression by which the route took the path, if it has one.
+    pub expression: Option<&'a Regex>,
     /// The id of the route.
     pub route: &'a str,
     /// The id of the route's backend group; empty where it has none.

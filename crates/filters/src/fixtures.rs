@@ -11,6 +11,7 @@ pub(crate) fn facts() -> Facts<'static> {
         scheme: "https",
         host: b"a.example",
         path: b"/",
+        expression: None,
         route: "api",
         group: "servers",
         listener: "main",

@@ -4,8 +4,9 @@
 //! know of an exchange is given to them, and they do no I/O. Everything that
 //! can be wrong with a filter's settings is said when it is built.
 
-mod add_headers;
 mod answer;
+mod error_page;
+mod escape;
 mod facts;
 mod field_rules;
 mod filter;
@@ -13,17 +14,21 @@ mod filter;
 mod fixtures;
 mod nearest;
 mod redirect;
+mod replace_prefix;
 mod respond;
-mod strip_prefix;
+mod rewrite;
+mod set_headers;
 mod template;
 mod variable;
 
-pub use add_headers::{AddHeaders, FieldFault};
 pub use answer::{Answer, AnswerField};
+pub use error_page::{ErrorPage, ErrorPages, PageFacts};
 pub use facts::{Exchange, Facts};
 pub use field_rules::{check_request_field, check_response_field};
 pub use filter::{Filter, Verdict};
 pub use redirect::Redirect;
+pub use replace_prefix::ReplacePrefix;
 pub use respond::Respond;
-pub use strip_prefix::StripPrefix;
+pub use rewrite::Rewrite;
+pub use set_headers::{FieldFault, HeaderChange, SetHeaders};
 pub use template::{Template, TemplateFault};

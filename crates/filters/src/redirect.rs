@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use message::{Failure, Kind, Known, RequestHead};
 
+use crate::escape::push_escaped;
 use crate::template::Part;
 use crate::variable::Variable;
 use crate::{Answer, Exchange, Facts, Filter, Template, Verdict};
@@ -56,7 +57,8 @@ impl Redirect {
                 start.and_then(|at| rendered.get(at..)).unwrap_or_default()
             }
         };
-        rest.iter().for_each(|&byte| escape(byte, &mut location));
+        rest.iter()
+            .for_each(|&byte| push_escaped(byte, b"", &mut location));
         location
     }
 }
@@ -91,16 +93,6 @@ impl Filter for Redirect {
     fn describe(&self) -> String {
         format!("redirect {} to {}", self.status, self.to)
     }
-}
-
-/// Writes a byte as a URL can hold it (RFC 3986 section 2).
-fn escape(byte: u8, out: &mut Vec<u8>) {
-    if byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte) {
-        return out.push(byte);
-    }
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |value: u8| DIGITS[usize::from(value & 0xf)];
-    out.extend([b'%', digit(byte >> 4), digit(byte)]);
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::Exchange;
 use crate::field_rules::breaks_a_field;
-use crate::variable::Variable;
+use crate::variable::{Family, Variable};
 
 /// A parsed text with variables. `$$` is a literal `$`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +88,14 @@ impl Template {
             [Part::Literal(text)] => Some(text),
             _ => None,
         }
+    }
+
+    /// The groups of the route's path expression that it quotes.
+    pub fn captures(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable(Variable::Named(Family::Capture, name)) => Some(&**name),
+            _ => None,
+        })
     }
 
     pub(crate) fn parts(&self) -> &[Part] {

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 
-use message::{Form, RequestHead};
+use message::{Form, RequestHead, cookies, parameters};
 
-use crate::Exchange;
 use crate::field_rules::is_token;
 use crate::nearest::nearest;
+use crate::{Exchange, Facts};
 
 macro_rules! variables {
     ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
@@ -14,8 +14,8 @@ macro_rules! variables {
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub(crate) enum Variable {
             $($(#[doc = $doc])* $variant,)*
-            /// `header.NAME`: the request field's values, joined by `, `.
-            Header(Box<str>),
+            /// `family.NAME`.
+            Named(Family, Box<str>),
         }
 
         const NAMED: &[(&str, Variable)] = &[$(($name, Variable::$variant),)*];
@@ -43,14 +43,39 @@ variables! {
     Listener = "listener",
 }
 
+/// What a variable with a dot in its name is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// The request field's values, joined by `, `.
+    Header,
+    /// The first parameter of this name, decoded.
+    Query,
+    /// The first cookie of this name.
+    Cookie,
+    /// A group of the route's path expression, by name or number.
+    Capture,
+}
+
+const FAMILIES: &[(&str, Family)] = &[
+    ("header", Family::Header),
+    ("query", Family::Query),
+    ("cookie", Family::Cookie),
+    ("capture", Family::Capture),
+];
+
 impl Variable {
     /// The variable of a name; the error is a message and, where the name is
     /// close to a known one, a suggestion.
     pub(crate) fn of(name: &str) -> Result<Self, (String, Option<String>)> {
-        if let Some(field) = name.strip_prefix("header.") {
-            return match is_token(field) {
-                true => Ok(Self::Header(field.into())),
-                false => Err((format!("`{field}` is not a header name"), None)),
+        if let Some((word, rest)) = name.split_once('.')
+            && let Some((_, family)) = FAMILIES.iter().find(|(known, _)| *known == word)
+        {
+            return match (family, is_token(rest)) {
+                (Family::Header, false) => Err((format!("`{rest}` is not a header name"), None)),
+                (_, false) if rest.is_empty() => {
+                    Err((format!("`${{{name}}}` does not say which"), None))
+                }
+                _ => Ok(Self::Named(*family, rest.into())),
             };
         }
         match NAMED.iter().find(|(known, _)| *known == name) {
@@ -80,9 +105,40 @@ impl Variable {
             Variable::Route => out.extend_from_slice(facts.route.as_bytes()),
             Variable::BackendGroup => out.extend_from_slice(facts.group.as_bytes()),
             Variable::Listener => out.extend_from_slice(facts.listener.as_bytes()),
-            Variable::Header(name) => write_field(request, name, out),
+            Variable::Named(family, name) => family.write(name, exchange, out),
         }
     }
+}
+
+impl Family {
+    fn write(self, name: &str, exchange: &Exchange<'_>, out: &mut Vec<u8>) {
+        let Exchange { request, facts } = exchange;
+        match self {
+            Family::Header => write_field(request, name, out),
+            Family::Query => {
+                let query = request.query_bytes();
+                let query = query.strip_prefix(b"?").unwrap_or(query);
+                let mut named = parameters(query).filter(|(n, _)| **n == *name.as_bytes());
+                out.extend_from_slice(&named.next().unwrap_or_default().1);
+            }
+            Family::Cookie => {
+                let mut named = cookies(&request.fields).filter(|(n, _)| *n == name.as_bytes());
+                out.extend_from_slice(named.next().unwrap_or_default().1);
+            }
+            Family::Capture => out.extend_from_slice(captured(name, facts).unwrap_or_default()),
+        }
+    }
+}
+
+/// Sought anew each time it is quoted, so that routes which quote nothing pay
+/// nothing.
+fn captured<'a>(name: &str, facts: &Facts<'a>) -> Option<&'a [u8]> {
+    let captures = facts.expression?.captures(facts.path)?;
+    let group = match name.parse() {
+        Ok(number) => captures.get(number),
+        Err(_) => captures.name(name),
+    };
+    group.map(|group| group.as_bytes())
 }
 
 fn write_field(request: &RequestHead, name: &str, out: &mut Vec<u8>) {
@@ -116,18 +172,18 @@ fn write_uri(request: &RequestHead, out: &mut Vec<u8>) {
 }
 
 fn help(name: &str) -> String {
-    // The one with a free part, for which a distance would mislead.
-    if let Some((word, field)) = name.split_once('.')
-        && nearest(word, ["header"].into_iter()).is_some()
-        && is_token(field)
+    // Those with a free part, for which a distance would mislead.
+    if let Some((word, rest)) = name.split_once('.')
+        && let Some(family) = nearest(word, FAMILIES.iter().map(|(family, _)| *family))
+        && is_token(rest)
     {
-        return format!("did you mean `${{header.{field}}}`?");
+        return format!("did you mean `${{{family}.{rest}}}`?");
     }
     let names = NAMED.iter().map(|(name, _)| *name);
     match nearest(name, names.clone()) {
         Some(near) => format!("did you mean `${{{near}}}`?"),
         None => format!(
-            "the variables are {} and header.NAME",
+            "the variables are {}, header.NAME, query.NAME, cookie.NAME and capture.NAME",
             names.collect::<Vec<_>>().join(", ")
         ),
     }

@@ -1,7 +1,8 @@
 //! Forebay as a library: the same engine as the program's.
 //!
 //! ```no_run
-//! let read = forebay::read("forebay.yaml", "server: { address: 127.0.0.1:0 }", &|_| None);
+//! let text = "server: { address: 127.0.0.1:0 }";
+//! let read = forebay::read("forebay.yaml", text, &forebay::Outside::nothing());
 //! let Some(plan) = read.plan else {
 //!     eprint!("{}", read.problems.render(false));
 //!     return;
@@ -33,18 +34,36 @@ pub struct Read {
     pub tests: Vec<Test>,
 }
 
+/// What a configuration may ask for besides its own text.
+pub struct Outside<'a> {
+    /// Looks up the variable of `${env:NAME}`.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Reads a file that the configuration names.
+    pub open: &'a plan::Open<'a>,
+}
+
+impl Outside<'_> {
+    /// There is nothing.
+    pub fn nothing() -> Self {
+        Self {
+            env: &|_| None,
+            open: &|_| Err(std::io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
 /// Reads and compiles a configuration. The extension of `name` chooses the
-/// format: `.json`, `.toml`, and YAML for everything else; `env` looks up the
-/// variables of `${env:NAME}`. Opens and starts nothing.
-pub fn read(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Read {
+/// format: `.json`, `.toml`, and YAML for everything else. Opens nothing but
+/// through `outside`, and starts nothing.
+pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
     let config::Reading {
         settings,
         mut problems,
         parsed,
-    } = config::read(name, text, env);
+    } = config::read(name, text, outside.env);
     let living = upstream::Living::new();
     let plan = parsed
-        .then(|| plan::compile(&settings, &mut problems, &living))
+        .then(|| plan::compile(&settings, &mut problems, &living, outside.open))
         .flatten();
     let tests = settings.tests.into_iter().map(|test| test.value).collect();
     Read {

@@ -5,8 +5,12 @@
 //! names given twice, things that exclude each other. All of it is reported
 //! into the same list, so that one run shows every problem there is.
 
+mod checked;
+mod conditions;
+mod filters;
 mod groups;
 mod listeners;
+mod pages;
 mod routes;
 mod telemetry;
 mod unique;
@@ -19,13 +23,23 @@ use upstream::Living;
 
 use crate::{Plan, Trusted};
 
+/// Reads a file that the settings name.
+pub type Open<'a> = dyn Fn(&str) -> std::io::Result<Vec<u8>> + 'a;
+
 /// Compiles the settings. Without a plan there is at least one error among the
-/// problems. `living` supplies the backends that exist already.
-pub fn compile(settings: &Settings, problems: &mut Problems, living: &Living) -> Option<Plan> {
+/// problems. `living` supplies the backends that exist already, `open` the
+/// files that the settings name.
+pub fn compile(
+    settings: &Settings,
+    problems: &mut Problems,
+    living: &Living,
+    open: &Open<'_>,
+) -> Option<Plan> {
     let mut names = Names::default();
     let listeners = listeners::compile(settings, problems, &mut names);
     let groups = groups::compile(settings, problems, living, &mut names);
-    let (routes, conditions) = routes::compile(settings, problems, &mut names);
+    let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
+    let error_pages = pages::compile(&settings.error_pages, open, problems);
     let (metrics, logging, access_log) = telemetry::compile(settings, problems);
     if problems.has_errors() {
         return None;
@@ -39,6 +53,7 @@ pub fn compile(settings: &Settings, problems: &mut Problems, living: &Living) ->
         routes,
         table: routing::Table::new(conditions, order),
         groups,
+        error_pages,
         trusted: Trusted::new(settings.trusted_proxies.clone()),
         debug_errors: settings.debug_errors,
         workers: settings.workers.map(|n| n as usize),

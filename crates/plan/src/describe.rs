@@ -6,7 +6,7 @@ use upstream::RetryPolicy;
 
 use upstream::Strategy;
 
-use crate::{Group, Listener, Plan};
+use crate::{Group, Listener, Plan, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -36,10 +36,22 @@ impl Display for Plan {
             for filter in &route.filters {
                 writeln!(f, "      {}", filter.describe())?;
             }
+            if let Some(most) = route.max_body {
+                writeln!(f, "      body up to {most} bytes")?;
+            }
+            if let Some(of_route) = &route.times {
+                writeln!(f, "      {}", times(of_route))?;
+            }
+            if !route.error_pages.is_empty() {
+                writeln!(f, "      pages for {}", route.error_pages.describe())?;
+            }
         }
         writeln!(f, "\ngroups:")?;
         self.groups.iter().try_for_each(|g| group(f, g))?;
         writeln!(f)?;
+        if !self.error_pages.is_empty() {
+            writeln!(f, "pages for {}", self.error_pages.describe())?;
+        }
         match &self.metrics {
             Some(m) => writeln!(f, "metrics: http://{}{}", m.address, m.path)?,
             None => writeln!(f, "metrics: off")?,
@@ -100,17 +112,19 @@ fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
         }
         writeln!(f)?;
     }
-    writeln!(
-        f,
-        "      timeouts: connect {:?}, response head {:?}, idle body {:?}, connection queue {:?}{}",
-        g.connect_timeout,
-        g.response_timeout,
-        g.idle_timeout,
-        g.wait_timeout,
-        g.total_timeout
-            .map_or_else(String::new, |total| format!(", in all {total:?}"))
-    )?;
+    writeln!(f, "      {}", times(&g.times))?;
     writeln!(f, "      {}", retry(&g.retry))
+}
+
+fn times(times: &Times) -> String {
+    let total = match times.total {
+        Some(total) => format!(", in all {total:?}"),
+        None => String::new(),
+    };
+    format!(
+        "timeouts: connect {:?}, response head {:?}, idle body {:?}, connection queue {:?}{total}",
+        times.connect, times.response, times.idle, times.wait
+    )
 }
 
 fn retry(policy: &RetryPolicy) -> String {

@@ -10,7 +10,7 @@ mod describe;
 mod plan;
 mod trusted;
 
-pub use compile::compile;
+pub use compile::{Open, compile};
 pub use decide::{Choice, choose_backend, find_route};
-pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route};
+pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route, Times};
 pub use trusted::Trusted;

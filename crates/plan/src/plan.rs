@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use filters::Filter;
+use filters::{ErrorPages, Filter};
+use routing::Pattern;
 use telemetry::{Format, Names, Output};
 use upstream::RetryPolicy;
 use wire::h1::Limits;
@@ -17,6 +18,8 @@ pub struct Plan {
     pub routes: Vec<Route>,
     pub table: routing::Table,
     pub groups: Vec<Group>,
+    /// For failures that no route has a page for.
+    pub error_pages: ErrorPages,
     /// Peers whose word about the client is believed.
     pub trusted: Trusted,
     /// Every client is told the details of a failure.
@@ -65,27 +68,40 @@ pub struct Listener {
 
 pub struct Route {
     pub id: Box<str>,
+    /// The expression of its path, for templates that quote its groups.
+    pub expression: Option<Pattern>,
     /// In the order in which requests pass them.
-    pub filters: Vec<Box<dyn Filter>>,
+    pub filters: Vec<Arc<dyn Filter>>,
     /// Absent where a filter always answers.
     pub group: Option<usize>,
+    /// Bytes of a request body, where it is not the listener that decides.
+    pub max_body: Option<u64>,
+    /// Where they are not those of the group.
+    pub times: Option<Times>,
+    pub error_pages: ErrorPages,
 }
 
 pub struct Group {
     pub balance: upstream::Group,
     /// The number of each backend in the names of the metrics.
     pub numbers: Vec<u32>,
-    /// Until a connection stands.
-    pub connect_timeout: Duration,
-    /// From sending the request until the response head is complete.
-    pub response_timeout: Duration,
-    /// Silence while a body is moving.
-    pub idle_timeout: Duration,
-    /// How long a request may wait for a connection.
-    pub wait_timeout: Duration,
-    /// From a request's arrival until the response head is complete, over all attempts.
-    pub total_timeout: Option<Duration>,
+    pub times: Times,
     pub retry: RetryPolicy,
+}
+
+/// How long a backend is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// From sending the request until the response head is complete.
+    pub response: Duration,
+    /// Silence while a body is moving.
+    pub idle: Duration,
+    /// How long a request may wait for a connection.
+    pub wait: Duration,
+    /// From a request's arrival until the response head is complete, over all attempts.
+    pub total: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]

@@ -77,7 +77,7 @@ fn follow(
     };
     let mut heads = Heads::default();
     HeadParser::default().parse(question.head, &listener.limits, &mut heads.request)?;
-    let checked = admit::check(&mut heads, listener);
+    let checked = admit::check(&mut heads);
     explanation.host = String::from_utf8_lossy(&heads.host).into_owned();
     explanation.path = String::from_utf8_lossy(&heads.path).into_owned();
     let (admitted, _) = checked?;
@@ -92,6 +92,7 @@ fn follow(
     explanation.misses = misses(plan, &heads, client, reasons, usize::MAX);
     let (index, routed) = found?;
     explanation.route = Some(index);
+    routed.check_size(listener)?;
 
     let who = Who {
         client: identity.client,
@@ -100,10 +101,12 @@ fn follow(
         listener: &listener.id,
     };
     explanation.answer = filter_request::apply(&mut heads, &routed, &who)?;
-    let Some((group_index, group)) = routed.group.filter(|_| explanation.answer.is_none()) else {
+    let has_answer = explanation.answer.is_some();
+    let Some(to) = routed.destination.filter(|_| !has_answer) else {
         return Ok(());
     };
-    explanation.group = Some(group_index);
+    explanation.group = routed.route.group;
+    let group = to.group;
     let choice = Choice {
         client,
         random: question.random.0,

@@ -1,10 +1,12 @@
 //! Routes: which requests go where.
 
+use std::time::Duration;
+
 use ipnet::IpNet;
 
 use crate::span::Spanned;
-use crate::value::Pairs;
-use crate::value::form::{COOKIE_NAME, HOST, METHOD, PATH, ROUTE_PATH, WORD};
+use crate::value::form::{COOKIE_NAME, FIELD_NAME, HOST, METHOD, PATH, ROUTE_PATH, WORD};
+use crate::value::{Pairs, Size, Statuses};
 
 choices! {
     /// Which of several matching routes takes a request.
@@ -28,6 +30,14 @@ settings! {
         respond: Option<Spanned<Respond>>, example {"status": 200, "body": "ok"};
         /// Send the client elsewhere.
         redirect: Option<Spanned<Redirect>>, example {"to": "https://example.com/"};
+        /// Lists of filters that apply before those of the route itself.
+        filter_lists: Vec<Spanned<String>>, rule Form(&WORD), example ["security-headers"];
+        /// Largest request body, instead of the listener's `max_body`; a larger one is answered with 413.
+        max_body: Option<Size>, example "1GiB";
+        /// Times that differ from those of the group.
+        timeout: Option<Spanned<RouteTimeout>>, example {"request": "5m"};
+        /// Pages for failures, before those of the whole configuration.
+        error_pages: Vec<Spanned<ErrorPage>>, example [{"status": ["404"], "body": "nothing here"}];
         /// Conditions none of which may hold.
         not: Option<Spanned<Conditions>>, example {"client": ["10.0.0.0/8"]};
     }
@@ -56,8 +66,68 @@ settings! {
     "filters" => pub struct Filters {
         /// Beginning of the path to take off before a request is sent on.
         strip_prefix: Option<Spanned<String>>, rule Form(&PATH), example "/api/v1";
+        /// Beginning of the path to put another one in place of.
+        replace_prefix: Option<Spanned<ReplacePrefix>>, example {"from": "/api/v1", "to": "/v1"};
+        /// Path to ask the backend for, and, behind a `?`, the query. Without a `?` the query stays. A template; `${capture.NAME}` is a
+        /// group of the route's path if that is a regular expression.
+        rewrite: Option<Spanned<String>>, rule Form(&WORD), example "/users?id=${capture.id}";
         /// Header fields to set on requests to the backend. Values are templates.
         add_headers: Pairs, example {"X-Proxy-Version": "1.0"};
+        /// What to change in the header of requests to the backend.
+        request_headers: Option<Spanned<HeaderChanges>>, example {"remove": ["Cookie"]};
+        /// What to change in the header of responses from the backend.
+        response_headers: Option<Spanned<HeaderChanges>>,
+            example {"remove": ["Server"], "set": {"X-Frame-Options": "DENY"}};
+    }
+
+    /// Filters under a name, for several routes to use.
+    "a list of filters" => pub struct FilterList with filters: Filters {
+        /// Name of the list.
+        id: Spanned<String>, rule Form(&WORD), example "security-headers";
+    }
+
+    /// Another beginning for the path.
+    "a replaced prefix" => pub struct ReplacePrefix {
+        /// What the path begins with.
+        from: Spanned<String>, rule Form(&PATH), example "/api/v1";
+        /// What it is to begin with.
+        to: Spanned<String>, rule Form(&PATH), example "/v1";
+    }
+
+    /// Changes to the header of a message, in this order.
+    "changes to a header" => pub struct HeaderChanges {
+        /// Names of fields to take out.
+        remove: Vec<Spanned<String>>, rule Form(&FIELD_NAME), example ["Server", "X-Powered-By"];
+        /// Fields to set in place of whatever has their name. Values are templates.
+        set: Pairs, example {"X-Frame-Options": "DENY"};
+        /// Fields to put beside whatever has their name. Values are templates.
+        append: Pairs, example {"Vary": "Cookie"};
+    }
+
+    /// Times of a route that differ from those of its group.
+    "a route's timeouts" => pub struct RouteTimeout {
+        /// Until a connection stands.
+        connect: Option<Duration>, rule Positive, example "2s";
+        /// Until the head of the answer is there; after that the client gets 504.
+        request: Option<Duration>, rule Positive, example "5m";
+        /// From the arrival of a request until the head of its answer is there, over all attempts and waits; then 504.
+        total: Option<Duration>, rule Positive, example "1m";
+        /// Silence while a body is moving.
+        idle: Option<Duration>, rule Positive, example "5m";
+    }
+
+    /// What clients get to see when Forebay answers with a failure, in place of its own few words. Clients that ask for JSON get
+    /// Forebay's own, unless the page is JSON.
+    "an error page" => pub struct ErrorPage {
+        /// For which failures.
+        status: Vec<Spanned<Statuses>>, example ["404", "5xx"];
+        /// The page. `${status}`, `${title}`, `${reason}` and `${request_id}` stand for what happened.
+        body: Option<Spanned<String>>, example "<h1>${status} ${title}</h1>";
+        /// File with the page, from the directory of this configuration.
+        file: Option<Spanned<String>>, rule Form(&WORD), example "pages/sorry.html";
+        /// Content type of the page.
+        content_type: Spanned<String> = Spanned::unwritten("text/html; charset=utf-8".to_owned()),
+            rule Form(&WORD), example "application/json";
     }
 
     /// An answer that is always the same.

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use message::{RequestHead, Version};
 use proptest::prelude::*;
+use regex::bytes::Regex;
 
 use super::*;
 use crate::Facts;
@@ -18,9 +19,19 @@ fn rendered(template: &str, exchange: &Exchange<'_>) -> String {
 
 #[test]
 fn every_variable() {
-    let fields = [("X-A", "1"), ("x-a", "2"), ("Accept", "*/*")];
+    let fields = [
+        ("X-A", "1"),
+        ("x-a", "2"),
+        ("Accept", "*/*"),
+        ("Cookie", "a=1; b=2; b=3"),
+    ];
     let head = request("GET", "/x%20y?q=1&r", &fields);
-    let facts = facts();
+    let expression = Regex::new("^/u/(?<id>[0-9]+)").unwrap();
+    let facts = Facts {
+        path: b"/u/12/x",
+        expression: Some(&expression),
+        ..facts()
+    };
     let exchange = Exchange {
         request: &head,
         facts: &facts,
@@ -45,6 +56,12 @@ fn every_variable() {
         ("${header.X-A}", "1, 2"),
         ("${header.accept}", "*/*"),
         ("${header.X-None}", ""),
+        ("${query.q}${query.r}${query.s}", "1"),
+        ("${cookie.b}${cookie.c}", "2"),
+        (
+            "${capture.0} ${capture.1} ${capture.id} ${capture.7}",
+            "/u/12 12 12 ",
+        ),
         ("${scheme}://${host}${uri}", "https://a.example/x%20y?q=1&r"),
         ("é${method}é", "éGETé"),
     ] {
@@ -126,6 +143,8 @@ fn faults_say_where_and_what_to_write() {
         ("é${x y}", 2, "unknown variable", "the variables are"),
         ("${header.}", 0, "not a header name", ""),
         ("${header.a b}", 0, "not a header name", ""),
+        ("${capture.}", 0, "does not say which", ""),
+        ("${captur.x}", 0, "unknown variable", "`${capture.x}`?"),
         ("$$${nope!}", 2, "unknown variable", "the variables are"),
         ("line\nbreak", 4, "line break", ""),
         ("nul\0", 3, "line break or NUL", ""),

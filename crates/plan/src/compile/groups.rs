@@ -8,7 +8,7 @@ use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, 
 use upstream::{Address, Backend, Backoff, Budget, Living, PoolOptions, RetryPolicy, Strategy};
 
 use super::unique::Unique;
-use crate::Group;
+use crate::{Group, Times};
 
 pub(super) fn compile(
     settings: &Settings,
@@ -124,11 +124,13 @@ fn group(written: &Spanned<BackendGroup>, living: &Living, names: &mut Names) ->
     Group {
         balance: upstream::Group::new(id.as_str(), strategy(*written.strategy), backends),
         numbers,
-        connect_timeout: written.timeout.connect,
-        response_timeout: written.timeout.request,
-        idle_timeout: written.timeout.idle,
-        wait_timeout: written.connection_pool.wait_timeout,
-        total_timeout: written.timeout.total,
+        times: Times {
+            connect: written.timeout.connect,
+            response: written.timeout.request,
+            idle: written.timeout.idle,
+            wait: written.connection_pool.wait_timeout,
+            total: written.timeout.total,
+        },
         retry: retry(&written.retry),
     }
 }

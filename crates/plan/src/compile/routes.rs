@@ -3,35 +3,49 @@
 use std::collections::HashMap;
 
 use ::telemetry::Names;
-use config::{Pair, Problems, Settings, Span, Spanned, suggest};
-use filters::{AddHeaders, Filter, Redirect, Respond, StripPrefix, Template, check_request_field};
-use routing::{Condition, Conditions, Demand, HostPattern, PathPattern};
+use config::{Problems, Settings, Span, Spanned, suggest};
+use routing::{Conditions, Pattern};
 
+use super::conditions::conditions;
+use super::filters::{Lists, of_route};
 use super::unique::Unique;
-use crate::Route;
+use super::{Open, pages};
+use crate::{Group, Route, Times};
 
 pub(super) fn compile(
     settings: &Settings,
+    compiled: &[Group],
+    open: &Open<'_>,
     problems: &mut Problems,
     names: &mut Names,
 ) -> (Vec<Route>, Vec<Conditions>) {
     let groups = GroupsById::new(settings);
+    let lists = Lists::new(settings, problems);
     let mut ids = Unique::default();
     let mut routes = Vec::new();
-    let mut conditions = Vec::new();
+    let mut all_conditions = Vec::new();
     for written in &settings.routes {
         ids.check("route", &written.id, problems);
         check_one_end(written, problems);
-        conditions.push(conditions_of(written, problems));
+        let conditions = conditions(written, problems);
+        let filters = of_route(written, &lists, problems);
+        let expression = conditions.path.pattern().cloned();
+        check_captures(expression.as_ref(), &filters.captures, problems);
         names.route(&written.id);
+        let group = written.backend_group.as_ref();
+        let group = group.and_then(|id| groups.find(id, problems));
         routes.push(Route {
             id: written.id.as_str().into(),
-            filters: filters_of(written, problems),
-            group: written
-                .backend_group
-                .as_ref()
-                .and_then(|id| groups.find(id, problems)),
+            expression,
+            filters: filters.filters,
+            group,
+            max_body: written.max_body.map(config::Size::as_bytes),
+            times: group
+                .and_then(|group| compiled.get(group))
+                .and_then(|group| times(written, group)),
+            error_pages: pages::compile(&written.error_pages, open, problems),
         });
+        all_conditions.push(conditions);
     }
     if routes.is_empty() && !problems.has_errors() {
         problems
@@ -41,7 +55,40 @@ pub(super) fn compile(
             )
             .help("add `routes: [{ id: \"all\", backend_group: \"...\" }]`");
     }
-    (routes, conditions)
+    (routes, all_conditions)
+}
+
+/// Templates can only quote what the expression of the path has.
+fn check_captures(
+    expression: Option<&Pattern>,
+    captures: &[Spanned<String>],
+    problems: &mut Problems,
+) {
+    let known: Vec<String> = expression.map_or_else(Vec::new, |e| e.captures().collect());
+    for name in captures.iter().filter(|name| !known.contains(name)) {
+        let message = format!(
+            "`${{capture.{}}}` is no part of the route's path",
+            name.value
+        );
+        let problem = problems.error(name.span, message);
+        match expression {
+            Some(_) => problem.help(format!("the path has the groups {}", known.join(", "))),
+            None => problem.help("make the path a `regex:` with groups"),
+        };
+    }
+}
+
+/// The group's times with those of the route in their place.
+fn times(route: &config::Route, group: &Group) -> Option<Times> {
+    let written = route.timeout.as_ref()?;
+    let of_group = group.times;
+    Some(Times {
+        connect: written.connect.unwrap_or(of_group.connect),
+        response: written.request.unwrap_or(of_group.response),
+        idle: written.idle.unwrap_or(of_group.idle),
+        wait: of_group.wait,
+        total: written.total.or(of_group.total),
+    })
 }
 
 /// A route leads to exactly one of a group, a fixed answer and a redirect.
@@ -126,197 +173,5 @@ impl<'a> GroupsById<'a> {
             };
         }
         found
-    }
-}
-
-fn conditions_of(route: &config::Route, problems: &mut Problems) -> Conditions {
-    let written = &route.conditions;
-    let mut further = demands(written, problems);
-    if let Some(not) = &route.not {
-        let refused = refused(not, problems);
-        further.extend(refused.into_iter().map(|c| Condition::Not(Box::new(c))));
-    }
-    Conditions {
-        id: route.id.as_str().into(),
-        hosts: hosts(written, problems),
-        path: path(written, problems).unwrap_or(PathPattern::Any),
-        methods: methods(written),
-        further,
-    }
-}
-
-/// Every condition by itself, since each of them is refused by itself.
-fn refused(not: &Spanned<config::Conditions>, problems: &mut Problems) -> Vec<Condition> {
-    let mut refused = Vec::new();
-    let hosts = hosts(not, problems);
-    if !hosts.is_empty() {
-        refused.push(Condition::Host(hosts));
-    }
-    refused.extend(path(not, problems).map(Condition::Path));
-    if !not.methods.is_empty() {
-        refused.push(Condition::Method(methods(not)));
-    }
-    refused.extend(demands(not, problems));
-    if refused.is_empty() && !problems.has_errors() {
-        problems
-            .error(not.span, "`not` has no conditions in it")
-            .help("leave it out, or name what the route is to refuse");
-    }
-    refused
-}
-
-fn hosts(written: &config::Conditions, problems: &mut Problems) -> Vec<HostPattern> {
-    let hosts = written.host.iter();
-    hosts
-        .filter_map(|host| parsed(host, HostPattern::parse(host), problems))
-        .collect()
-}
-
-fn path(written: &config::Conditions, problems: &mut Problems) -> Option<PathPattern> {
-    let path = written.path.as_ref()?;
-    parsed(path, PathPattern::parse(path), problems)
-}
-
-fn methods(written: &config::Conditions) -> Vec<Box<str>> {
-    written.methods.iter().map(|m| m.as_str().into()).collect()
-}
-
-fn demands(written: &config::Conditions, problems: &mut Problems) -> Vec<Condition> {
-    type Parse = fn(&str, &str) -> Result<Demand, String>;
-    let mut demands = Vec::new();
-    for (pairs, parse, condition) in [
-        (
-            &written.headers,
-            Demand::header as Parse,
-            Condition::Header as fn(Demand) -> Condition,
-        ),
-        (&written.query, Demand::parse, Condition::Query),
-        (&written.cookies, Demand::cookie, Condition::Cookie),
-    ] {
-        for Pair { name, value } in pairs {
-            demands.extend(parsed(name, parse(name, value), problems).map(condition));
-        }
-    }
-    if !written.client.is_empty() {
-        demands.push(Condition::Client(written.client.clone()));
-    }
-    demands
-}
-
-fn filters_of(route: &config::Route, problems: &mut Problems) -> Vec<Box<dyn Filter>> {
-    let strip = route.filters.strip_prefix.as_ref();
-    let strip = strip.and_then(|prefix| parsed(prefix, StripPrefix::new(prefix), problems));
-    let add = add_headers(route, problems);
-    let respond = route.respond.as_ref();
-    let respond = respond.and_then(|respond| fixed_answer(respond, problems));
-    let redirect = route.redirect.as_ref();
-    let redirect = redirect.and_then(|redirect| redirect_of(redirect, problems));
-    [boxed(strip), boxed(add), boxed(respond), boxed(redirect)]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-fn boxed<F: Filter + 'static>(filter: Option<F>) -> Option<Box<dyn Filter>> {
-    filter.map(|filter| Box::new(filter) as Box<dyn Filter>)
-}
-
-fn add_headers(route: &config::Route, problems: &mut Problems) -> Option<AddHeaders> {
-    let mut fields = Vec::new();
-    for Pair { name, value } in &route.filters.add_headers {
-        let name_is_fine = parsed(name, check_request_field(name), problems).is_some();
-        if let (true, Some(template)) = (name_is_fine, template(value, problems)) {
-            fields.push((name.value.clone(), template));
-        }
-    }
-    if fields.is_empty() {
-        return None;
-    }
-    match AddHeaders::new(fields) {
-        Ok(filter) => Some(filter),
-        Err(fault) => {
-            let place = route
-                .filters
-                .add_headers
-                .get(fault.which)
-                .map_or(route.id.span, |p| p.name.span);
-            problems.error(place, fault.message);
-            None
-        }
-    }
-}
-
-fn fixed_answer(respond: &Spanned<config::Respond>, problems: &mut Problems) -> Option<Respond> {
-    let mut fields = Vec::new();
-    if !respond.body.is_empty() || respond.content_type.is_written() {
-        fields.push((
-            "Content-Type".to_owned(),
-            respond.content_type.value.clone(),
-        ));
-    }
-    for Pair { name, value } in &respond.headers {
-        parsed(name, filters::check_response_field(name), problems)?;
-        fields.push((name.value.clone(), value.value.clone()));
-    }
-    let built = Respond::new(respond.status, fields, respond.body.clone().into_bytes());
-    match built {
-        Ok(filter) => Some(filter),
-        Err(message) => {
-            problems.error(respond.span, message);
-            None
-        }
-    }
-}
-
-fn redirect_of(redirect: &Spanned<config::Redirect>, problems: &mut Problems) -> Option<Redirect> {
-    let to = template(&redirect.to, problems)?;
-    parsed(&redirect.to, Redirect::new(redirect.status, to), problems)
-}
-
-/// A template; its fault is shown at the exact character where the text in the
-/// file is the text of the value.
-fn template(text: &Spanned<String>, problems: &mut Problems) -> Option<Template> {
-    match Template::parse(text) {
-        Ok(template) => Some(template),
-        Err(fault) => {
-            let place = place_within(text, fault.at, problems);
-            let problem = problems.error(place, fault.message);
-            if let Some(help) = fault.help {
-                problem.help(help);
-            }
-            None
-        }
-    }
-}
-
-/// The rest of a value from a byte on, as a place in the file.
-fn place_within(text: &Spanned<String>, at: usize, problems: &Problems) -> Span {
-    let written = problems
-        .text()
-        .get(text.span.start..text.span.end)
-        .unwrap_or_default();
-    match written.find(text.as_str()) {
-        Some(skip) => Span::new(
-            text.span.start + skip + at,
-            text.span.start + skip + text.len(),
-        ),
-        None => text.span,
-    }
-}
-
-/// The value, or its fault reported where it was written.
-fn parsed<T>(
-    at: &Spanned<String>,
-    result: Result<T, String>,
-    problems: &mut Problems,
-) -> Option<T> {
-    match result {
-        Ok(value) => Some(value),
-        Err(message) => {
-            if at.is_written() {
-                problems.error(at.span, message);
-            }
-            None
-        }
     }
 }

@@ -8,7 +8,14 @@ fn compiled(text: &str) -> (Option<Plan>, Vec<String>) {
         mut problems,
         ..
     } = config::read("test.yaml", text, &|_| None);
-    let plan = compile(&settings, &mut problems, &Living::new());
+    let plan = {
+        let open = |name: &str| match name {
+            "page.html" => Ok(b"page ${status}".to_vec()),
+            "bytes" => Ok(vec![0xff]),
+            _ => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        compile(&settings, &mut problems, &Living::new(), &open)
+    };
     let shown = problems.iter().map(|problem| {
         let place = problems.position(problem.span);
         let level = match problem.severity {
@@ -55,6 +62,62 @@ fn what_only_shows_when_settings_are_seen_together() {
         (
             "routes: [ { id: a, backend_group: g, add_headers: { X-A: \"x ${client_pi}\" } } ]\n",
             "3:61 unknown variable `${client_pi}` (did you mean `${client_ip}`?)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, not: {} } ]\n",
+            "3:43 `not` has no conditions in it (leave it out, or name what the route is to refuse)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, not: { query: { a: \"regex:(\" } } } ]\n",
+            "3:54 `(` is not a regular expression: unclosed group",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, rewrite: \"/x/${capture.id}\" } ]\n",
+            "3:47 `${capture.id}` is no part of the route's path (make the path a `regex:` with groups)",
+        ),
+        (
+            "routes: [ { id: a, path: \"regex:^/(?<i>.)\", redirect: { to: \"/${capture.id}\" } } ]\n",
+            "3:61 `${capture.id}` is no part of the route's path (the path has the groups 0, 1, i)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, rewrite: \"x\" } ]\n",
+            "3:47 `x` must begin with `/`",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, replace_prefix: { from: /a/../b, to: / } } ]\n",
+            "3:62 the prefix `/a/../b` has an empty or dot segment, which no path has in its normal form",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, request_headers: { remove: [ Host ] } } ]\n",
+            "3:67 `Host` must be there exactly once; it can only be set",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, response_headers: { append: { Connection: x } } } ]\n",
+            "3:68 `Connection` concerns one connection only; Forebay writes it itself",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, filter_lists: [ secur ] } ]\nfilter_lists: [ { id: secure, strip_prefix: /a } ]\n",
+            "3:54 there is no list of filters `secur` (did you mean `secure`?)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, filter_lists: [ l ] } ]\nfilter_lists: [ { id: l, add_headers: { X: \"${capture.1}\" } } ]\n",
+            "3:54 `${capture.1}` is no part of the route's path (make the path a `regex:` with groups)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g, error_pages: [ { status: [ 404 ], file: none.html } ] } ]\n",
+            "3:78 the page `none.html` cannot be used: entity not found",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g } ]\nerror_pages: [ { status: [ 404 ], file: bytes } ]\n",
+            "4:41 the page `bytes` cannot be used: it is not UTF-8 text",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g } ]\nerror_pages: [ { status: [ 404 ] } ]\n",
+            "4:16 the page is empty (add `body` or `file`)",
+        ),
+        (
+            "routes: [ { id: a, backend_group: g } ]\nerror_pages: [ { body: x } ]\n",
+            "4:16 the page is for no status (add `status`, such as `status: [404, \"5xx\"]`)",
         ),
         (
             "routes: [ { id: a, backend_group: g } ]\nlisteners: [ { address: \"127.0.0.1:80\" } ]\n",
@@ -171,4 +234,28 @@ fn weights_that_a_strategy_does_not_look_at_are_a_warning() {
                 .all(|p| p.contains("does not look at weights"))
         );
     }
+}
+
+#[test]
+fn a_route_may_have_times_of_its_own() {
+    let text = format!(
+        "{SERVER}routes: [ {{ id: a, backend_group: g, timeout: {{ request: 7s }} }}, {{ id: b, path: /b, backend_group: g }} ]\nbackend_groups: [ {{ id: g, backends: [ {{ url: \"http://a\" }} ], timeout: {{ connect: 1s, total: 9s }} }} ]\n"
+    );
+    let (plan, problems) = compiled(&text);
+    assert!(problems.is_empty(), "{problems:?}");
+    let plan = plan.unwrap();
+    let of_group = plan.groups[0].times;
+    let seconds = std::time::Duration::from_secs;
+    assert_eq!(
+        plan.routes[0].times,
+        Some(crate::Times {
+            response: seconds(7),
+            ..of_group
+        })
+    );
+    assert_eq!(
+        (of_group.connect, of_group.total),
+        (seconds(1), Some(seconds(9)))
+    );
+    assert_eq!(plan.routes[1].times, None);
 }

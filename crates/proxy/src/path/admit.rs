@@ -1,13 +1,13 @@
 //! Step 4: only a request that everyone understands the same way goes on.
 //!
-//! Refuses what is ambiguous or too large, brings host and path into normal
+//! Refuses what is ambiguous, brings host and path into normal
 //! form, takes out the fields that concern this connection only, and decides
 //! who the client is. Never looks at routes. Next: `route`.
 
 use std::net::SocketAddr;
 
 use message::{Failure, Fields, Form, Kind, Known, Method, Version};
-use plan::{Listener, Plan};
+use plan::Plan;
 use routing::normalise;
 use wire::h1::{Framing, Persistence, request_framing, say_length_once, take_connection};
 
@@ -22,7 +22,7 @@ pub(crate) struct Admitted {
 }
 
 pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
-    let (admitted, persistence) = check(x.heads, x.listener)?;
+    let (admitted, persistence) = check(x.heads)?;
     // Without a body nothing is due from the client, however long the answer takes.
     let deadline = &x.client.inbound.io().deadline;
     match admitted.framing {
@@ -42,10 +42,7 @@ pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
 }
 
 /// The checks themselves, without a connection: `explain` makes the same ones.
-pub(crate) fn check(
-    heads: &mut Heads,
-    listener: &Listener,
-) -> Result<(Admitted, Persistence), Failure> {
+pub(crate) fn check(heads: &mut Heads) -> Result<(Admitted, Persistence), Failure> {
     if heads.request.method == Method::Connect {
         return Err(Kind::MethodRefused.into());
     }
@@ -54,10 +51,7 @@ pub(crate) fn check(
     say_length_once(&mut heads.request.fields, framing);
     admit_host(heads)?;
     admit_path(heads)?;
-    match framing {
-        Framing::Length(n) if n > listener.max_body => Err(Kind::BodyTooLarge.into()),
-        _ => Ok((Admitted { framing }, persistence)),
-    }
+    Ok((Admitted { framing }, persistence))
 }
 
 /// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of

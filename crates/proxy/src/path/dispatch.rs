@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use message::{Failure, Kind, Known, Retry};
-use plan::{Choice, Group, choose_backend};
+use plan::{Choice, Group, Times, choose_backend};
 use telemetry::Retried;
 use tracing::info;
 use upstream::{Backend, Checkout, Conn, Excluded, Full, InFlight, Permit, QueueFull, Silent};
@@ -27,7 +27,7 @@ use crate::exchange::Exchange;
 use crate::forward::{Forwarding, forward};
 use crate::ip_text::IpText;
 use crate::path::reply;
-use crate::path::route::Routed;
+use crate::path::route::{Destination, Routed};
 use crate::retry;
 
 /// How large a response's head may be. Backends send larger ones than clients.
@@ -44,30 +44,30 @@ pub(crate) async fn dispatch<'a>(
     x: &mut Exchange<'a>,
     routed: &Routed<'a>,
 ) -> Result<Attempt<'a>, Failure> {
-    let (group_index, group) = routed.group.ok_or(Kind::Internal)?;
+    let to = routed.destination.as_ref().ok_or(Kind::Internal)?;
     let mut tried = Excluded::new();
-    let mut index = choose(x, group, &tried).ok_or(Kind::NoBackend)?;
-    if group.retry.max_attempts > 1 {
+    let mut index = choose(x, to.group, &tried).ok_or(Kind::NoBackend)?;
+    if to.group.retry.max_attempts > 1 {
         let now = x.worker.clock.coarse().into_std();
-        group.retry.budget.deposit(now);
+        to.group.retry.budget.deposit(now);
         x.client
             .replay
             .keep_if(routed.framing != Framing::Empty && x.heads.request.method.is_idempotent());
     }
     loop {
-        let backend = group.balance.backends.get(index).ok_or(Kind::Internal)?;
+        let backend = to.group.balance.backends.get(index).ok_or(Kind::Internal)?;
         x.progress.attempts += 1;
-        x.progress.backend = Some((group_index as u32, index as u32));
-        let outcome = ask(x, routed.framing, group, backend).await;
+        x.progress.backend = routed.route.group.map(|group| (group as u32, index as u32));
+        let outcome = ask(x, routed.framing, to.times, backend).await;
         let reason = match &outcome {
-            Err(failure) => retry::after_failure(x, group, failure),
-            Ok(_) => retry::after_answer(x, group),
+            Err(failure) => retry::after_failure(x, to.group, failure),
+            Ok(_) => retry::after_answer(x, to.group),
         };
         let Some(reason) = reason else {
             return outcome;
         };
         tried.insert(index);
-        let Some(next) = next(x, group, &mut tried, &reason) else {
+        let Some(next) = next(x, to, &mut tried, &reason) else {
             return outcome;
         };
         tell_of_retry(x, backend, &outcome);
@@ -103,10 +103,11 @@ struct Next {
 /// not been asked yet, or else at any, later.
 fn next(
     x: &Exchange<'_>,
-    group: &Group,
+    to: &Destination<'_>,
     tried: &mut Excluded,
     reason: &retry::Reason,
 ) -> Option<Next> {
+    let Destination { group, times, .. } = *to;
     let policy = &group.retry;
     let made = usize::from(x.progress.attempts);
     if made >= policy.max_attempts {
@@ -123,9 +124,7 @@ fn next(
             (choose(x, group, tried)?, wait)
         }
     };
-    let in_time = group
-        .total_timeout
-        .is_none_or(|total| x.elapsed() + wait < total);
+    let in_time = times.total.is_none_or(|total| x.elapsed() + wait < total);
     if !in_time {
         return None;
     }
@@ -155,8 +154,8 @@ fn tell_of_retry(x: &Exchange<'_>, backend: &Backend, outcome: &Result<Attempt<'
 }
 
 /// What is left of a time limit within the request's own.
-fn within_total(x: &Exchange<'_>, group: &Group, limit: Duration) -> Duration {
-    match group.total_timeout {
+fn within_total(x: &Exchange<'_>, times: &Times, limit: Duration) -> Duration {
+    match times.total {
         Some(total) => limit.min(total.saturating_sub(x.elapsed())),
         None => limit,
     }
@@ -167,7 +166,7 @@ fn within_total(x: &Exchange<'_>, group: &Group, limit: Duration) -> Duration {
 async fn ask<'a>(
     x: &mut Exchange<'a>,
     framing: Framing,
-    group: &'a Group,
+    times: &Times,
     backend: &'a Arc<Backend>,
 ) -> Result<Attempt<'a>, Failure> {
     if x.progress.attempts == 1 {
@@ -177,9 +176,9 @@ async fn ask<'a>(
     let load = InFlight::new(&**backend);
     let mut reuse = Reuse::Allowed;
     loop {
-        let conn = connection(x, group, backend, reuse).await?;
+        let conn = connection(x, times, backend, reuse).await?;
         let mut attempt = Attempt { conn, load: None };
-        match send(x, framing, group, &mut attempt).await {
+        match send(x, framing, times, &mut attempt).await {
             Err(failure) if failure.retry == Retry::FreshConnection => {
                 reuse = Reuse::Refused;
                 x.client.replay.rewind();
@@ -224,7 +223,7 @@ enum Reuse {
 /// rare and large, so they are kept out of every exchange's memory.
 async fn connection(
     x: &mut Exchange<'_>,
-    group: &Group,
+    times: &Times,
     backend: &Arc<Backend>,
     reuse: Reuse,
 ) -> Result<Conn<Box<BackendConn>>, Failure> {
@@ -233,25 +232,25 @@ async fn connection(
     let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
     let checkout = match worker.pool.checkout(backend, now, alive) {
         Ok(checkout) => checkout,
-        Err(Full) => Box::pin(wait(x, group, backend)).await?,
+        Err(Full) => Box::pin(wait(x, times, backend)).await?,
     };
     match checkout {
         Checkout::Reused(conn) => {
             x.progress.reused = true;
             Ok(conn)
         }
-        Checkout::Connect(permit) => Box::pin(open(x, group, permit)).await,
+        Checkout::Connect(permit) => Box::pin(open(x, times, permit)).await,
     }
 }
 
 /// Waits in the queue for a connection, unless the client leaves.
 async fn wait(
     x: &mut Exchange<'_>,
-    group: &Group,
+    times: &Times,
     backend: &Arc<Backend>,
 ) -> Result<Checkout<Box<BackendConn>>, Failure> {
     let now = x.worker.clock.now().into_std();
-    let limit = within_total(x, group, group.wait_timeout);
+    let limit = within_total(x, times, times.wait);
     let waiting = tokio::time::timeout(limit, x.worker.pool.wait(backend, now));
     match unless_gone(x, pin!(waiting)).await? {
         Ok(Ok(checkout)) => Ok(checkout),
@@ -262,13 +261,13 @@ async fn wait(
 
 async fn open(
     x: &mut Exchange<'_>,
-    group: &Group,
+    times: &Times,
     permit: Permit,
 ) -> Result<Conn<Box<BackendConn>>, Failure> {
     let worker = x.worker;
     let began = worker.clock.now();
     let backend = Arc::clone(permit.backend());
-    let limit = within_total(x, group, group.connect_timeout);
+    let limit = within_total(x, times, times.connect);
     let connecting = connect(&worker.resolver, &backend, limit);
     let stream = unless_gone(x, pin!(connecting)).await??;
     let now = worker.clock.now();
@@ -307,23 +306,23 @@ fn client_gone() -> Failure {
 async fn send(
     x: &mut Exchange<'_>,
     framing: Framing,
-    group: &Group,
+    times: &Times,
     attempt: &mut Attempt<'_>,
 ) -> Result<(), Failure> {
     let conn = &mut attempt.conn;
-    conn.outbound.io().deadline.silence(group.idle_timeout);
+    conn.outbound.io().deadline.silence(times.idle);
     conn.inbound.io().deadline.clear();
     write_request_head(conn.outbound.buffer(), &x.heads.request, framing);
     conn.upload = Upload::new(framing);
     for _ in 0..=MAX_INTERIM {
         x.heads.response.clear();
         let mut deadline_is_set = false;
-        poll_fn(|cx| poll_response(x, group, attempt, &mut deadline_is_set, cx)).await?;
+        poll_fn(|cx| poll_response(x, times, attempt, &mut deadline_is_set, cx)).await?;
         if !x.heads.response.is_interim() {
             if x.plan.access_log.is_some() {
                 x.progress.head_time = Some(x.elapsed());
             }
-            return begin_response(x, group, attempt);
+            return begin_response(x, times, attempt);
         }
         reply::interim(x).await?;
     }
@@ -337,7 +336,7 @@ async fn send(
 /// for the response runs from the moment the request has been sent.
 fn poll_response(
     x: &mut Exchange<'_>,
-    group: &Group,
+    times: &Times,
     attempt: &mut Attempt<'_>,
     deadline_is_set: &mut bool,
     cx: &mut Context<'_>,
@@ -346,7 +345,7 @@ fn poll_response(
         return Poll::Ready(Err(failure));
     }
     if attempt.conn.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
-        let limit = within_total(x, group, group.response_timeout);
+        let limit = within_total(x, times, times.response);
         attempt.conn.inbound.io().deadline.within(limit);
     }
     let client = &mut *x.client;
@@ -391,7 +390,7 @@ fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Fa
 /// does it say about the connection?
 fn begin_response(
     x: &mut Exchange<'_>,
-    group: &Group,
+    times: &Times,
     attempt: &mut Attempt<'_>,
 ) -> Result<(), Failure> {
     let head = &mut x.heads.response;
@@ -403,7 +402,7 @@ fn begin_response(
     }
     let conn = &mut **attempt.conn;
     conn.keep_alive = persistence.keep_alive && framing != Framing::UntilClose;
-    conn.inbound.io().deadline.silence(group.idle_timeout);
+    conn.inbound.io().deadline.silence(times.idle);
     conn.body.begin(framing, RESPONSE_LIMITS, u64::MAX);
     conn.framing = framing;
     Ok(())

@@ -4,6 +4,7 @@
 
 use filters::{Answer, Facts, Verdict};
 use message::Failure;
+use routing::Pattern;
 
 use crate::exchange::Exchange;
 use crate::heads::Heads;
@@ -43,8 +44,9 @@ impl<'a> Who<'a> {
             scheme: self.scheme,
             host,
             path,
+            expression: routed.route.expression.as_ref().map(Pattern::regex),
             route: &routed.route.id,
-            group: routed.group.map_or("", |(_, g)| &g.balance.id),
+            group: (routed.destination.as_ref()).map_or("", |to| &to.group.balance.id),
             listener: self.listener,
         }
     }

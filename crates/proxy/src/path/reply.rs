@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use filters::Answer;
+use filters::{Answer, ErrorPage};
 use message::{Failure, Kind, Known, Method, Relay, Side, Sink, Version};
+use plan::Plan;
 use tokio::net::TcpStream;
 use wire::h1::{
     Announce, Encoder, Framing, Incoming, Outgoing, take_connection, write_response_head,
@@ -16,7 +17,7 @@ use wire::h1::{
 
 use crate::attempt::Attempt;
 use crate::client::Client;
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Progress};
 use crate::path::route::facts;
 use crate::refusal;
 use crate::stream::Stream;
@@ -159,8 +160,12 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
     let format = refusal::Format::wanted(accept);
-    let tells = x.plan.debug_errors || x.plan.trusted.contains(x.address.ip());
-    let body = refusal::write(&failure, x.id.as_str(), format, tells, &mut heads.response);
+    let style = refusal::Style {
+        format,
+        tells: x.plan.debug_errors || x.plan.trusted.contains(x.address.ip()),
+        page: page(x.plan, &x.progress, failure.status(), format),
+    };
+    let body = refusal::write(&failure, x.id.as_str(), &style, &mut heads.response);
     if failure.kind == Kind::MethodNotAllowed {
         let methods = x
             .plan
@@ -173,6 +178,20 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
         x.keep_alive = false;
     }
     Err(failure)
+}
+
+/// The route's own page for a failure, or else everybody's.
+fn page<'a>(
+    plan: &'a Plan,
+    progress: &Progress,
+    status: u16,
+    format: refusal::Format,
+) -> Option<&'a ErrorPage> {
+    let route = progress.route.and_then(|i| plan.routes.get(i as usize));
+    let wants_json = format == refusal::Format::Json;
+    route
+        .and_then(|route| route.error_pages.find(status, wants_json))
+        .or_else(|| plan.error_pages.find(status, wants_json))
 }
 
 /// Sends an answer that Forebay makes itself. The rest of the request's body

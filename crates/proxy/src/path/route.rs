@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use message::{Failure, Kind};
-use plan::{Group, Plan, Route, find_route};
+use plan::{Group, Listener, Plan, Route, Times, find_route};
 use routing::{Facts, Reasons, Silent};
 use wire::h1::Framing;
 
@@ -18,8 +18,26 @@ use crate::path::admit::Admitted;
 pub(crate) struct Routed<'a> {
     pub(crate) framing: Framing,
     pub(crate) route: &'a Route,
-    /// The group the route points at, with its index; none where a filter answers.
-    pub(crate) group: Option<(usize, &'a Group)>,
+    /// None where a filter answers.
+    pub(crate) destination: Option<Destination<'a>>,
+}
+
+/// The group a route points at.
+pub(crate) struct Destination<'a> {
+    pub(crate) group: &'a Group,
+    /// How long its backends are waited for: the route's times, or the group's.
+    pub(crate) times: &'a Times,
+}
+
+impl Routed<'_> {
+    /// How large the request's body may be, unless it is larger already.
+    pub(crate) fn check_size(&self, listener: &Listener) -> Result<u64, Failure> {
+        let most = self.route.max_body.unwrap_or(listener.max_body);
+        match self.framing {
+            Framing::Length(n) if n > most => Err(Kind::BodyTooLarge.into()),
+            _ => Ok(most),
+        }
+    }
 }
 
 pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Routed<'a>, Failure> {
@@ -27,6 +45,10 @@ pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Rout
     let (index, routed) = find(x.plan, x.heads, client, admitted, &mut Silent)
         .map_err(|failure| with_misses(x, failure))?;
     x.progress.route = Some(index as u32);
+    let most = routed.check_size(x.listener);
+    // Waiting for a body that nobody wants is no use to anyone.
+    x.keep_alive &= most.is_ok();
+    x.client.body.limit(most?);
     Ok(routed)
 }
 
@@ -47,14 +69,20 @@ pub(crate) fn find<'a, R: Reasons>(
         }
     })?;
     let route = plan.routes.get(index).ok_or(Kind::Internal)?;
-    let group = route.group.and_then(|g| Some((g, plan.groups.get(g)?)));
+    let destination = route.group.and_then(|index| {
+        let group = plan.groups.get(index)?;
+        Some(Destination {
+            group,
+            times: route.times.as_ref().unwrap_or(&group.times),
+        })
+    });
     let framing = admitted.framing;
     Ok((
         index,
         Routed {
             framing,
             route,
-            group,
+            destination,
         },
     ))
 }

@@ -58,6 +58,11 @@ impl Body {
         self.trailers.clear();
     }
 
+    /// Sets another limit, before anything has been taken.
+    pub fn limit(&mut self, max: u64) {
+        self.max = max;
+    }
+
     /// All of it has been taken.
     pub fn is_end(&self) -> bool {
         match &self.state {

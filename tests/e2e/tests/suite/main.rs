@@ -24,6 +24,7 @@ mod peers;
 mod pool;
 mod pool_stale;
 mod retries;
+mod route_actions;
 mod routing;
 mod seen;
 mod slow_peers;

@@ -121,7 +121,7 @@ fn one_id_names_a_request_everywhere() {
 }
 
 #[test]
-fn a_failure_is_told_in_json_to_those_who_ask_for_it() {
+fn a_failure_is_told_in_json_or_html_to_those_who_ask_for_it() {
     let forebay = Config::default()
         .add_route("id: a, path: /a, respond: {}")
         .start();
@@ -130,7 +130,7 @@ fn a_failure_is_told_in_json_to_those_who_ask_for_it() {
             "GET /x HTTP/1.1\r\nHost: a\r\nAccept: {accept}\r\n\r\n"
         ))
     };
-    let json = ask("text/html, application/json;q=0.9");
+    let json = ask("application/json, text/html;q=0.9");
     assert_eq!(json.get("content-type"), Some("application/json"));
     let body: Value = serde_json::from_slice(&json.body).unwrap();
     assert_eq!(
@@ -138,6 +138,9 @@ fn a_failure_is_told_in_json_to_those_who_ask_for_it() {
         (&404.into(), &"no_route".into())
     );
     assert_eq!(body["request_id"], json.get("x-request-id").unwrap());
+    let html = ask("text/html, application/xhtml+xml, */*;q=0.8");
+    assert_eq!(html.get("content-type"), Some("text/html; charset=utf-8"));
+    assert!(html.text().contains("reason: no_route"), "{}", html.text());
     let text = ask("*/*");
     assert_eq!(text.get("content-type"), Some("text/plain; charset=utf-8"));
     assert!(text.text().starts_with("404 Not Found\n"));

@@ -2,8 +2,8 @@ use message::{Failure, Kind, RequestHead, Span};
 
 use crate::{Facts, Filter, Verdict};
 
-/// Takes a prefix off the path: with `/api/v1`, `/api/v1/x` becomes `/x` and
-/// `/api/v1` becomes `/`, but `/api/v1x` stays.
+/// Puts another prefix, or none, in place of one: with `/api/v1` and none,
+/// `/api/v1/x` becomes `/x` and `/api/v1` becomes `/`, but `/api/v1x` stays.
 ///
 /// The path stays as the client wrote it where that is safe. If it spells the
 /// prefix differently, or has `..` segments or an empty first segment behind
@@ -12,70 +12,76 @@ use crate::{Facts, Filter, Verdict};
 /// up; a path that hides `..` behind `%2F`, `%5C` or a backslash is refused,
 /// because with its first segments gone it may climb above the root.
 #[derive(Debug, Clone)]
-pub struct StripPrefix {
-    /// Without a slash at its end.
-    prefix: Box<str>,
+pub struct ReplacePrefix {
+    /// Both without a slash at their end.
+    from: Box<str>,
+    to: Box<str>,
 }
 
-impl StripPrefix {
-    /// A slash at the prefix's end changes nothing. The error is a sentence
-    /// for people.
-    pub fn new(prefix: &str) -> Result<Self, String> {
-        let bare = prefix.strip_suffix('/').unwrap_or(prefix);
+impl ReplacePrefix {
+    /// Takes the prefix off. The error is a sentence for people.
+    pub fn strip(prefix: &str) -> Result<Self, String> {
         if prefix == "/" {
             return Err("the prefix `/` would take nothing off; leave it out".to_owned());
         }
-        let Some(segments) = bare.strip_prefix('/') else {
-            return Err(format!("the prefix `{prefix}` must begin with `/`"));
-        };
-        if let Some(odd) = bare.chars().find(|&c| !is_path_letter(c)) {
-            return Err(format!(
-                "the prefix `{prefix}` cannot hold `{}`",
-                odd.escape_debug()
-            ));
-        }
-        if segments.split('/').any(|s| matches!(s, "" | "." | "..")) {
-            return Err(format!(
-                "the prefix `{prefix}` has an empty or dot segment, which no path has in its \
-                 normal form"
-            ));
-        }
+        Self::new(prefix, "/")
+    }
+
+    /// Slashes at the ends change nothing. The error is a sentence for people.
+    pub fn new(from: &str, to: &str) -> Result<Self, String> {
         Ok(Self {
-            prefix: bare.into(),
+            from: bare(from)?.into(),
+            to: bare(to)?.into(),
         })
     }
 
     /// What follows the prefix: empty or with a slash at its start.
     fn rest<'a>(&self, path: &'a [u8]) -> Option<&'a [u8]> {
-        path.strip_prefix(self.prefix.as_bytes())
+        path.strip_prefix(self.from.as_bytes())
             .filter(|rest| matches!(rest, [] | [b'/', ..]))
+    }
+
+    /// The new prefix with what follows the old one.
+    fn joined(&self, rest: &[u8], request: &mut RequestHead, scratch: &mut Vec<u8>) {
+        scratch.clear();
+        scratch.extend_from_slice(self.to.as_bytes());
+        scratch.extend_from_slice(rest);
+        if scratch.is_empty() {
+            scratch.push(b'/');
+        }
+        request.path = request.fields.intern(scratch);
     }
 }
 
-impl Filter for StripPrefix {
+impl Filter for ReplacePrefix {
     fn name(&self) -> &'static str {
-        "strip_prefix"
+        match &*self.to {
+            "" => "strip_prefix",
+            _ => "replace_prefix",
+        }
     }
 
     fn request(
         &self,
         request: &mut RequestHead,
         facts: &Facts<'_>,
-        _scratch: &mut Vec<u8>,
+        scratch: &mut Vec<u8>,
     ) -> Verdict {
         let received = self.rest(request.path_bytes());
-        if let Some(len) = received.filter(|rest| is_safe(rest)).map(<[u8]>::len) {
-            request.path = match len {
-                0 => request.fields.intern(b"/"),
-                len => tail(request.path, len),
-            };
+        if let Some(rest) = received.filter(|rest| is_safe(rest)) {
+            match rest.len() {
+                len if len > 0 && self.to.is_empty() => request.path = tail(request.path, len),
+                _ => {
+                    let rest = rest.to_vec();
+                    self.joined(&rest, request, scratch);
+                }
+            }
             return Verdict::Continue;
         }
         match self.rest(facts.path) {
             None => Verdict::Continue,
             Some(rest) if is_safe(rest) => {
-                let rest = if rest.is_empty() { b"/" } else { rest };
-                request.path = request.fields.intern(rest);
+                self.joined(rest, request, scratch);
                 Verdict::Continue
             }
             Some(_) => Verdict::Fail(Failure::new(
@@ -86,8 +92,34 @@ impl Filter for StripPrefix {
     }
 
     fn describe(&self) -> String {
-        format!("strip_prefix {}", self.prefix)
+        match &*self.to {
+            "" => format!("strip_prefix {}", self.from),
+            to => format!("replace_prefix {} with {to}", self.from),
+        }
     }
+}
+
+/// A prefix without a slash at its end, which is `/` itself without anything.
+fn bare(prefix: &str) -> Result<&str, String> {
+    let bare = prefix.strip_suffix('/').unwrap_or(prefix);
+    if prefix == "/" {
+        return Ok(bare);
+    }
+    let Some(segments) = bare.strip_prefix('/') else {
+        return Err(format!("the prefix `{prefix}` must begin with `/`"));
+    };
+    if let Some(odd) = bare.chars().find(|&c| !is_path_letter(c)) {
+        return Err(format!(
+            "the prefix `{prefix}` cannot hold `{}`",
+            odd.escape_debug()
+        ));
+    }
+    if segments.split('/').any(|s| matches!(s, "" | "." | "..")) {
+        return Err(format!(
+            "the prefix `{prefix}` has an empty or dot segment, which no path has in its normal form"
+        ));
+    }
+    Ok(bare)
 }
 
 /// The last `len` bytes of a span, which is not shorter.
@@ -97,12 +129,12 @@ fn tail(span: Span, len: usize) -> Span {
 }
 
 /// `pchar` of RFC 3986 section 3.3, and the slash.
-fn is_path_letter(c: char) -> bool {
+pub(crate) fn is_path_letter(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c)
 }
 
 /// Neither the start of another host (`//host`, `/\host`) nor a way up.
-fn is_safe(rest: &[u8]) -> bool {
+pub(crate) fn is_safe(rest: &[u8]) -> bool {
     !matches!(rest, [b'/', b'/' | b'\\', ..]) && !has_way_up(rest)
 }
 
@@ -149,7 +181,10 @@ mod tests {
 
     /// The path after the filter, if the request may go on.
     fn stripped(prefix: &str, raw: &str, normal: &str) -> Option<String> {
-        let filter = StripPrefix::new(prefix).unwrap();
+        after(&ReplacePrefix::strip(prefix).unwrap(), raw, normal)
+    }
+
+    fn after(filter: &ReplacePrefix, raw: &str, normal: &str) -> Option<String> {
         let mut head = request("GET", raw, &[("Host", "a.example")]);
         let facts = Facts {
             path: normal.as_bytes(),
@@ -210,6 +245,31 @@ mod tests {
     }
 
     #[test]
+    fn another_prefix_takes_its_place() {
+        for (from, to, raw, normal, expected) in [
+            ("/a", "/b/c", "/a/x", "/a/x", Some("/b/c/x")),
+            ("/a", "/b/", "/a", "/a", Some("/b")),
+            ("/a", "/b", "/a/", "/a/", Some("/b/")),
+            ("/a", "/b", "/ax", "/ax", Some("/ax")),
+            ("/a", "/b", "/%61/x", "/a/x", Some("/b/x")),
+            ("/a", "/b", "/a/x/../y", "/a/y", Some("/b/y")),
+            ("/a", "/b", "/a/..%2fx", "/a/..%2Fx", None),
+            ("/", "/b", "/x", "/x", Some("/b/x")),
+            ("/", "/b", "/", "/", Some("/b/")),
+            ("/", "/b", "*", "*", Some("*")),
+        ] {
+            let filter = ReplacePrefix::new(from, to).unwrap();
+            assert_eq!(
+                after(&filter, raw, normal).as_deref(),
+                expected,
+                "{from} {raw}"
+            );
+        }
+        assert!(ReplacePrefix::new("/a", "b").is_err());
+        assert!(ReplacePrefix::new("/a", "/b?c").is_err());
+    }
+
+    #[test]
     fn prefixes_refused() {
         for (prefix, expected) in [
             ("", "begin with `/`"),
@@ -223,7 +283,7 @@ mod tests {
             ("/a b", "cannot hold ` `"),
             ("/a\\b", "cannot hold"),
         ] {
-            let message = StripPrefix::new(prefix).unwrap_err();
+            let message = ReplacePrefix::strip(prefix).unwrap_err();
             assert!(message.contains(expected), "{prefix}: {message}");
         }
     }
