@@ -7,8 +7,8 @@ mod telemetry;
 mod test;
 
 pub use group::{
-    Backend, BackendGroup, Backoff, ConnectionPool, HealthCheck, PassiveCheck, Retry, RetryOn,
-    Strategy, Timeout,
+    Backend, BackendGroup, Backoff, ConnectionPool, Hash, HealthCheck, PassiveCheck, Retry,
+    RetryOn, SameSite, Secure, Sticky, StickyBy, Strategy, Timeout,
 };
 pub use listener::{Listener, Protocol};
 pub use route::{

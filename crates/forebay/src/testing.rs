@@ -25,6 +25,7 @@ pub fn check(plan: &Plan, test: &Test) -> Vec<String> {
         head: &request_head(&request.method, target, host, &fields),
         client: SocketAddr::new(client, 0),
         listener: 0,
+        now: None,
         unix_micros: 0,
         random: (0, 0),
     };

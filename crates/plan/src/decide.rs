@@ -23,8 +23,18 @@ pub fn find_route<R: routing::Reasons>(
 pub struct Choice<'a> {
     pub client: IpAddr,
     pub random: u64,
+    pub affinity: Affinity,
     /// Backends this exchange has tried already.
     pub tried: &'a Excluded,
+}
+
+/// What draws a request to one backend.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Affinity {
+    /// The key of `hash`; none where the request has no such thing.
+    pub key: Option<u64>,
+    /// The backend of the client's session.
+    pub session: Option<usize>,
 }
 
 /// The backend for the next attempt, as an index into the group's backends.
@@ -36,6 +46,8 @@ pub fn choose_backend<R: upstream::Reasons>(
     let ask = Ask {
         client: choice.client,
         random: choice.random,
+        key: choice.affinity.key,
+        session: choice.affinity.session,
         exclude: choice.tried,
     };
     group.balance.choose(&ask, reasons)

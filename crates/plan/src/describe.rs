@@ -6,7 +6,7 @@ use upstream::RetryPolicy;
 
 use upstream::Strategy;
 
-use crate::{Group, Listener, Plan, Times};
+use crate::{Group, Listener, Plan, Sticky, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -100,7 +100,10 @@ fn conditions(conditions: &routing::Conditions) -> String {
 
 fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
     writeln!(f, "  {}: {}", g.balance.id, g.balance.strategy)?;
-    let uses_weights = matches!(g.balance.strategy, Strategy::Weighted | Strategy::IpHash);
+    let uses_weights = !matches!(
+        g.balance.strategy,
+        Strategy::RoundRobin | Strategy::Random | Strategy::TwoChoices
+    );
     for (backend, weight) in g.balance.backends.iter().zip(g.balance.weights()) {
         write!(
             f,
@@ -112,8 +115,30 @@ fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
         }
         writeln!(f)?;
     }
+    if let Some(key) = &g.hash_key {
+        writeln!(f, "      by {key}{}", bound(g.balance.strategy))?;
+    }
+    match &g.sticky {
+        None => {}
+        Some(Sticky::Client(_)) => writeln!(f, "      sticky by client address")?,
+        Some(Sticky::Cookie(cookie)) => writeln!(
+            f,
+            "      sticky by cookie {}{}",
+            cookie.name, cookie.attributes
+        )?,
+    }
     writeln!(f, "      {}", times(&g.times))?;
     writeln!(f, "      {}", retry(&g.retry))
+}
+
+fn bound(strategy: Strategy) -> String {
+    match strategy {
+        Strategy::Hash { load_factor: 0 } => String::new(),
+        Strategy::Hash { load_factor } => {
+            format!(", none above {load_factor}% of the average load")
+        }
+        _ => String::new(),
+    }
 }
 
 fn times(times: &Times) -> String {

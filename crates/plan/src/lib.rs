@@ -11,6 +11,8 @@ mod plan;
 mod trusted;
 
 pub use compile::{Open, compile};
-pub use decide::{Choice, choose_backend, find_route};
-pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route, Times};
+pub use decide::{Affinity, Choice, choose_backend, find_route};
+pub use plan::{
+    AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route, Sticky, StickyCookie, Times,
+};
 pub use trusted::Trusted;

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use filters::{ErrorPages, Filter};
+use filters::{ErrorPages, Filter, Template};
 use routing::Pattern;
 use telemetry::{Format, Names, Output};
-use upstream::RetryPolicy;
+use upstream::{Clients, RetryPolicy, Tokens};
 use wire::h1::Limits;
 
 use crate::Trusted;
@@ -83,10 +83,28 @@ pub struct Route {
 
 pub struct Group {
     pub balance: upstream::Group,
+    /// What decides for the strategy `hash`.
+    pub hash_key: Option<Template>,
+    pub sticky: Option<Sticky>,
     /// The number of each backend in the names of the metrics.
     pub numbers: Vec<u32>,
     pub times: Times,
     pub retry: RetryPolicy,
+}
+
+/// How clients are kept at their backends.
+pub enum Sticky {
+    Cookie(StickyCookie),
+    Client(Arc<Clients>),
+}
+
+pub struct StickyCookie {
+    pub name: Box<str>,
+    /// Everything behind the value but `Secure`.
+    pub attributes: Box<str>,
+    /// Whether it is for TLS only; absent: if the client came that way.
+    pub secure: Option<bool>,
+    pub tokens: Tokens,
 }
 
 /// How long a backend is waited for.

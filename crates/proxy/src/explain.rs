@@ -2,6 +2,7 @@
 //! a connection and with reasons.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use message::{Failure, RequestHead};
 use plan::{Choice, Plan, choose_backend};
@@ -9,6 +10,7 @@ use routing::Explained;
 use upstream::{Excluded, Notes};
 use wire::h1::{HeadParser, write_request_head};
 
+use crate::affinity;
 use crate::forward::{Forwarding, forward};
 use crate::heads::Heads;
 use crate::ip_text::IpText;
@@ -27,6 +29,9 @@ pub struct Question<'a> {
     /// Wall time in microseconds, and random bits: what else a decision hangs on.
     pub unix_micros: u64,
     pub random: (u64, u64),
+    /// For sessions by client address, which end after a time; without it they
+    /// are not looked at.
+    pub now: Option<Instant>,
 }
 
 /// Everything that was decided, as far as the request came.
@@ -94,15 +99,10 @@ fn follow(
     explanation.route = Some(index);
     routed.check_size(listener)?;
 
-    let who = Who {
-        client: identity.client,
-        request_id: id.as_str(),
-        scheme: "http",
-        listener: &listener.id,
-    };
+    let who = Who::new(identity.client, &id, "http", listener);
     explanation.answer = filter_request::apply(&mut heads, &routed, &who)?;
     let has_answer = explanation.answer.is_some();
-    let Some(to) = routed.destination.filter(|_| !has_answer) else {
+    let Some(to) = routed.destination.as_ref().filter(|_| !has_answer) else {
         return Ok(());
     };
     explanation.group = routed.route.group;
@@ -110,6 +110,7 @@ fn follow(
     let choice = Choice {
         client,
         random: question.random.0,
+        affinity: affinity::of(group, &routed, &who, question.now, &mut heads),
         tried: &Excluded::new(),
     };
     let mut notes = Notes::default();

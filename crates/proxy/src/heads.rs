@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 
 use message::{RequestHead, ResponseHead};
+use plan::Affinity;
 
 /// Heads beyond this many are given back to the allocator.
 const KEEP: usize = 1024;
@@ -22,6 +23,7 @@ pub(crate) struct Heads {
     /// one host again and again, so that most requests spare the work.
     pub(crate) host_received: Vec<u8>,
     pub(crate) scratch: Vec<u8>,
+    pub(crate) affinity: Affinity,
 }
 
 impl Heads {
@@ -35,6 +37,7 @@ impl Heads {
         self.path.shrink_to(4096);
         self.scratch.clear();
         self.scratch.shrink_to(4096);
+        self.affinity = Affinity::default();
     }
 
     /// The host has no normal form, or there is no request to have one.

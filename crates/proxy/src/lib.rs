@@ -3,6 +3,7 @@
 //! `path` is the spine: the twelve steps a request takes. `running` starts
 //! workers and ends them; `run` is one worker's life; `worker` is what it owns.
 
+mod affinity;
 mod allowance;
 mod attempt;
 mod backend_conn;

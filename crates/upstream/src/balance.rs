@@ -8,6 +8,7 @@
 
 mod ip_hash;
 mod least_connections;
+mod ring;
 mod round_robin;
 mod turns;
 mod two_choices;
@@ -20,6 +21,7 @@ use crate::candidates::Candidates;
 use crate::{Ask, Backend, Verdict};
 use ip_hash::IpHash;
 use least_connections::LeastConnections;
+use ring::Ring;
 use round_robin::RoundRobin;
 use weighted::Weighted;
 
@@ -30,7 +32,7 @@ pub enum Strategy {
     RoundRobin,
     /// In turn, each as often as its weight says, smoothly mixed.
     Weighted,
-    /// The one with the fewest exchanges in flight.
+    /// The one with the fewest exchanges in flight for its weight.
     LeastConnections,
     /// Any.
     Random,
@@ -38,16 +40,23 @@ pub enum Strategy {
     TwoChoices,
     /// By the client's address: always the same one while it is there.
     IpHash,
+    /// By a key of the request, on a ring.
+    Hash {
+        /// Percent of the average load that a backend may have before its keys
+        /// go to the next; 0 is no bound.
+        load_factor: u32,
+    },
 }
 
 impl Strategy {
-    pub const ALL: [Strategy; 6] = [
+    pub const ALL: [Strategy; 7] = [
         Strategy::RoundRobin,
         Strategy::Weighted,
         Strategy::LeastConnections,
         Strategy::Random,
         Strategy::TwoChoices,
         Strategy::IpHash,
+        Strategy::Hash { load_factor: 125 },
     ];
 
     /// The word used in settings.
@@ -59,6 +68,7 @@ impl Strategy {
             Strategy::Random => "random",
             Strategy::TwoChoices => "two_choices",
             Strategy::IpHash => "ip_hash",
+            Strategy::Hash { .. } => "hash",
         }
     }
 }
@@ -78,6 +88,7 @@ pub(crate) enum Balance {
     Random,
     TwoChoices,
     IpHash(IpHash),
+    Hash(Ring),
 }
 
 impl Balance {
@@ -85,10 +96,15 @@ impl Balance {
         match strategy {
             Strategy::RoundRobin => Balance::RoundRobin(RoundRobin::default()),
             Strategy::Weighted => Balance::Weighted(Weighted::new(shares(weights))),
-            Strategy::LeastConnections => Balance::LeastConnections(LeastConnections::default()),
+            Strategy::LeastConnections => {
+                Balance::LeastConnections(LeastConnections::new(shares(weights)))
+            }
             Strategy::Random => Balance::Random,
             Strategy::TwoChoices => Balance::TwoChoices,
             Strategy::IpHash => Balance::IpHash(IpHash::new(backends, shares(weights))),
+            Strategy::Hash { load_factor } => {
+                Balance::Hash(Ring::new(backends, shares(weights), load_factor))
+            }
         }
     }
 
@@ -96,10 +112,11 @@ impl Balance {
         match self {
             Balance::RoundRobin(balance) => balance.choose(candidates, ask.random),
             Balance::Weighted(balance) => balance.choose(candidates, ask.random),
-            Balance::LeastConnections(balance) => balance.choose(candidates),
+            Balance::LeastConnections(balance) => balance.choose(candidates, ask.random),
             Balance::Random => candidates.draw(ask.random),
             Balance::TwoChoices => two_choices::choose(candidates, ask.random),
             Balance::IpHash(balance) => balance.choose(candidates, ask.client),
+            Balance::Hash(ring) => ring.choose(candidates, ask.key, ask.random),
         }
     }
 
@@ -114,11 +131,12 @@ impl Balance {
             Balance::RoundRobin(_) => turn_or_draw(candidates),
             Balance::Weighted(balance) if !balance.has_share(index) => Verdict::NoWeight,
             Balance::Weighted(_) => turn_or_draw(candidates),
-            Balance::LeastConnections(_) => least_connections::why_not(candidates, index),
+            Balance::LeastConnections(balance) => balance.why_not(candidates, index),
             Balance::Random => Verdict::NotDrawn,
             Balance::TwoChoices => two_choices::why_not(candidates, ask.random, index),
             Balance::IpHash(balance) if !balance.has_share(index) => Verdict::NoWeight,
             Balance::IpHash(_) => Verdict::RanksLower,
+            Balance::Hash(ring) => ring.why_not(candidates, index),
         }
     }
 }

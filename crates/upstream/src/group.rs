@@ -1,9 +1,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::balance::Balance;
 use crate::candidates::Candidates;
-use crate::{Backend, Excluded, Note, Reasons, Strategy, Verdict};
+use crate::{Backend, Clients, Excluded, Note, Reasons, Strategy, Verdict};
 
 /// What a route points at: some backends and a way to choose among them.
 ///
@@ -24,13 +25,17 @@ pub struct Ask<'a> {
     pub client: IpAddr,
     /// 64 random bits, all of them used.
     pub random: u64,
+    /// What decides for `hash`; none where the request has no such thing.
+    pub key: Option<u64>,
+    /// The backend of the client's session, whatever the strategy says.
+    pub session: Option<usize>,
     /// Backends that this exchange has tried already.
     pub exclude: &'a Excluded,
 }
 
 impl Group {
-    /// Backends come with their weights; only `weighted` and `ip_hash` look at
-    /// those.
+    /// Backends come with their weights; only `weighted`, `least_connections`
+    /// and the hashes look at those.
     pub fn new(
         id: impl Into<Box<str>>,
         strategy: Strategy,
@@ -50,13 +55,27 @@ impl Group {
         &self.weights
     }
 
+    /// The backend that a client was sent to, if it is still one of the group.
+    pub fn seat(&self, clients: &Clients, client: IpAddr, now: Instant) -> Option<usize> {
+        let id = clients.find(client, now)?;
+        self.backends.iter().position(|backend| backend.id() == id)
+    }
+
+    /// Remembers which backend a client was sent to.
+    pub fn take_seat(&self, clients: &Clients, client: IpAddr, index: usize, now: Instant) {
+        if let Some(backend) = self.backends.get(index) {
+            clients.put(client, backend.id(), now);
+        }
+    }
+
     /// The index of the backend for the next attempt; none if every one that
     /// may get requests has been tried.
     ///
     /// Pure but for the shared counters: it reads loads and may take a turn.
     pub fn choose<R: Reasons>(&self, ask: &Ask<'_>, reasons: &mut R) -> Option<usize> {
         let candidates = Candidates::new(&self.backends, ask.exclude);
-        let chosen = self.balance.choose(candidates, ask);
+        let session = ask.session.filter(|&index| candidates.contains(index));
+        let chosen = session.or_else(|| self.balance.choose(candidates, ask));
         if R::ON {
             self.explain(candidates, ask, chosen, reasons);
         }
@@ -75,6 +94,8 @@ impl Group {
                 Verdict::Chosen
             } else if !candidates.contains(index) {
                 Verdict::Excluded
+            } else if chosen.is_some() && chosen == ask.session {
+                Verdict::NotItsSession
             } else {
                 self.balance.why_not(candidates, ask, index)
             };
@@ -107,6 +128,8 @@ pub(crate) mod tests {
         Ask {
             client: IpAddr::V4(Ipv4Addr::from_bits(random as u32)),
             random,
+            key: Some(random),
+            session: None,
             exclude,
         }
     }

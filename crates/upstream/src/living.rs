@@ -1,7 +1,8 @@
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 
-use crate::Backend;
+use crate::{Backend, Clients, Secret};
 
 type Key = (Box<str>, Box<str>);
 
@@ -13,6 +14,8 @@ type Key = (Box<str>, Box<str>);
 #[derive(Debug, Default)]
 pub struct Living {
     backends: Mutex<HashMap<Key, Weak<Backend>>>,
+    clients: Mutex<HashMap<Box<str>, Weak<Clients>>>,
+    secret: OnceLock<Option<Secret>>,
 }
 
 impl Living {
@@ -36,6 +39,26 @@ impl Living {
         let backend = Arc::new(wanted);
         backends.insert(key, Arc::downgrade(&backend));
         backend
+    }
+
+    /// The group's table of clients, a new one if its terms have changed.
+    pub fn clients(&self, group: &str, timeout: Duration, most: usize) -> Arc<Clients> {
+        let mut all = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(living) = all.get(group).and_then(Weak::upgrade)
+            && living.has_terms(timeout, most)
+        {
+            return living;
+        }
+        all.retain(|_, clients| clients.strong_count() > 0);
+        let clients = Arc::new(Clients::new(timeout, most));
+        all.insert(group.into(), Arc::downgrade(&clients));
+        clients
+    }
+
+    /// The secret of this process, for groups that have none of their own.
+    /// None where the system has no randomness to give.
+    pub fn secret(&self) -> Option<Secret> {
+        self.secret.get_or_init(Secret::random).clone()
     }
 }
 
@@ -69,6 +92,16 @@ mod tests {
         ] {
             assert!(!Arc::ptr_eq(&first, &other));
         }
+    }
+
+    #[test]
+    fn a_group_keeps_its_clients_while_its_terms_stay() {
+        let living = Living::new();
+        let of = |group: &str, seconds| living.clients(group, Duration::from_secs(seconds), 9);
+        let first = of("api", 5);
+        assert!(Arc::ptr_eq(&first, &of("api", 5)));
+        assert!(!Arc::ptr_eq(&first, &of("web", 5)));
+        assert!(!Arc::ptr_eq(&first, &of("api", 6)));
     }
 
     #[test]

@@ -36,6 +36,12 @@ pub enum Verdict {
     NotDrawn,
     /// The client's own order puts the chosen one first.
     RanksLower,
+    /// Another comes next on the ring.
+    FartherOnRing,
+    /// It has more than its bound of the load.
+    AboveBound,
+    /// The client's session is at another.
+    NotItsSession,
 }
 
 impl fmt::Display for Verdict {
@@ -48,6 +54,9 @@ impl fmt::Display for Verdict {
             Verdict::Busier => "busier than the chosen one",
             Verdict::NotDrawn => "not drawn",
             Verdict::RanksLower => "ranks lower for this client",
+            Verdict::FartherOnRing => "farther on the ring",
+            Verdict::AboveBound => "above its bound of the load",
+            Verdict::NotItsSession => "not the client's session",
         })
     }
 }

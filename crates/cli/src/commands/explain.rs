@@ -26,6 +26,7 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
         head: &head,
         client: SocketAddr::new(options.client, 0),
         listener: 0,
+        now: None,
         unix_micros: micros.map_or(0, |d| d.as_micros() as u64),
         random: (0, 0),
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::span::Spanned;
 use crate::value::BackendUrl;
-use crate::value::form::{TARGET, WORD};
+use crate::value::form::{COOKIE_NAME, COOKIE_PATH, TARGET, WORD};
 
 choices! {
     /// How a group picks the backend for a request.
@@ -13,7 +13,7 @@ choices! {
         RoundRobin = "round_robin",
         /// In turn, in proportion to the weights and evenly mixed.
         Weighted = "weighted",
-        /// The one with the fewest requests under way.
+        /// The one with the fewest requests under way for its weight.
         LeastConnections = "least_connections",
         /// Any.
         Random = "random",
@@ -21,6 +21,36 @@ choices! {
         TwoChoices = "two_choices",
         /// The same for every request from one client address.
         IpHash = "ip_hash",
+        /// The same for every request with one key, by consistent hashing with bounded loads; see `hash`.
+        Hash = "hash",
+    }
+
+    /// How a client is recognised.
+    pub enum StickyBy {
+        /// By a cookie that Forebay sets.
+        Cookie = "cookie",
+        /// By its address.
+        ClientIp = "client_ip",
+    }
+
+    /// With which requests from other sites a browser sends a cookie (RFC 6265bis).
+    pub enum SameSite {
+        /// With links that are followed.
+        Lax = "lax",
+        /// With none.
+        Strict = "strict",
+        /// With all; browsers take such a cookie over TLS only.
+        None = "none",
+    }
+
+    /// Whether a cookie is for TLS only.
+    pub enum Secure {
+        /// If the client came over TLS, to Forebay or to a trusted proxy.
+        Auto = "auto",
+        /// Yes.
+        Always = "always",
+        /// No.
+        Never = "never",
     }
 
     /// How the wait before each further attempt grows.
@@ -49,6 +79,10 @@ settings! {
         id: Spanned<String>, rule Form(&WORD), example "api-servers";
         /// How to pick the backend for a request.
         strategy: Spanned<Strategy> = Spanned::unwritten(Strategy::RoundRobin), example "least_connections";
+        /// The key of the strategy `hash`, and how far it may go.
+        hash: Spanned<Hash>, example {"key": "${header.X-User}"};
+        /// Keeps each client at the backend that it was sent to first, whatever the strategy says later.
+        sticky: Option<Spanned<Sticky>>, example {"by": "cookie", "ttl": "1h"};
         /// The backends.
         backends: Vec<Spanned<Backend>>, example [{"url": "http://10.0.0.1:8001", "weight": 100}];
         /// How to find out which backends are well.
@@ -65,11 +99,45 @@ settings! {
     "a backend" => pub struct Backend {
         /// Where it is: `http://host:port` or `unix:/path/of/socket`.
         url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
-        /// Its share of the requests relative to the others, for the strategies `weighted` and `ip_hash`. 0 takes it out of their
-        /// choice, unless all have 0.
+        /// Its share of the requests relative to the others, for the strategies `weighted`, `least_connections`, `ip_hash` and
+        /// `hash`. 0 takes it out of their choice, unless all have 0.
         weight: Spanned<u32> = Spanned::unwritten(1), rule Within(0, 1000), example 100;
         /// Connections at a time to this backend, instead of `connection_pool.max_connections_per_host`.
         max_connections: Option<u32>, rule Within(1, 1_000_000), example 50;
+    }
+
+    /// The strategy `hash`.
+    "the hash" => pub struct Hash {
+        /// What decides: a template. Requests for which it is empty go to any backend.
+        key: Spanned<String> = Spanned::unwritten("${client_ip}".to_owned()), rule Form(&WORD), example "${cookie.session}";
+        /// Percent of the average load that a backend may have; above it, and above 8 requests under way, its keys go to the next one on
+        /// the ring. 0 is no bound.
+        load_factor: Spanned<u32> = Spanned::unwritten(125), rule Within(0, 10_000), example 150;
+    }
+
+    /// Keeping clients at their backends. A client moves when its backend cannot be reached or is no longer in the group.
+    "sticky sessions" => pub struct Sticky {
+        /// How a client is recognised.
+        by: StickyBy = StickyBy::Cookie, example "client_ip";
+        /// Name of the cookie. Without it, `forebay_` and the group's.
+        name: Option<Spanned<String>>, rule Form(&COOKIE_NAME), example "route";
+        /// How long a browser keeps the cookie. Without it, until it is closed.
+        ttl: Option<Duration>, rule Positive, example "1h";
+        /// Paths for which a browser sends the cookie.
+        path: String = "/".to_owned(), rule Form(&COOKIE_PATH), example "/shop";
+        /// Whether scripts in the browser cannot see the cookie.
+        http_only: bool = true, example false;
+        /// With which requests from other sites a browser sends the cookie.
+        same_site: Spanned<SameSite> = Spanned::unwritten(SameSite::Lax), example "strict";
+        /// Whether the cookie is for TLS only.
+        secure: Secure = Secure::Auto, example "always";
+        /// What the cookie is signed with, 16 bytes or more; every Forebay that has the same takes the others' cookies. Without it, each
+        /// makes one up when it starts.
+        secret: Option<Spanned<String>>, rule Form(&WORD), example "${env:STICKY_SECRET}";
+        /// By address: how long a client may be silent before it is forgotten.
+        timeout: Duration = Duration::from_secs(30 * 60), rule Positive, example "2h";
+        /// By address: the latest clients that are remembered at least.
+        max_clients: u32 = 100_000, rule Within(16, 100_000_000), example 1_000_000;
     }
 
     /// Finding out which backends are well.

@@ -57,6 +57,16 @@ pub(crate) const COOKIE_NAME: Form = Form {
     ..FIELD_NAME
 };
 
+/// The path of a cookie (RFC 6265 section 4.1.1).
+pub(crate) const COOKIE_PATH: Form = Form {
+    noun: "a path such as `/shop`",
+    pattern: "^/[^;\\s]*$",
+    check: |text| {
+        let fits = |c: char| c.is_ascii_graphic() && c != ';';
+        ok_if(text.starts_with('/') && text.chars().all(fits))
+    },
+};
+
 /// The host of a route: exact, `*.` and a domain, or `*`.
 pub(crate) const HOST: Form = Form {
     noun: "a host such as `example.com` or `*.example.com`",

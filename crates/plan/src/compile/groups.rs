@@ -7,6 +7,7 @@ use ::telemetry::Names;
 use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
 use upstream::{Address, Backend, Backoff, Budget, Living, PoolOptions, RetryPolicy, Strategy};
 
+use super::affinity;
 use super::unique::Unique;
 use crate::{Group, Times};
 
@@ -23,7 +24,7 @@ pub(super) fn compile(
         check_backends(written, problems);
         warn_of_idle_weights(written, problems);
         warn_of_what_does_not_act_yet(written, problems);
-        groups.push(group(written, living, names));
+        groups.push(group(written, living, names, problems));
     }
     groups
 }
@@ -60,14 +61,14 @@ fn check_backends(group: &Spanned<BackendGroup>, problems: &mut Problems) {
 
 /// Weights that differ are meant to matter.
 fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
-    use config::Strategy::{IpHash, Weighted};
+    use config::Strategy::{Random, RoundRobin, TwoChoices};
     let first = group.backends.first().map(|backend| *backend.weight);
     let other = group
         .backends
         .iter()
         .find(|backend| Some(*backend.weight) != first);
     if let Some(backend) = other
-        && !matches!(*group.strategy, Weighted | IpHash)
+        && matches!(*group.strategy, RoundRobin | Random | TwoChoices)
     {
         let place = match backend.weight.is_written() {
             true => backend.weight.span,
@@ -81,10 +82,10 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
                 place,
                 format!(
                     "the strategy `{}` does not look at weights",
-                    strategy(*group.strategy)
+                    group.strategy.name()
                 ),
             )
-            .help("use `strategy: weighted` or `ip_hash`, or leave the weights out");
+            .help("use `strategy: weighted` or `least_connections`, or leave the weights out");
     }
 }
 
@@ -109,7 +110,12 @@ fn warn_of_what_does_not_act_yet(group: &BackendGroup, problems: &mut Problems) 
     }
 }
 
-fn group(written: &Spanned<BackendGroup>, living: &Living, names: &mut Names) -> Group {
+fn group(
+    written: &Spanned<BackendGroup>,
+    living: &Living,
+    names: &mut Names,
+    problems: &mut Problems,
+) -> Group {
     let id = &written.id.value;
     let mut numbers = Vec::new();
     let backends: Vec<(Arc<Backend>, u32)> = written
@@ -121,8 +127,11 @@ fn group(written: &Spanned<BackendGroup>, living: &Living, names: &mut Names) ->
             (living.backend(id, wanted), *backend.weight)
         })
         .collect();
+    let balance = upstream::Group::new(id.as_str(), strategy(written), backends);
     Group {
-        balance: upstream::Group::new(id.as_str(), strategy(*written.strategy), backends),
+        hash_key: affinity::hash_key(written, problems),
+        sticky: affinity::sticky(written, &balance.backends, living, problems),
+        balance,
         numbers,
         times: Times {
             connect: written.timeout.connect,
@@ -183,13 +192,16 @@ fn describe(backend: &config::Backend, group: &BackendGroup) -> Backend {
     Backend::new(backend.url.to_string(), address, authority, options)
 }
 
-fn strategy(written: config::Strategy) -> Strategy {
-    match written {
+fn strategy(group: &BackendGroup) -> Strategy {
+    match *group.strategy {
         config::Strategy::RoundRobin => Strategy::RoundRobin,
         config::Strategy::Weighted => Strategy::Weighted,
         config::Strategy::LeastConnections => Strategy::LeastConnections,
         config::Strategy::Random => Strategy::Random,
         config::Strategy::TwoChoices => Strategy::TwoChoices,
         config::Strategy::IpHash => Strategy::IpHash,
+        config::Strategy::Hash => Strategy::Hash {
+            load_factor: *group.hash.load_factor,
+        },
     }
 }

@@ -212,10 +212,12 @@ fn the_access_log_follows_a_runtime_log_that_goes_to_a_file() {
 fn weights_that_a_strategy_does_not_look_at_are_a_warning() {
     for (strategy, weights, warned) in [
         ("round_robin", [1, 2], true),
-        ("least_connections", [0, 1], true),
+        ("random", [0, 1], true),
         ("least_connections", [100, 100], false),
         ("weighted", [1, 2], false),
+        ("least_connections", [1, 2], false),
         ("ip_hash", [0, 1], false),
+        ("hash", [0, 1], false),
     ] {
         let [a, b] = weights;
         let text = format!(
@@ -258,4 +260,66 @@ fn a_route_may_have_times_of_its_own() {
         (seconds(1), Some(seconds(9)))
     );
     assert_eq!(plan.routes[1].times, None);
+}
+
+#[test]
+fn hash_and_sticky_are_checked() {
+    for (group, expected) in [
+        (
+            "hash: { key: \"${client_ip}\" }",
+            "warning: `hash` is for the strategy `hash` only",
+        ),
+        (
+            "strategy: hash, hash: { key: fixed }",
+            "warning: the key is the same for all requests",
+        ),
+        (
+            "strategy: hash, hash: { key: \"${capture.1}\" }",
+            "`${capture.1}` is part of a route's path",
+        ),
+        (
+            "strategy: hash, hash: { key: \"${client}\" }",
+            "unknown variable `${client}`",
+        ),
+        (
+            "sticky: { secret: short }",
+            "the secret is shorter than 16 bytes",
+        ),
+        (
+            "sticky: { same_site: none, secure: never }",
+            "browsers refuse a cookie",
+        ),
+        ("sticky: { path: \"/a;b\" }", "expected a path"),
+        ("sticky: { name: \"a b\" }", "expected the name of a cookie"),
+    ] {
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups:\n  - {{ id: g, backends: [ {{ url: \"http://a\" }} ], {group} }}\n"
+        );
+        let (_, problems) = compiled(&text);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{group}: {problems:?}");
+    }
+}
+
+#[test]
+fn the_cookie_of_a_session_has_a_name_and_attributes() {
+    for (sticky, expected) in [
+        ("{}", "forebay_g_h=; Path=/; HttpOnly; SameSite=Lax"),
+        (
+            "{ name: s, ttl: 1h, path: /x, http_only: false, same_site: strict }",
+            "s=; Path=/x; Max-Age=3600; SameSite=Strict",
+        ),
+    ] {
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: \"g/h\" }} ]\nbackend_groups:\n  - {{ id: \"g/h\", backends: [ {{ url: \"http://a\" }} ], sticky: {sticky} }}\n"
+        );
+        let (plan, problems) = compiled(&text);
+        assert!(problems.is_empty(), "{problems:?}");
+        match &plan.unwrap().groups[0].sticky {
+            Some(crate::Sticky::Cookie(cookie)) => {
+                assert_eq!(format!("{}={}", cookie.name, cookie.attributes), expected);
+            }
+            _ => panic!("no cookie"),
+        }
+    }
 }

@@ -20,12 +20,14 @@ use wire::h1::{
     write_request_head,
 };
 
+use crate::affinity;
 use crate::attempt::{Attempt, Upload};
 use crate::backend_conn::BackendConn;
 use crate::connect::connect;
 use crate::exchange::Exchange;
 use crate::forward::{Forwarding, forward};
 use crate::ip_text::IpText;
+use crate::path::filter_request::Who;
 use crate::path::reply;
 use crate::path::route::{Destination, Routed};
 use crate::retry;
@@ -45,6 +47,7 @@ pub(crate) async fn dispatch<'a>(
     routed: &Routed<'a>,
 ) -> Result<Attempt<'a>, Failure> {
     let to = routed.destination.as_ref().ok_or(Kind::Internal)?;
+    feel_drawn(x, routed, to.group);
     let mut tried = Excluded::new();
     let mut index = choose(x, to.group, &tried).ok_or(Kind::NoBackend)?;
     if to.group.retry.max_attempts > 1 {
@@ -64,11 +67,11 @@ pub(crate) async fn dispatch<'a>(
             Ok(_) => retry::after_answer(x, to.group),
         };
         let Some(reason) = reason else {
-            return outcome;
+            return kept(x, to.group, index, outcome);
         };
         tried.insert(index);
         let Some(next) = next(x, to, &mut tried, &reason) else {
-            return outcome;
+            return kept(x, to.group, index, outcome);
         };
         tell_of_retry(x, backend, &outcome);
         x.worker.metrics.borrow_mut().retried(reason.why);
@@ -84,10 +87,35 @@ pub(crate) async fn dispatch<'a>(
     }
 }
 
+/// What draws the request to one backend, for groups in which something does.
+fn feel_drawn(x: &mut Exchange<'_>, routed: &Routed<'_>, group: &Group) {
+    if group.hash_key.is_none() && group.sticky.is_none() {
+        return;
+    }
+    let now = x.worker.clock.coarse().into_std();
+    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
+    x.heads.affinity = affinity::of(group, routed, &who, Some(now), x.heads);
+}
+
+/// Remembers which backend has answered.
+fn kept<'a>(
+    x: &mut Exchange<'_>,
+    group: &Group,
+    index: usize,
+    outcome: Result<Attempt<'a>, Failure>,
+) -> Result<Attempt<'a>, Failure> {
+    if group.sticky.is_some() && outcome.is_ok() {
+        let now = x.worker.clock.coarse().into_std();
+        affinity::keep(group, index, x.address.ip(), now, x.heads);
+    }
+    outcome
+}
+
 fn choose(x: &Exchange<'_>, group: &Group, tried: &Excluded) -> Option<usize> {
     let choice = Choice {
         client: x.address.ip(),
         random: x.worker.random(),
+        affinity: x.heads.affinity,
         tried,
     };
     choose_backend(group, &choice, &mut Silent)

@@ -2,14 +2,18 @@
 //! of them may answer it, and so does a `Max-Forwards` of 0. Never does I/O.
 //! Next: `lookup`, or `reply`.
 
+use std::net::SocketAddr;
+
 use filters::{Answer, Facts, Verdict};
 use message::Failure;
+use plan::Listener;
 use routing::Pattern;
 
 use crate::exchange::Exchange;
 use crate::heads::Heads;
 use crate::max_forwards::count_down;
 use crate::path::route::Routed;
+use crate::request_id::RequestId;
 
 /// The answer of a filter that gave one.
 pub(crate) fn filter_request(
@@ -19,24 +23,33 @@ pub(crate) fn filter_request(
     if routed.route.filters.is_empty() {
         return count_down(&mut x.heads.request);
     }
-    let who = Who {
-        client: x.address,
-        request_id: x.id.as_str(),
-        scheme: x.client.scheme,
-        listener: &x.listener.id,
-    };
+    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
     apply(x.heads, routed, &who)
 }
 
 /// What filters may know of an exchange besides its request and its route.
 pub(crate) struct Who<'a> {
-    pub(crate) client: std::net::SocketAddr,
-    pub(crate) request_id: &'a str,
-    pub(crate) scheme: &'a str,
-    pub(crate) listener: &'a str,
+    pub(crate) client: SocketAddr,
+    request_id: &'a str,
+    scheme: &'a str,
+    listener: &'a str,
 }
 
 impl<'a> Who<'a> {
+    pub(crate) fn new(
+        client: SocketAddr,
+        id: &'a RequestId,
+        scheme: &'a str,
+        listener: &'a Listener,
+    ) -> Self {
+        Self {
+            client,
+            request_id: id.as_str(),
+            scheme,
+            listener: &listener.id,
+        }
+    }
+
     pub(crate) fn facts(&self, host: &'a [u8], path: &'a [u8], routed: &Routed<'a>) -> Facts<'a> {
         Facts {
             client: self.client,

@@ -10,12 +10,7 @@ pub(crate) fn filter_response(x: &mut Exchange<'_>, routed: &Routed<'_>) {
     if routed.route.filters.is_empty() {
         return;
     }
-    let who = Who {
-        client: x.address,
-        request_id: x.id.as_str(),
-        scheme: x.client.scheme,
-        listener: &x.listener.id,
-    };
+    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
     let Heads {
         request,
         response,

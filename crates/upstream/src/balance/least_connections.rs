@@ -1,45 +1,119 @@
 use super::turns::Turns;
 use crate::Verdict;
-use crate::candidates::Candidates;
+use crate::candidates::{Candidates, below};
 
-/// The fewest exchanges in flight. Those that are equal take turns, so that
-/// little traffic is spread as well.
-#[derive(Debug, Default)]
+/// The fewest exchanges in flight for its share. Those that are equal take
+/// turns, or are drawn by their shares where these differ, so that little
+/// traffic is spread as well.
+#[derive(Debug)]
 pub(crate) struct LeastConnections {
+    shares: Box<[u32]>,
+    /// All shares are the same.
+    even: bool,
     turns: Turns,
 }
 
-impl LeastConnections {
-    pub(super) fn choose(&self, candidates: Candidates<'_>) -> Option<usize> {
-        let (first, least, equal) = least(candidates)?;
-        if equal == 1 {
-            return Some(first);
-        }
-        // Other workers may change loads between the two looks; then whoever
-        // was first is still a good choice.
-        candidates
-            .loads()
-            .filter(|&(_, load)| load <= least)
-            .nth(self.turns.next(equal))
-            .map_or(Some(first), |(index, _)| Some(index))
+/// Load and share of a backend; less is better.
+#[derive(Clone, Copy)]
+struct Strain {
+    load: u64,
+    share: u64,
+}
+
+impl Strain {
+    fn cmp(self, other: Self) -> std::cmp::Ordering {
+        (self.load * other.share).cmp(&(other.load * self.share))
     }
 }
 
-/// The first of the least busy ones, their load, and how many they are.
-fn least(candidates: Candidates<'_>) -> Option<(usize, usize, usize)> {
-    candidates
-        .loads()
-        .fold(None, |best, (index, load)| match best {
-            Some((first, least, equal)) if load == least => Some((first, least, equal + 1)),
-            Some(best) if load > best.1 => Some(best),
-            _ => Some((index, load, 1)),
+impl LeastConnections {
+    pub(super) fn new(shares: Vec<u32>) -> Self {
+        let even = shares.iter().all(|share| Some(share) == shares.first());
+        Self {
+            shares: shares.into(),
+            even,
+            turns: Turns::default(),
+        }
+    }
+
+    pub(super) fn choose(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
+        let least = self.least(candidates)?;
+        if least.count == 1 {
+            return Some(least.first);
+        }
+        // Other workers may change loads between the two looks; then whoever
+        // was first is still a good choice.
+        let mut equal = self
+            .strains(candidates)
+            .filter(|(_, strain)| strain.cmp(least.strain).is_le());
+        let found = if self.even {
+            equal.nth(self.turns.next(least.count))
+        } else {
+            let mut left = below(random, least.shares).0;
+            equal.find(|(_, strain)| {
+                let found = left < strain.share;
+                left = left.saturating_sub(strain.share);
+                found
+            })
+        };
+        Some(found.map_or(least.first, |(index, _)| index))
+    }
+
+    fn least(&self, candidates: Candidates<'_>) -> Option<Least> {
+        self.strains(candidates)
+            .fold(None, |least: Option<Least>, (index, strain)| {
+                let Some(mut least) = least else {
+                    return Some(Least::new(index, strain));
+                };
+                match strain.cmp(least.strain) {
+                    std::cmp::Ordering::Less => Some(Least::new(index, strain)),
+                    std::cmp::Ordering::Greater => Some(least),
+                    std::cmp::Ordering::Equal => {
+                        least.count += 1;
+                        least.shares += strain.share;
+                        Some(least)
+                    }
+                }
+            })
+    }
+
+    /// Of those that have a share.
+    fn strains(&self, candidates: Candidates<'_>) -> impl Iterator<Item = (usize, Strain)> {
+        candidates.loads().filter_map(|(index, load)| {
+            let share = u64::from(*self.shares.get(index)?);
+            let load = load as u64;
+            (share > 0).then_some((index, Strain { load, share }))
         })
+    }
+
+    pub(super) fn why_not(&self, candidates: Candidates<'_>, index: usize) -> Verdict {
+        let Some((_, strain)) = self.strains(candidates).find(|&(at, _)| at == index) else {
+            return Verdict::NoWeight;
+        };
+        match self.least(candidates) {
+            Some(least) if strain.cmp(least.strain).is_gt() => Verdict::Busier,
+            _ => Verdict::NotItsTurn,
+        }
+    }
 }
 
-pub(super) fn why_not(candidates: Candidates<'_>, index: usize) -> Verdict {
-    match least(candidates) {
-        Some((_, least, _)) if candidates.load(index) > least => Verdict::Busier,
-        _ => Verdict::NotItsTurn,
+/// The least strained ones.
+struct Least {
+    first: usize,
+    strain: Strain,
+    count: usize,
+    /// The sum of their shares.
+    shares: u64,
+}
+
+impl Least {
+    fn new(first: usize, strain: Strain) -> Self {
+        Self {
+            first,
+            strain,
+            count: 1,
+            shares: strain.share,
+        }
     }
 }
 
@@ -53,7 +127,11 @@ mod tests {
     use crate::{Excluded, Group, InFlight, Silent, Strategy};
 
     fn with_loads(loads: &[usize]) -> (Group, Vec<InFlight>) {
-        let group = group(Strategy::LeastConnections, &vec![1; loads.len()]);
+        with_weights(loads, &vec![1; loads.len()])
+    }
+
+    fn with_weights(loads: &[usize], weights: &[u32]) -> (Group, Vec<InFlight>) {
+        let group = group(Strategy::LeastConnections, weights);
         let held = loads
             .iter()
             .zip(&group.backends)
@@ -93,6 +171,24 @@ mod tests {
             .map(|backend| backend.load())
             .collect();
         assert_eq!(loads, [6, 6, 6]);
+    }
+
+    /// Exchanges that stay end up in proportion to the weights; with none in
+    /// flight the draw is in proportion as well.
+    #[test]
+    fn weights_count() {
+        let (group, mut held) = with_weights(&[0, 0, 0, 3], &[1, 2, 5, 0]);
+        let none = Excluded::new();
+        let idle = counts(&group, 8000, &none);
+        for (count, expected) in idle.iter().zip([1000, 2000, 5000, 0]) {
+            assert!(count.abs_diff(expected) <= 200, "{idle:?}");
+        }
+        for n in 0..80 {
+            let index = group.choose(&ask(n, &none), &mut Silent).unwrap();
+            held.push(InFlight::new(Arc::clone(&group.backends[index])));
+        }
+        let loads: Vec<_> = group.backends.iter().map(|b| b.load()).collect();
+        assert_eq!(loads, [10, 20, 50, 3]);
     }
 
     proptest! {

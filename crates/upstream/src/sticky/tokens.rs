@@ -1,0 +1,119 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::{hmac, rand};
+
+use crate::Backend;
+
+/// What tokens are made with. Never shown.
+#[derive(Clone)]
+pub struct Secret(hmac::Key);
+
+impl Secret {
+    /// From the settings: the same in every Forebay that has it.
+    pub fn of(text: &str) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()))
+    }
+
+    /// One that nobody knows. None where the system has no randomness to give.
+    pub fn random() -> Option<Self> {
+        let mut bytes = [0; 32];
+        rand::fill(&mut bytes).ok()?;
+        Some(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// A token for each backend of a group: the signature of its name (HMAC-SHA256,
+/// 128 bits), without the name. So nobody can make one up, and nobody learns
+/// from one what is behind Forebay.
+#[derive(Debug)]
+pub struct Tokens {
+    tokens: Box<[Box<str>]>,
+    indices: HashMap<Box<str>, usize>,
+}
+
+impl Tokens {
+    pub fn new(secret: &Secret, group: &str, backends: &[Arc<Backend>]) -> Self {
+        let tokens: Box<[Box<str>]> = backends
+            .iter()
+            .map(|backend| token(secret, group, &backend.url))
+            .collect();
+        let indices = tokens.iter().cloned().zip(0..).collect();
+        Self { tokens, indices }
+    }
+
+    /// The backend that a token names.
+    pub fn find(&self, token: &[u8]) -> Option<usize> {
+        let token = std::str::from_utf8(token).ok()?;
+        self.indices.get(token).copied()
+    }
+
+    /// The token that names a backend.
+    pub fn of(&self, index: usize) -> Option<&str> {
+        self.tokens.get(index).map(|token| &**token)
+    }
+}
+
+fn token(secret: &Secret, group: &str, url: &str) -> Box<str> {
+    let mut signing = hmac::Context::with_key(&secret.0);
+    // No group's name can run into a backend's.
+    signing.update(&(group.len() as u64).to_be_bytes());
+    signing.update(group.as_bytes());
+    signing.update(url.as_bytes());
+    let signature = signing.sign();
+    let bytes = signature.as_ref().iter().take(16);
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::tests::backends;
+
+    #[test]
+    fn a_token_names_its_backend_and_nothing_else_does() {
+        let backends = backends(3);
+        let secret = Secret::of("s");
+        let tokens = Tokens::new(&secret, "api", &backends);
+        for index in 0..3 {
+            let token = tokens.of(index).unwrap();
+            assert_eq!(token.len(), 32);
+            assert_eq!(tokens.find(token.as_bytes()), Some(index));
+            assert_eq!(tokens.find(token.to_uppercase().as_bytes()), None);
+            assert_eq!(tokens.find(&token.as_bytes()[..31]), None);
+        }
+        assert_eq!(tokens.of(3), None);
+        for forged in [&b""[..], b"0", b"\xff", b"http://10.0.0.0"] {
+            assert_eq!(tokens.find(forged), None);
+        }
+    }
+
+    #[test]
+    fn tokens_depend_on_secret_group_and_backend_only() {
+        let all = backends(2);
+        let first = |secret: &Secret, group: &str| {
+            let tokens = Tokens::new(secret, group, &all);
+            tokens.of(0).unwrap().to_owned()
+        };
+        let (one, other) = (Secret::of("1"), Secret::of("2"));
+        assert_eq!(first(&one, "api"), first(&Secret::of("1"), "api"));
+        assert_ne!(first(&one, "api"), first(&other, "api"));
+        assert_ne!(first(&one, "api"), first(&one, "web"));
+        let turned: Vec<_> = all.iter().rev().cloned().collect();
+        let turned = Tokens::new(&one, "api", &turned);
+        assert_eq!(turned.of(1), Some(&*first(&one, "api")));
+        let random = Secret::random().unwrap();
+        assert_ne!(
+            first(&random, "api"),
+            first(&Secret::random().unwrap(), "api")
+        );
+        assert_eq!(format!("{random:?}"), "Secret");
+    }
+}
