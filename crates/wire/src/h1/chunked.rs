@@ -154,7 +154,8 @@ fn may_end_line(rest: &[u8], limit: usize) -> bool {
 
 /// Fields that decide framing, routing or authentication mean nothing in a
 /// trailer and must not be merged from there (RFC 9110 section 6.5.1): they
-/// are dropped.
+/// are dropped. So are those in which a proxy says who asks, since nobody but
+/// the client has written these.
 fn may_be_trailer(known: Known) -> bool {
     const NEVER: KnownSet = KnownSet::of(&[
         Known::ContentLength,
@@ -174,6 +175,12 @@ fn may_be_trailer(known: Known) -> bool {
         Known::Location,
         Known::RetryAfter,
         Known::Vary,
+        Known::Forwarded,
+        Known::XForwardedFor,
+        Known::XForwardedHost,
+        Known::XForwardedProto,
+        Known::XRealIp,
+        Known::XRequestId,
     ]);
     !KnownSet::HOP_BY_HOP.has(known) && !NEVER.has(known)
 }
@@ -271,10 +278,12 @@ mod tests {
 
     #[test]
     fn trailers_are_kept_but_for_those_that_must_not_be() {
-        let (_, trailers, _) = decode(b"0\r\nX-Sum: 1\r\nHost: evil\r\n\r\n", 2)
-            .unwrap()
-            .unwrap();
-        assert_eq!(trailers, [("X-Sum".to_owned(), "1".to_owned())]);
+        for never in ["Host", "Content-Length", "Forwarded", "x-forwarded-for"] {
+            let bytes = format!("0\r\nX-Sum: 1\r\n{never}: 2\r\n\r\n");
+            let (_, trailers, _) = decode(bytes.as_bytes(), 2).unwrap().unwrap();
+            let sum = ("X-Sum".to_owned(), "1".to_owned());
+            assert_eq!(trailers, [sum], "{never}");
+        }
     }
 
     #[test]
