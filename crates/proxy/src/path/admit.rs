@@ -61,7 +61,8 @@ pub(crate) fn check(
 }
 
 /// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of
-/// an absolute form takes its place (RFC 9112 sections 3.2 and 3.2.2).
+/// an absolute form takes its place, but a bad one is refused all the same
+/// (RFC 9112 sections 3.2 and 3.2.2).
 fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
     let request = &mut heads.request;
     let count = request.fields.all(Known::Host).count();
@@ -72,6 +73,8 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
         ));
     }
     if request.form == Form::Absolute {
+        let replaced = request.fields.get(Known::Host).unwrap_or_default();
+        check_host(replaced, &mut Vec::new())?;
         let authority = request.fields.slice(request.authority).to_vec();
         request.fields.set(b"Host", &authority);
     }
@@ -82,13 +85,17 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
     let host = host.to_vec();
     heads.forget_host();
     if !host.is_empty() {
-        if let Err(fault) = normalise::host(&host, &mut heads.host) {
+        if let Err(failure) = check_host(&host, &mut heads.host) {
             heads.forget_host();
-            return Err(Failure::new(Kind::BadHost, fault.to_string()));
+            return Err(failure);
         }
         heads.host_received = host;
     }
     Ok(())
+}
+
+fn check_host(host: &[u8], normal: &mut Vec<u8>) -> Result<(), Failure> {
+    normalise::host(host, normal).map_err(|fault| Failure::new(Kind::BadHost, fault.to_string()))
 }
 
 fn admit_path(heads: &mut Heads) -> Result<(), Failure> {
