@@ -46,13 +46,14 @@ pub(crate) fn check(
     heads: &mut Heads,
     listener: &Listener,
 ) -> Result<(Admitted, Persistence), Failure> {
+    // First, so that the log says at which host the others were aimed.
+    admit_host(heads)?;
     if heads.request.method == Method::Connect {
         return Err(Kind::MethodRefused.into());
     }
     let framing = request_framing(&heads.request)?;
     let persistence = take_connection(heads.request.version, &mut heads.request.fields);
     say_length_once(&mut heads.request.fields, framing);
-    admit_host(heads)?;
     admit_path(heads)?;
     match framing {
         Framing::Length(n) if n > listener.max_body => Err(Kind::BodyTooLarge.into()),
@@ -60,10 +61,19 @@ pub(crate) fn check(
     }
 }
 
+fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
+    let admitted = normalise_host(heads);
+    if admitted.is_err() {
+        // What stands there is the host of an earlier request.
+        heads.forget_host();
+    }
+    admitted
+}
+
 /// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of
 /// an absolute form takes its place, but a bad one is refused all the same
 /// (RFC 9112 sections 3.2 and 3.2.2).
-fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
+fn normalise_host(heads: &mut Heads) -> Result<(), Failure> {
     let request = &mut heads.request;
     let count = request.fields.all(Known::Host).count();
     if count > 1 || count == 0 && request.version == Version::Http11 {
@@ -85,10 +95,7 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
     let host = host.to_vec();
     heads.forget_host();
     if !host.is_empty() {
-        if let Err(failure) = check_host(&host, &mut heads.host) {
-            heads.forget_host();
-            return Err(failure);
-        }
+        check_host(&host, &mut heads.host)?;
         heads.host_received = host;
     }
     Ok(())
