@@ -11,10 +11,11 @@ test: tools
 	cargo build -p forebay-cli
 	cargo test --workspace --no-fail-fast
 
-# The tests use curl, Python and nginx as real peers.
+# The tests use curl, Python, nginx and Node as real peers. Node's package has
+# another name than its command.
 tools:
-	@for tool in curl python3 nginx; do \
-		command -v $$tool >/dev/null || missing="$$missing $$tool"; \
+	@for tool in curl python3 nginx node:nodejs; do \
+		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
 		echo "installing:$$missing"; \

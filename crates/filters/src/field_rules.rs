@@ -7,6 +7,10 @@ use message::{Known, KnownSet};
 pub fn check_request_field(name: &str) -> Result<(), String> {
     check_any(name)?;
     match Known::of(name.as_bytes()) {
+        Known::Lookalike => Err(format!(
+            "some backends take `{name}` for the same name with `-`, so it is never sent; write `{}`",
+            name.replace('_', "-")
+        )),
         Known::Expect => Err(format!(
             "`{name}` belongs to the conversation with the client; it cannot be set"
         )),
@@ -66,6 +70,8 @@ mod tests {
             ("TE", false, false),
             ("Upgrade", false, false),
             ("Expect", false, true),
+            ("X_Real_IP", false, true),
+            ("X_Custom", true, true),
             ("", false, false),
             ("X Y", false, false),
             ("X:Y", false, false),

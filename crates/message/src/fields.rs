@@ -222,7 +222,7 @@ impl Fields {
         let known = Known::of(name);
         self.iter()
             .filter(move |f| {
-                f.known == known && (known != Known::Other || f.name.eq_ignore_ascii_case(name))
+                f.known == known && (known.is_name() || f.name.eq_ignore_ascii_case(name))
             })
             .map(|f| f.value)
     }
@@ -272,10 +272,8 @@ impl Fields {
     /// Removes every field of a name, in any letter case; returns how many.
     pub fn remove_named(&mut self, name: &[u8]) -> usize {
         match Known::of(name) {
-            Known::Other => {
-                self.remove_where(|f| f.known == Known::Other && f.name.eq_ignore_ascii_case(name))
-            }
-            known => self.remove(known),
+            known if known.is_name() => self.remove(known),
+            known => self.remove_where(|f| f.known == known && f.name.eq_ignore_ascii_case(name)),
         }
     }
 

@@ -6,19 +6,25 @@ macro_rules! known {
         /// A well-known field name, or `Other`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum Known { Other, $($variant,)* }
+        pub enum Known {
+            Other,
+            /// Written with `_` for a `-`, and otherwise one of the names that a
+            /// proxy writes itself. Some backends take it for that.
+            Lookalike,
+            $($variant,)*
+        }
 
         impl Known {
             const ALL: &'static [(&'static str, Known)] = &[$(($text, Known::$variant),)*];
 
             /// The usual spelling; empty for `Other`.
             pub fn as_str(self) -> &'static str {
-                match self { Known::Other => "", $(Known::$variant => $text,)* }
+                match self { Known::Other | Known::Lookalike => "", $(Known::$variant => $text,)* }
             }
 
             /// The usual spelling with the colon and the space behind it.
             pub(crate) fn line_start(self) -> &'static str {
-                match self { Known::Other => ": ", $(Known::$variant => concat!($text, ": "),)* }
+                match self { Known::Other | Known::Lookalike => ": ", $(Known::$variant => concat!($text, ": "),)* }
             }
         }
     };
@@ -162,7 +168,7 @@ const BY_LENGTH: ([Candidate; Known::ALL.len()], [usize; LONGEST + 2]) = {
 };
 
 // One bit of a `KnownSet` for each.
-const _: () = assert!(Known::ALL.len() < 64);
+const _: () = assert!(Known::ALL.len() + 2 <= 64);
 
 impl Known {
     /// Recognises a field name in any letter case.
@@ -173,12 +179,42 @@ impl Known {
         let (Some(&begin), Some(&end)) = (BEGINS.get(length), BEGINS.get(length + 1)) else {
             return Known::Other;
         };
-        let words = words(name);
         let candidates = NAMES.get(begin..end).unwrap_or_default();
-        let found = candidates.iter().find(|candidate| candidate.is(words));
-        found.map_or(Known::Other, |candidate| candidate.known)
+        let find = |words| candidates.iter().find(|candidate| candidate.is(words));
+        match find(words(name)) {
+            Some(candidate) => candidate.known,
+            None if candidates.is_empty() || !name.contains(&b'_') => Known::Other,
+            None => {
+                let dashed: Vec<u8> = name
+                    .iter()
+                    .map(|&b| if b == b'_' { b'-' } else { b })
+                    .collect();
+                match find(words(&dashed)) {
+                    Some(candidate) if IMITATED.has(candidate.known) => Known::Lookalike,
+                    _ => Known::Other,
+                }
+            }
+        }
+    }
+
+    /// The variant stands for one name.
+    pub fn is_name(self) -> bool {
+        !matches!(self, Known::Other | Known::Lookalike)
     }
 }
+
+/// What CGI and its descendants read alike with `-` and with `_`, and believe
+/// because a proxy writes it.
+const IMITATED: KnownSet = KnownSet::of(&[
+    Known::ContentLength,
+    Known::ProxyAuthorization,
+    Known::TransferEncoding,
+    Known::XForwardedFor,
+    Known::XForwardedHost,
+    Known::XForwardedProto,
+    Known::XRealIp,
+    Known::XRequestId,
+]);
 
 /// Some well-known names, as one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -226,7 +262,8 @@ mod tests {
         }
         for other in [
             "X-Custom",
-            "X_Real_IP",
+            "User_Agent",
+            "_",
             "\u{7f}ost",
             "Hosts",
             "Hos",
@@ -236,6 +273,10 @@ mod tests {
             "\u{1}ge",
         ] {
             assert_eq!(Known::of(other.as_bytes()), Known::Other, "{other}");
+        }
+        for imitation in ["X_Real_IP", "x-forwarded_FOR", "CONTENT_LENGTH"] {
+            let known = Known::of(imitation.as_bytes());
+            assert_eq!(known, Known::Lookalike, "{imitation}");
         }
         assert_eq!(Known::of(b""), Known::Other);
         assert_eq!(Known::of(&[b'a'; 100]), Known::Other);

@@ -21,7 +21,8 @@ pub(crate) struct Forwarding<'a> {
 
 /// Sets `X-Forwarded-For/-Proto/-Host`, `X-Real-IP`, `X-Request-ID` and `Via`
 /// (RFC 9110 section 7.6.3). What an untrusted client sent in them is replaced,
-/// but for `Via`, which each hop adds to.
+/// but for `Via`, which each hop adds to; so is `Forwarded` (RFC 7239) taken
+/// out, and whatever some backends take for one of these.
 pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
     const CLAIMS: KnownSet = KnownSet::of(&[
         Known::XForwardedFor,
@@ -30,11 +31,13 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
         Known::XRealIp,
         Known::XRequestId,
         Known::ProxyAuthorization,
+        Known::Lookalike,
     ]);
     let fields = &mut request.fields;
     let kept = if forwarding.is_trusted {
         Kept::of(fields)
     } else {
+        fields.remove(Known::Forwarded);
         Kept::default()
     };
     fields.remove_all(CLAIMS);
@@ -124,6 +127,9 @@ mod tests {
         ("X-Request-ID", "other"),
         ("Via", "1.1 cdn"),
         ("Proxy-Authorization", "secret"),
+        ("Forwarded", "for=6.6.6.6"),
+        ("X_Forwarded_For", "6.6.6.6"),
+        ("X_Other", "1"),
     ];
 
     #[test]
@@ -133,6 +139,7 @@ mod tests {
             [
                 "Host: a.example",
                 "Via: 1.1 cdn",
+                "X_Other: 1",
                 "X-Forwarded-For: 10.0.0.1",
                 "X-Forwarded-Proto: http",
                 "X-Forwarded-Host: a.example",
@@ -150,6 +157,8 @@ mod tests {
             [
                 "Host: a.example",
                 "Via: 1.1 cdn",
+                "Forwarded: for=6.6.6.6",
+                "X_Other: 1",
                 "X-Forwarded-For: 6.6.6.6, 7.7.7.7, 10.0.0.1",
                 "X-Forwarded-Proto: https",
                 "X-Forwarded-Host: b.example",

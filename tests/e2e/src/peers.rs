@@ -46,7 +46,7 @@ impl PythonServer {
 /// nginx with one server on a Unix socket, so that no port can be taken.
 pub struct Nginx {
     socket: String,
-    _process: Process,
+    process: Process,
     _scratch: Scratch,
 }
 
@@ -54,6 +54,12 @@ impl Nginx {
     /// `server` is the inside of its `server` block.
     #[track_caller]
     pub fn start(server: &str) -> Self {
+        Self::with("", server)
+    }
+
+    /// The same with something beside the `server` block.
+    #[track_caller]
+    pub(crate) fn with(http: &str, server: &str) -> Self {
         let scratch = Scratch::new();
         let socket = scratch.path("nginx.sock").to_str().unwrap().to_owned();
         let directory = scratch.as_path().display().to_string();
@@ -65,7 +71,7 @@ impl Nginx {
             &format!(
                 "daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log stderr;\n\
                  events {{}}\n\
-                 http {{\n{temporary}access_log off;\nserver {{ listen unix:{socket}; {server} }}\n}}\n"
+                 http {{\n{temporary}access_log off;\n{http}\nserver {{ listen unix:{socket}; {server} }}\n}}\n"
             ),
         );
         let process = Process::start("nginx", &["-e", "stderr", "-p", &directory, "-c", &file]);
@@ -74,7 +80,7 @@ impl Nginx {
         });
         Self {
             socket,
-            _process: process,
+            process,
             _scratch: scratch,
         }
     }
@@ -82,5 +88,9 @@ impl Nginx {
     /// As Forebay's configuration names it.
     pub fn url(&self) -> String {
         format!("unix:{}", self.socket)
+    }
+
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
     }
 }

@@ -104,6 +104,12 @@ impl Process {
         wait_line(&self.stderr, what, look)
     }
 
+    /// Waits for a line on standard output in which `look` finds something.
+    #[track_caller]
+    pub fn stdout_line<R>(&self, what: &str, look: impl Fn(&str) -> Option<R>) -> R {
+        wait_line(&self.stdout, what, look)
+    }
+
     /// The lines on standard output, once there are so many.
     #[track_caller]
     pub fn stdout_lines(&self, count: usize) -> Vec<String> {

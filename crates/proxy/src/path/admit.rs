@@ -43,20 +43,31 @@ pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
 
 /// The checks themselves, without a connection: `explain` makes the same ones.
 pub(crate) fn check(heads: &mut Heads) -> Result<(Admitted, Persistence), Failure> {
+    // First, so that the log says at which host the others were aimed.
+    admit_host(heads)?;
     if heads.request.method == Method::Connect {
         return Err(Kind::MethodRefused.into());
     }
     let framing = request_framing(&heads.request)?;
     let persistence = take_connection(heads.request.version, &mut heads.request.fields);
     say_length_once(&mut heads.request.fields, framing);
-    admit_host(heads)?;
     admit_path(heads)?;
     Ok((Admitted { framing }, persistence))
 }
 
-/// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of
-/// an absolute form takes its place (RFC 9112 sections 3.2 and 3.2.2).
 fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
+    let admitted = normalise_host(heads);
+    if admitted.is_err() {
+        // What stands there is the host of an earlier request.
+        heads.forget_host();
+    }
+    admitted
+}
+
+/// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of
+/// an absolute form takes its place, but a bad one is refused all the same
+/// (RFC 9112 sections 3.2 and 3.2.2).
+fn normalise_host(heads: &mut Heads) -> Result<(), Failure> {
     let request = &mut heads.request;
     let count = request.fields.all(Known::Host).count();
     if count > 1 || count == 0 && request.version == Version::Http11 {
@@ -66,6 +77,8 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
         ));
     }
     if request.form == Form::Absolute {
+        let replaced = request.fields.get(Known::Host).unwrap_or_default();
+        check_host(replaced, &mut Vec::new())?;
         let authority = request.fields.slice(request.authority).to_vec();
         request.fields.set(b"Host", &authority);
     }
@@ -76,13 +89,14 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
     let host = host.to_vec();
     heads.forget_host();
     if !host.is_empty() {
-        if let Err(fault) = normalise::host(&host, &mut heads.host) {
-            heads.forget_host();
-            return Err(Failure::new(Kind::BadHost, fault.to_string()));
-        }
+        check_host(&host, &mut heads.host)?;
         heads.host_received = host;
     }
     Ok(())
+}
+
+fn check_host(host: &[u8], normal: &mut Vec<u8>) -> Result<(), Failure> {
+    normalise::host(host, normal).map_err(|fault| Failure::new(Kind::BadHost, fault.to_string()))
 }
 
 fn admit_path(heads: &mut Heads) -> Result<(), Failure> {

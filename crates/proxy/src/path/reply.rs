@@ -255,6 +255,7 @@ pub(crate) async fn turn_away(
     };
     client.outbound.io().deadline.within(LINGER);
     let mut heads = worker.heads.take();
+    heads.forget_host();
     let mut x = Exchange::begin(
         &worker,
         &current,

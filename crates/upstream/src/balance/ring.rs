@@ -44,7 +44,7 @@ impl Ring {
         let shift = shift(&shares);
         let mut points = Vec::new();
         for (index, (backend, &share)) in backends.iter().zip(&shares).enumerate() {
-            let count = u64::from(share) * POINTS >> shift;
+            let count = (u64::from(share) * POINTS) >> shift;
             let seed = hash_bytes(backend.url.as_bytes());
             let places = (0..count.max(u64::from(share.min(1)))).map(|n| mix(mix(seed) ^ mix(n)));
             points.extend(places.map(|place| Point {

@@ -27,6 +27,8 @@ enum State {
         count: usize,
     },
     End,
+    /// Final: where lines begin is not known any more.
+    Failed(Fault),
 }
 
 #[derive(Debug)]
@@ -67,8 +69,17 @@ impl Chunked {
     }
 
     /// Takes framing off the front of `bytes` until data, the end, or a line
-    /// that has not arrived completely; returns how many bytes it took.
+    /// that has not arrived completely; returns how many bytes it took. After a
+    /// fault it never takes any again.
     pub(super) fn advance(&mut self, bytes: &[u8], trailers: &mut Fields) -> Result<usize, Fault> {
+        let result = self.take_lines(bytes, trailers);
+        if let Err(fault) = result {
+            self.state = State::Failed(fault);
+        }
+        result
+    }
+
+    fn take_lines(&mut self, bytes: &[u8], trailers: &mut Fields) -> Result<usize, Fault> {
         let mut taken = 0;
         loop {
             let rest = bytes.get(taken..).unwrap_or_default();
@@ -88,7 +99,7 @@ impl Chunked {
                     let whole = rest.get(..line.len() + 2).unwrap_or_default();
                     self.trailer(whole, used, count, trailers)?
                 }
-                state @ (State::Data(_) | State::End) => state,
+                state @ (State::Data(_) | State::End | State::Failed(_)) => state,
             };
         }
     }
@@ -97,6 +108,7 @@ impl Chunked {
     fn line<'a>(&self, rest: &'a [u8]) -> Result<Option<&'a [u8]>, Fault> {
         let limit = match self.state {
             State::Data(_) | State::End => return Ok(None),
+            State::Failed(fault) => return Err(fault),
             State::Size => MAX_SIZE_LINE,
             State::DataEnd => 0,
             State::Trailers { used, .. } => self.limits.fields.saturating_sub(used),
@@ -142,7 +154,8 @@ fn may_end_line(rest: &[u8], limit: usize) -> bool {
 
 /// Fields that decide framing, routing or authentication mean nothing in a
 /// trailer and must not be merged from there (RFC 9110 section 6.5.1): they
-/// are dropped.
+/// are dropped. So are those in which a proxy says who asks, since nobody but
+/// the client has written these.
 fn may_be_trailer(known: Known) -> bool {
     const NEVER: KnownSet = KnownSet::of(&[
         Known::ContentLength,
@@ -162,6 +175,13 @@ fn may_be_trailer(known: Known) -> bool {
         Known::Location,
         Known::RetryAfter,
         Known::Vary,
+        Known::Forwarded,
+        Known::XForwardedFor,
+        Known::XForwardedHost,
+        Known::XForwardedProto,
+        Known::XRealIp,
+        Known::XRequestId,
+        Known::Lookalike,
     ]);
     !KnownSet::HOP_BY_HOP.has(known) && !NEVER.has(known)
 }
@@ -259,10 +279,12 @@ mod tests {
 
     #[test]
     fn trailers_are_kept_but_for_those_that_must_not_be() {
-        let (_, trailers, _) = decode(b"0\r\nX-Sum: 1\r\nHost: evil\r\n\r\n", 2)
-            .unwrap()
-            .unwrap();
-        assert_eq!(trailers, [("X-Sum".to_owned(), "1".to_owned())]);
+        for never in ["Host", "Content-Length", "Forwarded", "x-forwarded-for"] {
+            let bytes = format!("0\r\nX-Sum: 1\r\n{never}: 2\r\n\r\n");
+            let (_, trailers, _) = decode(bytes.as_bytes(), 2).unwrap().unwrap();
+            let sum = ("X-Sum".to_owned(), "1".to_owned());
+            assert_eq!(trailers, [sum], "{never}");
+        }
     }
 
     #[test]
@@ -299,6 +321,21 @@ mod tests {
         }
         let endless = [b"5;".to_vec(), vec![b'a'; MAX_SIZE_LINE]].concat();
         assert!(decode(&endless, 100).is_err());
+    }
+
+    /// The bytes are still there when somebody asks again, but what they mean
+    /// is not known: the line end behind the data must not become the one that
+    /// ends the trailers.
+    #[test]
+    fn a_fault_is_final() {
+        let mut chunked = Chunked::new(Limits::default());
+        let mut trailers = Fields::default();
+        chunked.advance(b"1\r\na", &mut trailers).unwrap();
+        chunked.took(1);
+        let bytes = b"\r\n0\r\nbad trailer\r\n\r\n";
+        let fault = chunked.advance(bytes, &mut trailers).unwrap_err();
+        assert_eq!(chunked.advance(bytes, &mut trailers), Err(fault));
+        assert!(!chunked.is_end());
     }
 
     #[test]

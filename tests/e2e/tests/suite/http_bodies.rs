@@ -140,7 +140,8 @@ fn trailers_pass_in_both_directions() {
 fn trailers_that_mean_nothing_there_are_dropped() {
     let backend = mirror();
     let forebay = Config::to(&backend).start();
-    let trailers = "Content-Length: 9\r\nHost: evil\r\nX-Fine: 1\r\nTransfer-Encoding: x\r\n";
+    let trailers = "Content-Length: 9\r\nHost: evil\r\nX-Fine: 1\r\nTransfer-Encoding: x\r\n\
+                    X-Forwarded-For: 10.0.0.1\r\n";
     let head = "POST /length HTTP/1.1\r\nHost: a\r\n";
     forebay.client().ask(chunked(head, b"hello", 5, trailers));
     assert_eq!(

@@ -1,5 +1,5 @@
 //! The end-to-end suite. Needs `target/PROFILE/forebay`, which
-//! `cargo build -p forebay-cli` makes, and `curl`, `nginx` and `python3`.
+//! `cargo build -p forebay-cli` makes, and `curl`, `nginx`, `node` and `python3`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,6 +29,7 @@ mod route_actions;
 mod routing;
 mod seen;
 mod slow_peers;
+mod smuggling;
 mod strict_framing;
 mod strict_limits;
 mod strict_names;

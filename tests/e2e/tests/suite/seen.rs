@@ -92,6 +92,55 @@ fn log_line(forebay: &Forebay, id: &str) -> Value {
     })
 }
 
+/// A worker keeps the normal form of the host that was asked for last.
+#[test]
+fn a_refused_request_is_logged_with_its_own_host() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend).top("workers: 1").start();
+    let both = "Content-Length: 0\r\nTransfer-Encoding: chunked";
+    let good = "GET / HTTP/1.1\r\nHost: last.example\r\n\r\n";
+    for (request, host) in [
+        (
+            format!("GET / HTTP/1.1\r\nHost: a\r\n{both}\r\n\r\n"),
+            Some("a"),
+        ),
+        (
+            "CONNECT / HTTP/1.1\r\nHost: b\r\n\r\n".to_owned(),
+            Some("b"),
+        ),
+        ("GET / HTTP/1.1\r\n\r\n".to_owned(), None),
+        (
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),
+            None,
+        ),
+        ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n".to_owned(), None),
+        (
+            "GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n".to_owned(),
+            None,
+        ),
+        ("GET / HTTP/1.1\r\nHost : a\r\n\r\n".to_owned(), None),
+    ] {
+        assert_eq!(forebay.client().ask(good).status, 200);
+        let refused = forebay.client().ask(&request);
+        let line = log_line(&forebay, refused.get("x-request-id").unwrap());
+        assert_eq!(line.get("host").and_then(Value::as_str), host, "{request}");
+    }
+}
+
+#[test]
+fn a_client_that_is_turned_away_is_logged_without_a_host() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend)
+        .top("workers: 1")
+        .server("max_connections: 1")
+        .start();
+    let mut first = forebay.client();
+    assert_eq!(first.get("/").status, 200);
+    let turned_away = forebay.client().response();
+    let line = log_line(&forebay, turned_away.get("x-request-id").unwrap());
+    assert_eq!((&line["status"], line.get("host")), (&503.into(), None));
+}
+
 #[test]
 fn one_id_names_a_request_everywhere() {
     let backend = Backend::answering(|request| match request.target() {

@@ -74,6 +74,7 @@ fn an_absolute_target_decides_the_host() {
         "GET http://a/ HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
         "GET http://user@a/ HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a/ HTTP/1.1\r\nHost: a/b\r\n\r\n",
     ] {
         assert_eq!(forebay.client().ask(bad).status, 400, "{bad}");
     }
