@@ -89,6 +89,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
     fn a_seat_is_kept_while_its_client_comes_back_in_time() {
         let clients = Clients::new(Duration::from_secs(10), 100);
         let start = Instant::now();
@@ -106,6 +107,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
     fn the_latest_are_remembered_and_memory_is_bounded() {
         let clients = Clients::new(Duration::from_secs(10), 1600);
         let now = Instant::now();
