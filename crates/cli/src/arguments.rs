@@ -30,7 +30,7 @@ pub(crate) enum Command {
     /// Serve a demonstration: a proxy with three small backends, one of them slow.
     Demo(DemoOptions),
     /// Check a configuration and show everything that is wrong with it.
-    Check(FileOption),
+    Check(CheckOptions),
     /// Run the unit tests of a configuration; nothing is sent.
     Test(TestOptions),
     /// Show the decided plan, or what would become of one request and why.
@@ -45,6 +45,16 @@ pub(crate) enum Command {
 
 #[derive(Args)]
 pub(crate) struct FileOption {
+    /// The configuration: YAML, or JSON or TOML by the file's extension.
+    #[arg(short, long = "config", value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CheckOptions {
     /// The configuration: YAML, or JSON or TOML by the file's extension.
     #[arg(short, long = "config", value_name = "FILE")]
     pub(crate) config: PathBuf,
@@ -64,6 +74,9 @@ pub(crate) struct RunOptions {
     /// The configuration: YAML, or JSON or TOML by the file's extension.
     #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["listen", "to"])]
     pub(crate) config: Option<PathBuf>,
+    /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out.
+    #[arg(long, requires = "config")]
+    pub(crate) strict: bool,
     /// Without a file: where to listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,

@@ -14,6 +14,7 @@ mod define;
 mod environment;
 mod fields;
 mod format;
+mod include;
 mod node;
 mod problems;
 mod reader;
@@ -26,6 +27,7 @@ mod span;
 mod suggest;
 mod value;
 
+pub use include::{File, Find};
 pub use problems::{Position, Problem, Problems, Severity};
 pub use reference::reference;
 pub use schema::schema;
@@ -58,6 +60,18 @@ pub struct Reading {
 /// The extension of `name` chooses the format: `.json`, `.toml`, and YAML for everything else. `env` looks
 /// up the variables that `${env:NAME}` asks for.
 pub fn read(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Reading {
+    let nothing = |_: &str| Err("nothing can be included here".to_owned());
+    read_files(name, text, &[], env, &nothing)
+}
+
+/// Reads a configuration that may include other files, but for those that are left out.
+pub fn read_files(
+    name: &str,
+    text: &str,
+    left_out: &[String],
+    env: &dyn Fn(&str) -> Option<String>,
+    find: &Find<'_>,
+) -> Reading {
     let mut problems = Problems::new(name, text);
     let Some(mut root) = Format::of(name).parse(text, &mut problems) else {
         return Reading {
@@ -67,6 +81,7 @@ pub fn read(name: &str, text: &str, env: &dyn Fn(&str) -> Option<String>) -> Rea
         };
     };
     environment::fill(&mut root, text, env, &mut problems);
+    include::include(&mut root, left_out, env, find, &mut problems);
     let settings = settings_of(&root, &mut problems);
     Reading {
         parsed: settings.is_some(),

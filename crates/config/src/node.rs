@@ -88,6 +88,21 @@ impl Node {
         }
     }
 
+    /// The same in a text that has `base` bytes before this one.
+    pub(crate) fn shift(&mut self, base: usize) {
+        self.span = self.span.shifted(base);
+        match &mut self.kind {
+            Kind::List(items) => items.iter_mut().for_each(|item| item.shift(base)),
+            Kind::Map(entries) => {
+                for entry in entries {
+                    entry.key_span = entry.key_span.shifted(base);
+                    entry.value.shift(base);
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Nodes in this tree, itself included, and how many levels deep it is.
     pub(crate) fn measure(&self) -> (usize, usize) {
         let children: Vec<_> = match &self.kind {

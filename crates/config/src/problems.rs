@@ -65,22 +65,112 @@ impl fmt::Display for Position {
     }
 }
 
-/// The problems of one text, which they know by name.
+/// The problems of one configuration, which knows its files by name.
 #[derive(Clone, Debug)]
 pub struct Problems {
+    /// The main file, then those it includes.
+    sources: Vec<Source>,
+    list: Vec<Problem>,
+}
+
+/// One file. Spans count on from file to file, so that each says which it means.
+#[derive(Clone, Debug)]
+struct Source {
     file: String,
     text: String,
-    list: Vec<Problem>,
+    /// What the spans of this file begin with.
+    base: usize,
 }
 
 impl Problems {
     /// No problems yet with `text`, the content of `file`.
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
+        let source = Source {
             file: file.into(),
             text: text.into(),
+            base: 0,
+        };
+        Self {
+            sources: vec![source],
             list: Vec::new(),
         }
+    }
+
+    /// Takes in a further file with its problems; returns by how much its spans are to be shifted.
+    pub(crate) fn include(&mut self, other: Self) -> usize {
+        let base = self.sources.last().map_or(0, |s| s.base + s.text.len() + 1);
+        let shifted = |source: Source| Source {
+            base: source.base + base,
+            ..source
+        };
+        self.sources.extend(other.sources.into_iter().map(shifted));
+        for mut problem in other.list {
+            problem.span = problem.span.shifted(base);
+            if let Some((span, _)) = &mut problem.related {
+                *span = span.shifted(base);
+            }
+            self.list.push(problem);
+        }
+        base
+    }
+
+    /// The file that a span is in, and the span within its text.
+    fn locate(&self, span: Span) -> (&Source, Span) {
+        let span = if span == Span::NOWHERE {
+            Span::default()
+        } else {
+            span
+        };
+        let after = self.sources.partition_point(|s| s.base <= span.start);
+        let source = &self.sources[after.saturating_sub(1)];
+        let local = Span::new(
+            span.start - source.base,
+            span.end.max(span.start) - source.base,
+        );
+        (source, local.within(&source.text))
+    }
+
+    /// The file of a span, its text, and the span within it.
+    pub(crate) fn place(&self, span: Span) -> (&str, &str, Span) {
+        let (source, local) = self.locate(span);
+        (&source.file, &source.text, local)
+    }
+
+    /// Every file with an error in it, by name and number; 0 is the main one.
+    pub fn files_with_errors(&self) -> Vec<(usize, &str)> {
+        let has_error = |source: &Source| {
+            self.list.iter().any(|problem| {
+                problem.severity == Severity::Error
+                    && self.locate(problem.span).0.base == source.base
+            })
+        };
+        let files = self.sources.iter().enumerate();
+        files
+            .filter(|(_, source)| has_error(source))
+            .map(|(number, source)| (number, &*source.file))
+            .collect()
+    }
+
+    /// The errors of one file, by number.
+    pub fn of_file(&self, number: usize) -> Self {
+        let mut of_file = self.clone();
+        of_file.list.retain(|problem| {
+            let base = self.locate(problem.span).0.base;
+            problem.severity == Severity::Error
+                && self
+                    .sources
+                    .get(number)
+                    .is_some_and(|source| source.base == base)
+        });
+        of_file
+    }
+
+    /// What is written at a span.
+    pub fn written(&self, span: Span) -> &str {
+        let after = self.sources.partition_point(|s| s.base <= span.start);
+        let source = &self.sources[after.saturating_sub(1)];
+        let local = span.start.saturating_sub(source.base)..span.end.saturating_sub(source.base);
+        source.text.get(local).unwrap_or_default()
     }
 
     /// Adds an error at `span`; the answer takes help and a second place.
@@ -96,7 +186,8 @@ impl Problems {
     /// Keeps the list sorted by place, and says nothing twice: a part of a YAML file that is used again
     /// through an alias brings its problems along.
     fn push(&mut self, severity: Severity, span: Span, message: String) -> &mut Problem {
-        let span = span.within(&self.text);
+        let (source, local) = self.locate(span);
+        let span = local.shifted(source.base);
         let first = self.list.partition_point(|p| p.span.start < span.start);
         let last = self.list.partition_point(|p| p.span.start <= span.start);
         let here = self.list.get(first..last).unwrap_or_default();
@@ -117,14 +208,9 @@ impl Problems {
         &mut self.list[index]
     }
 
-    /// Name of the file, as given.
+    /// Name of the main file, as given.
     pub fn file(&self) -> &str {
-        &self.file
-    }
-
-    /// The text that has these problems.
-    pub fn text(&self) -> &str {
-        &self.text
+        self.sources.first().map_or("", |source| &source.file)
     }
 
     /// Whether any of them refuses the configuration.
@@ -155,12 +241,10 @@ impl Problems {
         self.list.iter()
     }
 
-    /// Line and column where `span` begins.
+    /// Line and column where `span` begins in its file.
     pub fn position(&self, span: Span) -> Position {
-        let before = self
-            .text
-            .get(..span.within(&self.text).start)
-            .unwrap_or_default();
+        let (_, text, span) = self.place(span);
+        let before = text.get(..span.start).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
         Position {
             line: before.matches('\n').count() + 1,
@@ -199,6 +283,37 @@ mod tests {
         let mut problems = Problems::new("a.yaml", "text");
         problems.warning(Span::default(), "hm");
         assert!(!problems.has_errors() && !problems.is_empty());
+    }
+
+    #[test]
+    fn every_file_has_its_own_places() {
+        let mut problems = Problems::new("a.yaml", "one\n");
+        let mut other = Problems::new("b.yaml", "x\nyes\n");
+        other
+            .error(Span::new(2, 5), "parsed")
+            .also(Span::new(0, 1), "here");
+        let base = problems.include(other);
+        problems.warning(Span::new(base, base + 1), "found later");
+        problems.warning(Span::new(0, 3), "in the first");
+        let shown: Vec<_> = problems
+            .iter()
+            .map(|p| {
+                let (file, _, span) = problems.place(p.span);
+                let at = problems.position(p.span);
+                (&*p.message, file, at.line, span, problems.written(p.span))
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("in the first", "a.yaml", 1, Span::new(0, 3), "one"),
+                ("found later", "b.yaml", 1, Span::new(0, 1), "x"),
+                ("parsed", "b.yaml", 2, Span::new(2, 5), "yes"),
+            ]
+        );
+        assert_eq!(problems.files_with_errors(), [(1, "b.yaml")]);
+        assert_eq!(problems.of_file(1).len(), 1);
+        assert_eq!(problems.of_file(0).len(), 0);
     }
 
     #[test]

@@ -35,19 +35,25 @@ impl Problems {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
-        let span = problem.span;
-        let mut source = Snippet::source(self.text())
-            .path(self.file())
+        let (file, text, span) = self.place(problem.span);
+        let mut source = Snippet::source(text)
+            .path(file)
             .annotation(AnnotationKind::Primary.span(span.start..span.end));
+        let mut elsewhere = None;
         if let Some((span, label)) = &problem.related {
-            let span = span.within(self.text());
-            let there = AnnotationKind::Context.span(span.start..span.end);
-            source = source.annotation(there.label(label));
+            let (other, _, local) = self.place(*span);
+            if other == file {
+                let there = AnnotationKind::Context.span(local.start..local.end);
+                source = source.annotation(there.label(label));
+            } else {
+                elsewhere = Some(format!("{label}: {other}:{}", self.position(*span)));
+            }
         }
         let help = problem.help.as_deref();
         level
             .primary_title(&problem.message)
             .element(source)
+            .elements(elsewhere.map(|place| Level::NOTE.message(place)))
             .elements(help.map(|help| Level::HELP.message(help)))
     }
 

@@ -25,10 +25,15 @@ use ipnet::IpNet;
 
 use crate::span::Spanned;
 use crate::value::Value;
+use crate::value::form::WORD;
 
 settings! {
     /// Everything that a configuration file can say.
     "the configuration" => pub struct Settings {
+        /// Further files, from the directory of this one; `*` and `?` stand for any letters of a name. They may have `routes`,
+        /// `backend_groups`, `filter_lists`, `error_pages` and `tests`, which are added to those here. A file with a mistake is left out,
+        /// unless Forebay is told to be strict.
+        include: Vec<Spanned<String>>, rule Form(&WORD), example ["routes.d/*.yaml"];
         /// The one listener of a simple configuration. Give this, or `listeners`, or both.
         server: Option<Spanned<Listener>>, example {"address": "0.0.0.0:8080"};
         /// Where to take connections.

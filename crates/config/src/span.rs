@@ -23,6 +23,14 @@ impl Span {
         Self { start, end }
     }
 
+    /// The same in a text that has `base` bytes before this one.
+    pub(crate) fn shifted(self, base: usize) -> Self {
+        match self {
+            Self::NOWHERE => self,
+            Self { start, end } => Self::new(start + base, end + base),
+        }
+    }
+
     /// This span made to fit `text`: in bounds, on character boundaries, on one line.
     ///
     /// A problem is shown on the line where it begins; a whole section underlined helps nobody, and neither

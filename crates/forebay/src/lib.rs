@@ -14,7 +14,7 @@
 
 mod testing;
 
-pub use config::{Problems, Test, reference, schema};
+pub use config::{File as IncludedFile, Problems, Test, reference, schema};
 pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route};
 pub use proxy::{
     Candidate, Explanation, Question, Running, StartFault, explain, request_head, start,
@@ -30,6 +30,8 @@ pub struct Read {
     pub plan: Option<Plan>,
     /// Errors and warnings, each at its place in the text.
     pub problems: Problems,
+    /// Included files that are left out because of mistakes, which these are.
+    pub left_out: Vec<(String, Problems)>,
     /// Its unit tests.
     pub tests: Vec<Test>,
 }
@@ -40,6 +42,11 @@ pub struct Outside<'a> {
     pub env: &'a dyn Fn(&str) -> Option<String>,
     /// Reads a file that the configuration names.
     pub open: &'a plan::Open<'a>,
+    /// Finds the files of an `include`.
+    pub find: &'a config::Find<'a>,
+    /// An included file with a mistake refuses the whole configuration, and is
+    /// not merely left out.
+    pub strict: bool,
 }
 
 impl Outside<'_> {
@@ -48,6 +55,8 @@ impl Outside<'_> {
         Self {
             env: &|_| None,
             open: &|_| Err(std::io::ErrorKind::NotFound.into()),
+            find: &|_| Err("there are no files here".to_owned()),
+            strict: true,
         }
     }
 }
@@ -56,11 +65,34 @@ impl Outside<'_> {
 /// format: `.json`, `.toml`, and YAML for everything else. Opens nothing but
 /// through `outside`, and starts nothing.
 pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
+    let mut left_out: Vec<(String, Problems)> = Vec::new();
+    loop {
+        let names: Vec<String> = left_out.iter().map(|(name, _)| name.clone()).collect();
+        let mut read = read_without(name, text, &names, outside);
+        let bad = read.problems.files_with_errors();
+        let bad: Vec<_> = bad
+            .into_iter()
+            .filter(|&(number, _)| number > 0 && !outside.strict)
+            .map(|(number, file)| (file.to_owned(), read.problems.of_file(number)))
+            .collect();
+        if bad.is_empty() {
+            if let Some(plan) = &mut read.plan {
+                plan.left_out = names;
+            }
+            read.left_out = left_out;
+            return read;
+        }
+        // What is wrong with the rest may change once these are gone.
+        left_out.extend(bad);
+    }
+}
+
+fn read_without(name: &str, text: &str, left_out: &[String], outside: &Outside<'_>) -> Read {
     let config::Reading {
         settings,
         mut problems,
         parsed,
-    } = config::read(name, text, outside.env);
+    } = config::read_files(name, text, left_out, outside.env, outside.find);
     let living = upstream::Living::new();
     let plan = parsed
         .then(|| plan::compile(&settings, &mut problems, &living, outside.open))
@@ -69,6 +101,7 @@ pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
     Read {
         plan,
         problems,
+        left_out: Vec::new(),
         tests,
     }
 }

@@ -55,6 +55,7 @@ pub fn compile(
         table: routing::Table::new(conditions, order),
         groups,
         error_pages,
+        left_out: Vec::new(),
         trusted: Trusted::new(settings.trusted_proxies.clone()),
         debug_errors: settings.debug_errors,
         workers: settings.workers.map(|n| n as usize),

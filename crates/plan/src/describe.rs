@@ -19,6 +19,9 @@ impl Display for Plan {
             "shutdown: in-flight requests get {:?}",
             self.shutdown_timeout
         )?;
+        for file in &self.left_out {
+            writeln!(f, "left out because of mistakes: {file}")?;
+        }
         writeln!(f, "\nlisteners:")?;
         self.listeners.iter().try_for_each(|l| listener(f, l))?;
         writeln!(f, "\nroutes, each with what it needs of a request:")?;

@@ -20,6 +20,9 @@ pub struct Plan {
     pub groups: Vec<Group>,
     /// For failures that no route has a page for.
     pub error_pages: ErrorPages,
+    /// Files of the configuration that are not part of this, because of mistakes
+    /// in them.
+    pub left_out: Vec<String>,
     /// Peers whose word about the client is believed.
     pub trusted: Trusted,
     /// Every client is told the details of a failure.

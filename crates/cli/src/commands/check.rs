@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use crate::arguments::FileOption;
+use crate::arguments::CheckOptions;
 use crate::commands::print;
+use crate::files::Mistakes;
 use crate::{REFUSED, files};
 
-pub(crate) fn check(options: &FileOption) -> ExitCode {
-    let Some(plan) = files::load(&options.config) else {
+pub(crate) fn check(options: &CheckOptions) -> ExitCode {
+    // A check that lets mistakes pass is none.
+    let Some(plan) = files::load(&options.config, Mistakes::Refuse) else {
         return ExitCode::from(REFUSED);
     };
     let backends: usize = plan.groups.iter().map(|g| g.balance.backends.len()).sum();

@@ -10,10 +10,11 @@ use forebay::{Explanation, Plan, Question};
 
 use crate::arguments::ExplainOptions;
 use crate::commands::print;
+use crate::files::Mistakes;
 use crate::{REFUSED, files};
 
 pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
-    let Some(plan) = files::load(&options.file.config) else {
+    let Some(plan) = files::load(&options.file.config, Mistakes::when(options.file.strict)) else {
         return ExitCode::from(REFUSED);
     };
     let Some(url) = &options.url else {

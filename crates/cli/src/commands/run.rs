@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use forebay::{LogWriter, Output, Plan, Running};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::arguments::RunOptions;
+use crate::files::Mistakes;
 use crate::signals::{Asked, Signals};
 use crate::{REFUSED, files, logging};
 
@@ -30,7 +31,7 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
 
 fn plan_of(options: &RunOptions) -> Option<Plan> {
     let mut plan = match &options.config {
-        Some(path) => files::load(path)?,
+        Some(path) => files::load(path, Mistakes::when(options.strict))?,
         None => files::read("command line", &configuration(&options.listen, &options.to))?,
     };
     if let Some(n) = options.workers {
@@ -128,6 +129,12 @@ fn announce(plan: &Plan, running: &Running) {
     }
     if let (Some(address), Some(metrics)) = (running.metrics_address(), &plan.metrics) {
         info!(%address, "metrics on http://{address}{}", metrics.path);
+    }
+    for file in &plan.left_out {
+        error!(
+            file = &**file,
+            "{file} is left out because of mistakes in it; see `forebay check`"
+        );
     }
     info!("ready");
     if plan.logging.output != Output::Stderr || !matches!(&*plan.logging.level, "debug" | "info") {

@@ -8,10 +8,13 @@ use forebay::Test;
 
 use crate::arguments::TestOptions;
 use crate::commands::print;
+use crate::files::Mistakes;
 use crate::{REFUSED, files};
 
 pub(crate) fn test(options: &TestOptions) -> ExitCode {
-    let Some((plan, mut tests)) = files::load_with_tests(&options.file.config) else {
+    let Some((plan, mut tests)) =
+        files::load_with_tests(&options.file.config, Mistakes::when(options.file.strict))
+    else {
         return ExitCode::from(REFUSED);
     };
     for file in &options.tests {

@@ -22,11 +22,7 @@ pub(super) fn template(text: &Spanned<String>, problems: &mut Problems) -> Optio
 
 /// The rest of a value from a byte on, as a place in the file.
 fn place_within(text: &Spanned<String>, at: usize, problems: &Problems) -> Span {
-    let written = problems
-        .text()
-        .get(text.span.start..text.span.end)
-        .unwrap_or_default();
-    match written.find(text.as_str()) {
+    match problems.written(text.span).find(text.as_str()) {
         Some(skip) => Span::new(
             text.span.start + skip + at,
             text.span.start + skip + text.len(),

@@ -18,6 +18,7 @@ mod http_bodies;
 mod http_connections;
 mod http_heads;
 mod http_interim;
+mod include;
 mod leaving;
 mod lifecycle;
 mod metrics;

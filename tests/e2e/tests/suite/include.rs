@@ -1,0 +1,132 @@
+//! A configuration in several files.
+
+use forebay_e2e::{Forebay, Scratch, forebay};
+
+/// A main file and two others, of which one has a mistake.
+fn files(scratch: &Scratch) -> String {
+    std::fs::create_dir(scratch.path("routes.d")).unwrap();
+    scratch.write(
+        "routes.d/a.yaml",
+        "routes: [ { id: a, path: /a, filter_lists: [ l ], respond: { body: a } } ]\n",
+    );
+    scratch.write(
+        "routes.d/b.yaml",
+        "routes:\n  - { id: b, path: /b, metods: [ GET ], respond: { body: b } }\n",
+    );
+    scratch.write(
+        "routes.d/c.json",
+        "{ \"routes\": [ { \"id\": \"c\", \"path\": \"/c\", \"respond\": { \"body\": \"c\" } } ] }",
+    );
+    scratch.write(
+        "forebay.yaml",
+        "include: [ \"routes.d/*.yaml\", routes.d/c.json, \"none.d/*\" ]\n\
+         server: { address: \"127.0.0.1:0\" }\n\
+         filter_lists: [ { id: l, strip_prefix: /x } ]\n\
+         telemetry: { access_log: { output: \"off\" } }\n",
+    )
+}
+
+#[test]
+fn a_file_with_a_mistake_is_left_out_and_the_rest_serves() {
+    let scratch = Scratch::new();
+    let main = files(&scratch);
+    let forebay = Forebay::with_arguments(&["run", "-c", &main]);
+    assert_eq!(forebay.get("/a").text(), "a");
+    assert_eq!(forebay.get("/c").text(), "c");
+    assert_eq!(forebay.get("/b").status, 404);
+    let said = forebay.stderr();
+    for part in [
+        "a route has no key \"metods\"",
+        "routes.d/b.yaml:2:",
+        "did you mean `methods`?",
+        "routes.d/b.yaml is left out until this is mended; everything else goes on",
+        "ERROR",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+}
+
+#[test]
+fn strict_refuses_and_so_does_a_check() {
+    let scratch = Scratch::new();
+    let main = files(&scratch);
+    for arguments in [
+        &["run", "--strict", "-c", &main][..],
+        &["check", "-c", &main],
+        &["explain", "--strict", "-c", &main],
+    ] {
+        let refused = forebay(arguments);
+        assert_eq!(refused.code, Some(1), "{arguments:?}");
+        assert!(
+            refused.stderr.contains("routes.d/b.yaml:2:"),
+            "{}",
+            refused.stderr
+        );
+        assert!(!refused.stderr.contains("left out"), "{}", refused.stderr);
+    }
+    let explained = forebay(&["explain", "-c", &main, "/a"]);
+    assert_eq!(explained.code, Some(0), "{}", explained.stderr);
+    std::fs::remove_file(scratch.path("routes.d/b.yaml")).unwrap();
+    let fine = forebay(&["check", "-c", &main]);
+    assert_eq!(fine.code, Some(0), "{}", fine.stderr);
+    assert!(fine.stdout.contains("2 routes"), "{}", fine.stdout);
+}
+
+/// What only shows once the other is gone takes its file out as well; what is
+/// wrong with the main file then refuses everything.
+#[test]
+fn who_needs_a_file_that_is_left_out_goes_with_it() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "a.yaml",
+        "backend_groups: [ { id: g, backends: [ { url: \"ftp://x\" } ] } ]\n",
+    );
+    scratch.write("b.yaml", "routes: [ { id: b, backend_group: g } ]\n");
+    let main = |route: &str| {
+        scratch.write(
+            "forebay.yaml",
+            &format!(
+                "include: [ a.yaml, b.yaml ]\nserver: {{ address: \"127.0.0.1:0\" }}\nroutes: [ {route} ]\n"
+            ),
+        )
+    };
+    let file = main("{ id: m, respond: {} }");
+    let explained = forebay(&["explain", "-c", &file]);
+    assert_eq!(explained.code, Some(0), "{}", explained.stderr);
+    let left_out = explained
+        .stdout
+        .matches("left out because of mistakes")
+        .count();
+    assert_eq!(left_out, 2, "{}", explained.stdout);
+    let file = main("{ id: m, backend_group: g }");
+    let refused = forebay(&["run", "-c", &file]);
+    assert_eq!(refused.code, Some(1));
+    for part in ["a.yaml:1:", "b.yaml:1:", "forebay.yaml:3:"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn two_files_cannot_have_one_name() {
+    let scratch = Scratch::new();
+    scratch.write("a.yaml", "routes: [ { id: r, path: /a, respond: {} } ]\n");
+    scratch.write("b.yaml", "routes: [ { id: r, path: /b, respond: {} } ]\n");
+    let file = scratch.write(
+        "forebay.yaml",
+        "include: \"?.yaml\"\nserver: { address: \"127.0.0.1:0\" }\n",
+    );
+    let refused = forebay(&["check", "-c", &file]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("b.yaml:1:17"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("a.yaml:1:17"), "{}", refused.stderr);
+    scratch.write(
+        "forebay.yaml",
+        "include: gone.yaml\nserver: { address: \"127.0.0.1:0\" }\n",
+    );
+    let refused = forebay(&["check", "-c", &file]);
+    assert!(
+        refused.stderr.contains("cannot be included"),
+        "{}",
+        refused.stderr
+    );
+}
