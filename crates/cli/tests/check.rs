@@ -231,7 +231,10 @@ fn configurations_test_themselves() {
         let shown = text(&output.stdout);
         assert_eq!(output.status.code(), Some(0), "{shown}");
         assert!(
-            shown.ends_with(&format!("{count} tests, 0 failed\n")),
+            shown.ends_with(&format!(
+                "{count} test{}, 0 failed\n",
+                if count == 1 { "" } else { "s" }
+            )),
             "{shown}"
         );
     }
