@@ -7,7 +7,7 @@ mod telemetry;
 mod test;
 
 pub use group::{
-    Backend, BackendGroup, Backoff, ConnectionPool, Hash, HealthCheck, PassiveCheck, Retry,
+    Backend, BackendGroup, Backoff, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry,
     RetryOn, SameSite, Secure, Sticky, StickyBy, Strategy, Timeout,
 };
 pub use listener::{Listener, Protocol};

@@ -131,7 +131,11 @@ fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
         )?,
     }
     writeln!(f, "      {}", times(&g.times))?;
-    writeln!(f, "      {}", retry(&g.retry))
+    writeln!(f, "      {}", retry(&g.retry))?;
+    match &g.hedge {
+        Some(hedge) => writeln!(f, "      {hedge}"),
+        None => Ok(()),
+    }
 }
 
 fn bound(strategy: Strategy) -> String {

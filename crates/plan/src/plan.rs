@@ -7,7 +7,7 @@ use std::time::Duration;
 use filters::{ErrorPages, Filter, Template};
 use routing::Pattern;
 use telemetry::{Format, Names, Output};
-use upstream::{Clients, RetryPolicy, Tokens};
+use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
 
 use crate::Trusted;
@@ -93,6 +93,7 @@ pub struct Group {
     pub numbers: Vec<u32>,
     pub times: Times,
     pub retry: RetryPolicy,
+    pub hedge: Option<HedgePolicy>,
 }
 
 /// How clients are kept at their backends.

@@ -5,6 +5,7 @@
 
 mod affinity;
 mod allowance;
+mod ask;
 mod attempt;
 mod backend_conn;
 mod client;
@@ -16,6 +17,7 @@ mod explain;
 mod forward;
 mod guard;
 mod heads;
+mod hedge;
 mod ip_text;
 mod listen;
 mod max_forwards;

@@ -19,14 +19,9 @@ pub(crate) struct Reason {
 
 /// What the policy says of a failed attempt.
 pub(crate) fn after_failure(x: &Exchange<'_>, group: &Group, failure: &Failure) -> Option<Reason> {
-    let why = match failure.kind {
-        Kind::ResponseTimeout => Retried::Timeout,
-        _ => Retried::ConnectionError,
-    };
-    let wanted = match why {
-        Retried::ConnectionError => group.retry.on_connection_error,
-        Retried::Timeout => group.retry.on_timeout,
-        Retried::ServerError => group.retry.on_server_error,
+    let (why, wanted) = match failure.kind {
+        Kind::ResponseTimeout => (Retried::Timeout, group.retry.on_timeout),
+        _ => (Retried::ConnectionError, group.retry.on_connection_error),
     };
     let is_safe = match failure.retry {
         Retry::OtherBackend => true,

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::Address;
+use crate::latency::Latency;
 use crate::padded::Padded;
 use crate::permits::Permits;
 use crate::pool::PoolOptions;
@@ -19,6 +20,7 @@ pub struct Backend {
     id: u64,
     load: Padded<AtomicUsize>,
     pub(crate) permits: Permits,
+    pub(crate) latency: Latency,
 }
 
 impl Backend {
@@ -38,6 +40,7 @@ impl Backend {
             id,
             load: Padded::default(),
             permits: Permits::new(id, options),
+            latency: Latency::default(),
         }
     }
 

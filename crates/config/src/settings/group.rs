@@ -93,6 +93,9 @@ settings! {
         timeout: Spanned<Timeout>, example {"request": "1m"};
         /// When to try again.
         retry: Spanned<Retry>, example {"max_attempts": 2};
+        /// Asks a second backend as well where the first takes longer than is usual. For requests with a safe method (RFC 9110 section
+        /// 9.2.1) and without a body; the first answer that is no 5xx counts. Charged to the budget of `retry`.
+        hedge: Option<Spanned<Hedge>>, example {"percentile": 95};
     }
 
     /// One address that answers requests.
@@ -194,6 +197,15 @@ settings! {
         total: Option<Duration>, rule Positive, example "1m";
         /// Silence while a body is moving.
         idle: Duration = Duration::from_secs(90), rule Positive, example "5m";
+    }
+
+    /// Asking a second backend.
+    "hedging" => pub struct Hedge {
+        /// How many percent of answers are usual. What is usual is worked out for each backend, and the median of these counts, so a slow
+        /// backend does not make slowness usual.
+        percentile: u32 = 95, rule Within(50, 99), example 99;
+        /// No second backend is asked sooner.
+        min_delay: Duration = Duration::from_millis(1), rule Positive, example "20ms";
     }
 
     /// Trying again.

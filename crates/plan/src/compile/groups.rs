@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use ::telemetry::Names;
 use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
-use upstream::{Address, Backend, Backoff, Budget, Living, PoolOptions, RetryPolicy, Strategy};
+use upstream::{
+    Address, Backend, Backoff, Budget, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
+};
 
 use super::affinity;
 use super::unique::Unique;
@@ -141,6 +143,10 @@ fn group(
             total: written.timeout.total,
         },
         retry: retry(&written.retry),
+        hedge: written
+            .hedge
+            .as_ref()
+            .map(|hedge| HedgePolicy::new(hedge.percentile, hedge.min_delay)),
     }
 }
 

@@ -74,13 +74,16 @@ pub enum Retried {
     ConnectionError,
     Timeout,
     ServerError,
+    /// A second backend was asked because the first took longer than is usual.
+    Slow,
 }
 
 impl Retried {
-    pub(super) const ALL: [Retried; 3] = [
+    pub(super) const ALL: [Retried; 4] = [
         Retried::ConnectionError,
         Retried::Timeout,
         Retried::ServerError,
+        Retried::Slow,
     ];
 
     /// As the configuration calls it.
@@ -89,6 +92,7 @@ impl Retried {
             Retried::ConnectionError => "connection_error",
             Retried::Timeout => "timeout",
             Retried::ServerError => "5xx",
+            Retried::Slow => "hedge",
         }
     }
 }

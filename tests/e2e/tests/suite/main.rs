@@ -14,6 +14,7 @@ mod command;
 mod explain;
 mod filters;
 mod forwarding;
+mod hedging;
 mod http_bodies;
 mod http_connections;
 mod http_heads;

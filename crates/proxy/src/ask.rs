@@ -1,0 +1,266 @@
+//! Asks one backend: gets a connection, sends the request, waits for the head
+//! of the answer. Nothing here chooses, and nothing tries again but for a
+//! connection that proved stale.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use message::{Failure, Kind, Known, Method, ResponseHead, Retry};
+use plan::Times;
+use upstream::{Backend, Checkout, Conn, Full, InFlight, Permit, QueueFull};
+use wire::h1::{
+    Framing, HeadError, Limits, response_framing, say_length_once, take_connection,
+    write_request_head,
+};
+
+use crate::attempt::{Attempt, Upload};
+use crate::backend_conn::BackendConn;
+use crate::connect::connect;
+use crate::exchange::Exchange;
+use crate::path::reply;
+use crate::retry;
+
+/// How large a response's head may be. Backends send larger ones than clients.
+pub(crate) const RESPONSE_LIMITS: Limits = Limits {
+    line: 8 * 1024,
+    fields: 64 * 1024,
+    count: 256,
+};
+
+/// Interim responses to one request beyond this many are refused.
+pub(crate) const MAX_INTERIM: usize = 32;
+
+/// Asks one backend: on a connection that lies ready, and if that proves stale
+/// before it has answered anything, once more on a fresh one.
+pub(crate) async fn ask<'a>(
+    x: &mut Exchange<'a>,
+    framing: Framing,
+    times: &Times,
+    backend: &'a Arc<Backend>,
+) -> Result<Attempt<'a>, Failure> {
+    // From the moment of the choice, so that the next choice sees it.
+    let load = InFlight::new(&**backend);
+    let mut reuse = Reuse::Allowed;
+    loop {
+        let conn = connection(x, times, backend, reuse).await?;
+        let mut attempt = Attempt { conn, load: None };
+        match send(x, framing, times, &mut attempt).await {
+            Err(failure) if failure.retry == Retry::FreshConnection => {
+                reuse = Reuse::Refused;
+                x.client.replay.rewind();
+            }
+            Err(failure) => return Err(failure),
+            Ok(()) => {
+                attempt.load = Some(load);
+                return Ok(attempt);
+            }
+        }
+    }
+}
+
+/// What is left of a time limit within the request's own.
+fn within_total(x: &Exchange<'_>, times: &Times, limit: Duration) -> Duration {
+    match times.total {
+        Some(total) => limit.min(total.saturating_sub(x.elapsed())),
+        None => limit,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reuse {
+    Allowed,
+    Refused,
+}
+
+/// A connection to the backend: idle, new, or waited for. The latter two are
+/// rare and large, so they are kept out of every exchange's memory.
+async fn connection(
+    x: &mut Exchange<'_>,
+    times: &Times,
+    backend: &Arc<Backend>,
+    reuse: Reuse,
+) -> Result<Conn<Box<BackendConn>>, Failure> {
+    let worker = x.worker;
+    let now = worker.clock.coarse().into_std();
+    let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
+    let checkout = match worker.pool.checkout(backend, now, alive) {
+        Ok(checkout) => checkout,
+        Err(Full) => Box::pin(wait(x, times, backend)).await?,
+    };
+    match checkout {
+        Checkout::Reused(conn) => {
+            x.progress.reused = true;
+            Ok(conn)
+        }
+        Checkout::Connect(permit) => Box::pin(open(x, times, permit)).await,
+    }
+}
+
+/// Waits in the queue for a connection, unless the client leaves.
+async fn wait(
+    x: &mut Exchange<'_>,
+    times: &Times,
+    backend: &Arc<Backend>,
+) -> Result<Checkout<Box<BackendConn>>, Failure> {
+    let now = x.worker.clock.now().into_std();
+    let limit = within_total(x, times, times.wait);
+    let waiting = tokio::time::timeout(limit, x.worker.pool.wait(backend, now));
+    match unless_gone(x, pin!(waiting)).await? {
+        Ok(Ok(checkout)) => Ok(checkout),
+        Ok(Err(QueueFull)) => Err(Kind::QueueFull.into()),
+        Err(_) => Err(Kind::QueueTimeout.into()),
+    }
+}
+
+async fn open(
+    x: &mut Exchange<'_>,
+    times: &Times,
+    permit: Permit,
+) -> Result<Conn<Box<BackendConn>>, Failure> {
+    let worker = x.worker;
+    let began = worker.clock.now();
+    let backend = Arc::clone(permit.backend());
+    let limit = within_total(x, times, times.connect);
+    let connecting = connect(&worker.resolver, &backend, limit);
+    let stream = unless_gone(x, pin!(connecting)).await??;
+    let now = worker.clock.now();
+    x.progress.reused = false;
+    x.progress.connect_time = Some(now.saturating_duration_since(began));
+    Ok(worker
+        .pool
+        .opened(permit, BackendConn::new(worker, stream), now.into_std()))
+}
+
+/// Runs a future for as long as the client stays.
+pub(crate) async fn unless_gone<T>(
+    x: &mut Exchange<'_>,
+    mut future: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, Failure> {
+    let has_body = !x.client.body.is_end();
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        // A body that has not been asked for yet stays in the socket.
+        if !has_body && x.client.inbound.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(client_gone()));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn client_gone() -> Failure {
+    Failure::new(Kind::ClientGone, "the client left before the answer")
+}
+
+/// Sends the request and waits for the head of the final response; interim
+/// responses are passed on as they come.
+async fn send(
+    x: &mut Exchange<'_>,
+    framing: Framing,
+    times: &Times,
+    attempt: &mut Attempt<'_>,
+) -> Result<(), Failure> {
+    let conn = &mut attempt.conn;
+    conn.outbound.io().deadline.silence(times.idle);
+    conn.inbound.io().deadline.clear();
+    write_request_head(conn.outbound.buffer(), &x.heads.request, framing);
+    conn.upload = Upload::new(framing);
+    for _ in 0..=MAX_INTERIM {
+        x.heads.response.clear();
+        let mut deadline_is_set = false;
+        poll_fn(|cx| poll_response(x, times, attempt, &mut deadline_is_set, cx)).await?;
+        if !x.heads.response.is_interim() {
+            if x.plan.access_log.is_some() {
+                x.progress.head_time = Some(x.elapsed());
+            }
+            let method = x.heads.request.method;
+            return begin_response(method, &mut x.heads.response, times, &mut attempt.conn);
+        }
+        reply::interim(x).await?;
+    }
+    Err(Failure::new(
+        Kind::BadResponse,
+        "too many interim responses",
+    ))
+}
+
+/// Moves the request's body up while waiting for the response's head. The time
+/// for the response runs from the moment the request has been sent.
+fn poll_response(
+    x: &mut Exchange<'_>,
+    times: &Times,
+    attempt: &mut Attempt<'_>,
+    deadline_is_set: &mut bool,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Failure>> {
+    if let Err(failure) = attempt.poll_upload(cx, x.client) {
+        return Poll::Ready(Err(failure));
+    }
+    if attempt.conn.upload.is_over() && !std::mem::replace(deadline_is_set, true) {
+        let limit = within_total(x, times, times.response);
+        attempt.conn.inbound.io().deadline.within(limit);
+    }
+    let client = &mut *x.client;
+    let conn = &mut **attempt.conn;
+    match conn
+        .inbound
+        .poll_head(cx, &RESPONSE_LIMITS, &mut x.heads.response)
+    {
+        Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+        Poll::Ready(Err(error)) => return Poll::Ready(Err(head_failure(x, attempt, error))),
+        Poll::Pending => {}
+    }
+    if attempt.client_has_gone(cx, client) {
+        return Poll::Ready(Err(client_gone()));
+    }
+    Poll::Pending
+}
+
+/// What it means that no response head came.
+fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Failure {
+    let (error, began) = match error {
+        HeadError::Refused(failure) => return failure,
+        HeadError::Stream { error, began } => (error, began),
+    };
+    if error.kind() == ErrorKind::TimedOut {
+        let failure = Failure::new(Kind::ResponseTimeout, "no response head in time");
+        return failure.retry(Retry::IfIdempotent);
+    }
+    let detail = format!(
+        "{}: closed before a complete response head",
+        attempt.conn.backend().url
+    );
+    let retry = match began {
+        true => Retry::Never,
+        false if x.progress.reused && retry::may_repeat(x) => Retry::FreshConnection,
+        false => Retry::IfIdempotent,
+    };
+    Failure::new(Kind::Terminated, detail).retry(retry)
+}
+
+/// The final response's head has arrived: where does its body end, and what
+/// does it say about the connection?
+pub(crate) fn begin_response(
+    method: Method,
+    head: &mut ResponseHead,
+    times: &Times,
+    conn: &mut BackendConn,
+) -> Result<(), Failure> {
+    let framing = response_framing(method, head)?;
+    let persistence = take_connection(head.version, &mut head.fields);
+    say_length_once(&mut head.fields, framing);
+    if head.status == 204 {
+        head.fields.remove(Known::ContentLength);
+    }
+    conn.keep_alive = persistence.keep_alive && framing != Framing::UntilClose;
+    conn.inbound.io().deadline.silence(times.idle);
+    conn.body.begin(framing, RESPONSE_LIMITS, u64::MAX);
+    conn.framing = framing;
+    Ok(())
+}

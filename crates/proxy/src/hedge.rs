@@ -1,0 +1,195 @@
+//! Hedging: a second backend is asked as well, because the first takes longer
+//! than is usual.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use message::{Failure, Kind, Method, ResponseHead, Side, Sink};
+use plan::{Group, Times};
+use telemetry::Retried;
+use tokio::time::Instant;
+use upstream::{Backend, Checkout, Conn, InFlight};
+use wire::h1::{Encoder, Framing, Outgoing};
+
+use crate::ask::{MAX_INTERIM, RESPONSE_LIMITS, begin_response};
+use crate::attempt::{Attempt, Upload};
+use crate::backend_conn::BackendConn;
+use crate::connect::connect;
+
+use crate::worker::Worker;
+
+/// Everything that asking a second backend takes, got ready beforehand.
+pub(crate) struct Hedge<'a> {
+    pub(crate) worker: &'a Worker,
+    pub(crate) group: &'a Group,
+    pub(crate) times: &'a Times,
+    /// The first backend, and the second with its place in the group.
+    pub(crate) first: &'a Arc<Backend>,
+    pub(crate) second: &'a Arc<Backend>,
+    pub(crate) index: usize,
+    /// None while it is not known yet what is usual.
+    pub(crate) delay: Option<Duration>,
+    pub(crate) method: Method,
+    /// The request's head as it is sent.
+    pub(crate) head: Vec<u8>,
+}
+
+/// How a race ended.
+pub(crate) enum Won<'a> {
+    /// The first backend's outcome counts.
+    First(Result<Attempt<'a>, Failure>),
+    Second(Box<Answer<'a>>),
+}
+
+/// What the second backend has answered.
+pub(crate) struct Answer<'a> {
+    pub(crate) attempt: Attempt<'a>,
+    pub(crate) head: ResponseHead,
+    pub(crate) reused: bool,
+}
+
+impl<'a> Hedge<'a> {
+    /// Lets the first backend's attempt run, and after the delay the second's
+    /// beside it. Whoever answers first wins, and the other is cut off; an answer
+    /// of the second that is a failure does not count. Returns also whether the
+    /// second was asked.
+    pub(crate) async fn race(
+        self,
+        first: impl Future<Output = Result<Attempt<'a>, Failure>>,
+    ) -> (Won<'a>, bool) {
+        let began = self.worker.clock.now();
+        let mut first = pin!(first);
+        let early = match self.delay {
+            None => Some(first.as_mut().await),
+            Some(delay) => tokio::time::timeout(delay, first.as_mut()).await.ok(),
+        };
+        if let Some(outcome) = early {
+            self.first_answered(&outcome, began);
+            return (Won::First(outcome), false);
+        }
+        if !self.is_affordable() {
+            let outcome = first.await;
+            self.first_answered(&outcome, began);
+            return (Won::First(outcome), false);
+        }
+        let second_began = self.worker.clock.now();
+        let mut second = pin!(self.ask());
+        let mut second_ended = false;
+        let mut failure = None;
+        let won = poll_fn(|cx| {
+            if failure.is_none()
+                && let Poll::Ready(outcome) = first.as_mut().poll(cx)
+            {
+                match outcome {
+                    Err(lost) if !second_ended => failure = Some(lost),
+                    outcome => return Poll::Ready(Won::First(outcome)),
+                }
+            }
+            if !second_ended && let Poll::Ready(outcome) = second.as_mut().poll(cx) {
+                match outcome {
+                    Ok(answer) if answer.head.status < 500 => {
+                        return Poll::Ready(Won::Second(Box::new(answer)));
+                    }
+                    _ => second_ended = true,
+                }
+            }
+            match failure.take_if(|_| second_ended) {
+                Some(lost) => Poll::Ready(Won::First(Err(lost))),
+                None => Poll::Pending,
+            }
+        })
+        .await;
+        match &won {
+            Won::First(outcome) => self.first_answered(outcome, began),
+            Won::Second(_) => {
+                let now = self.worker.clock.now();
+                self.second.answered_after(now - second_began);
+                self.first.answered_after(now - began);
+            }
+        }
+        (won, true)
+    }
+
+    fn first_answered(&self, outcome: &Result<Attempt<'_>, Failure>, began: Instant) {
+        if outcome.is_ok() {
+            self.first.answered_after(self.worker.clock.now() - began);
+        }
+    }
+
+    fn is_affordable(&self) -> bool {
+        let now = self.worker.clock.now().into_std();
+        let may = self.group.retry.budget.withdraw(now);
+        let mut metrics = self.worker.metrics.borrow_mut();
+        match may {
+            true => metrics.retried(Retried::Slow),
+            false => metrics.retry_refused(),
+        }
+        may
+    }
+
+    async fn ask(&self) -> Result<Answer<'a>, Failure> {
+        let load = InFlight::new(&**self.second);
+        let (mut conn, reused) = self.connection().await?;
+        conn.outbound.io().deadline.silence(self.times.idle);
+        conn.outbound.buffer().extend_from_slice(&self.head);
+        conn.upload = Upload::none();
+        let head = self.answer(&mut conn).await?;
+        let attempt = Attempt {
+            conn,
+            load: Some(load),
+        };
+        Ok(Answer {
+            attempt,
+            head,
+            reused,
+        })
+    }
+
+    /// Without waiting in the queue: where there is one, no more load is wanted.
+    async fn connection(&self) -> Result<(Conn<Box<BackendConn>>, bool), Failure> {
+        let worker = self.worker;
+        let now = worker.clock.coarse().into_std();
+        let alive = |conn: &mut Box<BackendConn>| conn.is_alive();
+        match worker.pool.checkout(self.second, now, alive) {
+            Err(_) => Err(Kind::QueueFull.into()),
+            Ok(Checkout::Reused(conn)) => Ok((conn, true)),
+            Ok(Checkout::Connect(permit)) => {
+                let stream = connect(&worker.resolver, self.second, self.times.connect).await?;
+                let now = worker.clock.now().into_std();
+                let conn = BackendConn::new(worker, stream);
+                Ok((worker.pool.opened(permit, conn, now), false))
+            }
+        }
+    }
+
+    /// Sends what is in the buffer and waits for the head of the final response.
+    async fn answer(&self, conn: &mut BackendConn) -> Result<ResponseHead, Failure> {
+        conn.inbound.io().deadline.within(self.times.response);
+        let mut encoder = Encoder::new(Framing::Empty, Side::Upstream);
+        let mut head = ResponseHead::default();
+        for _ in 0..=MAX_INTERIM {
+            head.clear();
+            poll_fn(|cx| {
+                let mut sink = Outgoing {
+                    outbound: &mut conn.outbound,
+                    encoder: &mut encoder,
+                };
+                if let Poll::Ready(Err(failure)) = sink.poll_flush(cx) {
+                    return Poll::Ready(Err(failure));
+                }
+                conn.inbound
+                    .poll_head(cx, &RESPONSE_LIMITS, &mut head)
+                    .map_err(|_| Failure::from(Kind::Terminated))
+            })
+            .await?;
+            if !head.is_interim() {
+                begin_response(self.method, &mut head, self.times, conn)?;
+                return Ok(head);
+            }
+        }
+        Err(Kind::BadResponse.into())
+    }
+}
