@@ -86,6 +86,13 @@ impl Config {
         self
     }
 
+    /// A further group, with everything that it has.
+    #[must_use]
+    pub fn add_group_of(mut self, entries: &str) -> Self {
+        self.groups.push(entries.to_owned());
+        self
+    }
+
     #[must_use]
     pub fn telemetry(mut self, entry: &str) -> Self {
         self.telemetry.push(entry.to_owned());

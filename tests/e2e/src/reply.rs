@@ -37,6 +37,10 @@ impl Reply {
         Self::raw(bytes)
     }
 
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     #[must_use]
     pub fn then_close(mut self) -> Self {
         self.after = After::Close;

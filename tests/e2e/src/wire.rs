@@ -28,6 +28,10 @@ impl Wire {
         }
     }
 
+    pub fn local_address(&self) -> std::net::SocketAddr {
+        self.stream.local_addr().unwrap()
+    }
+
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }

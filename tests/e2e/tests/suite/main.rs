@@ -12,6 +12,7 @@ mod affinity;
 mod balance;
 mod command;
 mod explain;
+mod explained;
 mod filters;
 mod forwarding;
 mod hedging;
