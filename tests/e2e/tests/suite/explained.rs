@@ -232,7 +232,7 @@ fn telling_its_address() -> Backend {
     Backend::scripted(|conn| {
         let url = format!("http://{}", conn.local_address());
         while let Ok(Some(_)) = conn.head() {
-            if conn.send(&Reply::ok(&url).into_bytes()).is_err() {
+            if conn.send(Reply::ok(&url).into_bytes()).is_err() {
                 return;
             }
         }
