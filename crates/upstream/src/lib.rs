@@ -23,6 +23,11 @@ mod permits;
 mod pool;
 mod reasons;
 mod retry;
+#[cfg_attr(
+    all(feature = "interleaved", not(test)),
+    path = "../../../tests/interleavings/sync.rs"
+)]
+mod sync;
 
 pub use address::Address;
 pub use backend::Backend;

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+use crate::sync::AtomicU64;
 
 /// Seconds that the budget looks back.
 const WINDOW: u64 = 10;
