@@ -9,6 +9,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test this is how it fails")]
 
+mod budget;
 mod load;
 mod permits;
 mod turns;
@@ -16,7 +17,7 @@ mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use loom::thread;
 use upstream::{Address, Backend, PoolOptions};
@@ -62,4 +63,8 @@ fn backend(options: PoolOptions) -> Arc<Backend> {
 #[expect(clippy::disallowed_methods, reason = "a test has to begin somewhere")]
 fn start() -> Instant {
     Instant::now()
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
 }
