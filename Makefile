@@ -36,8 +36,9 @@ bench:
 SECONDS ?= 60
 fuzz:
 	cargo +nightly fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
-	for target in request_head response_head chunked_body; do \
-		cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -max_len=4096 -timeout=5 -rss_limit_mb=512 || exit 1; \
+	mkdir -p fuzz/corpus/configuration && cp examples/* fuzz/corpus/configuration
+	for target in $$(cargo +nightly fuzz list); do \
+		cargo +nightly fuzz run $$target -- -max_total_time=$(SECONDS) -max_len=4096 -timeout=5 -rss_limit_mb=1024 || exit 1; \
 	done
 
 clean:

@@ -131,7 +131,7 @@ impl Problems {
     }
 
     /// The file of a span, its text, and the span within it.
-    pub(crate) fn place(&self, span: Span) -> (&str, &str, Span) {
+    pub fn place(&self, span: Span) -> (&str, &str, Span) {
         let (source, local) = self.locate(span);
         (&source.file, &source.text, local)
     }

@@ -1,11 +1,12 @@
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Address;
 use crate::latency::Latency;
 use crate::padded::Padded;
 use crate::permits::Permits;
 use crate::pool::PoolOptions;
+use crate::sync::AtomicUsize;
 
 /// One address of a group: living state, shared by all workers in an `Arc`,
 /// and kept across reloads by [`Living`](crate::Living).

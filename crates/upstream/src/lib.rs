@@ -27,6 +27,11 @@ mod pool;
 mod reasons;
 mod retry;
 mod sticky;
+#[cfg_attr(
+    all(feature = "interleaved", not(test)),
+    path = "../../../tests/interleavings/sync.rs"
+)]
+mod sync;
 
 pub use address::Address;
 pub use backend::Backend;

@@ -12,15 +12,14 @@
 
 mod ledger;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
-
-use tokio::sync::oneshot;
 
 use crate::Backend;
 use crate::padded::Padded;
 use crate::pool::{Mailbox, PoolOptions};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, oneshot};
 pub(crate) use ledger::Waiter;
 use ledger::{Ledger, Next};
 

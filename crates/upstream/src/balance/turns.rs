@@ -1,6 +1,7 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::padded::Padded;
+use crate::sync::AtomicU64;
 
 /// A shared counter that deals turns: every turn exactly once over all
 /// workers. 64 bits, so it does not wrap within the life of a process, where

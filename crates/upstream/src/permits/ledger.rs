@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::Grant;
 use crate::pool::Mailbox;
+use crate::sync::oneshot;
 
 /// A returned connection may go to a request of the same worker, which saves a
 /// new connection, if that request came at most this much later than the one

@@ -1,7 +1,7 @@
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
-use tokio::sync::Notify;
+use crate::sync::{Mutex, Notify};
 
 /// Where other workers ask a pool for idle connections: the numbers of the
 /// backends in need, each once, so it cannot grow beyond the backends there

@@ -1,11 +1,10 @@
 use std::rc::Rc;
 use std::time::Instant;
 
-use tokio::sync::oneshot;
-
 use super::shelf::Shelf;
 use super::{Checkout, QueueFull};
 use crate::permits::{Grant, Permits, Queued};
+use crate::sync::oneshot;
 
 /// Queues up at the backend of this shelf.
 pub(super) async fn wait<C>(shelf: Rc<Shelf<C>>, now: Instant) -> Result<Checkout<C>, QueueFull> {

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+use crate::sync::AtomicU64;
 
 /// Seconds that the budget looks back.
 const WINDOW: u64 = 10;
@@ -10,8 +12,9 @@ const WINDOW: u64 = 10;
 /// seconds, and some per second in any case. An outage then costs the backends
 /// that are left a little more than usual, not a multiple of it.
 ///
-/// Shared by all workers. Counts that race within the moment in which a second
-/// begins may be lost, which makes the budget smaller by as much.
+/// Shared by all workers. Every count arrives; but workers that ask at the same
+/// moment may each be given the last retry, so the sum can be too large by one
+/// for each worker but one.
 #[derive(Debug)]
 pub struct Budget {
     /// When it was used first.
@@ -75,18 +78,21 @@ struct Seconds([AtomicU64; WINDOW as usize]);
 const COUNT: u64 = u32::MAX as u64;
 
 impl Seconds {
+    /// Nothing is lost where several workers begin a second together. One whose
+    /// clock is late by the whole window counts in the second it finds.
     fn count(&self, second: u64) {
         let Some(place) = self.0.get((second % WINDOW) as usize) else {
             return;
         };
-        let found = place.load(Ordering::Relaxed);
-        if found >> 32 == second & COUNT {
-            place.fetch_add(1, Ordering::Relaxed);
-        } else {
-            // Whoever loses the race has its count lost.
+        let mut found = place.load(Ordering::Relaxed);
+        while found >> 32 < second & COUNT {
             let fresh = (second & COUNT) << 32 | 1;
-            let _ = place.compare_exchange(found, fresh, Ordering::Relaxed, Ordering::Relaxed);
+            match place.compare_exchange(found, fresh, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return,
+                Err(newer) => found = newer,
+            }
         }
+        place.fetch_add(1, Ordering::Relaxed);
     }
 
     fn sum(&self, second: u64) -> u64 {
@@ -99,6 +105,8 @@ impl Seconds {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -145,5 +153,45 @@ mod tests {
         );
         (0..100).for_each(|_| budget.deposit(at(start, 20)));
         assert_eq!(affordable(&budget, at(start, 20)), 10);
+    }
+
+    proptest! {
+        /// The rule as a person would count it, from a list of what happened.
+        #[test]
+        #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
+        fn it_affords_what_a_list_affords(
+            percent in 0u32..150,
+            per_second in 0u32..3,
+            steps in prop::collection::vec((0u64..3000, 0usize..8, 0usize..8), 0..60),
+        ) {
+            let mut now = Instant::now();
+            let budget = Budget::new(percent, per_second);
+            let (mut requests, mut retries) = (Vec::new(), Vec::new());
+            let mut passed = Duration::ZERO;
+            for (ms, deposits, withdrawals) in steps {
+                // Time runs from the first use on.
+                if !requests.is_empty() || !retries.is_empty() {
+                    passed += Duration::from_millis(ms);
+                    now += Duration::from_millis(ms);
+                }
+                let second = passed.as_secs();
+                let recent = |list: &[u64]| {
+                    list.iter().filter(|&&then| second - then < WINDOW).count() as u64
+                };
+                for _ in 0..deposits {
+                    budget.deposit(now);
+                    requests.push(second);
+                }
+                for _ in 0..withdrawals {
+                    let share = recent(&requests) * u64::from(percent) / 100;
+                    let affordable = share.max(u64::from(per_second) * WINDOW);
+                    let may = recent(&retries) < affordable;
+                    prop_assert_eq!(budget.withdraw(now), may);
+                    if may {
+                        retries.push(second);
+                    }
+                }
+            }
+        }
     }
 }
