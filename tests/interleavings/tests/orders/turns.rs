@@ -17,6 +17,8 @@ fn counts(strategy: Strategy, weights: &[u32], workers: usize, each: usize) -> V
         let ask = Ask {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             random: 0,
+            key: None,
+            session: None,
             exclude: &Excluded::new(),
         };
         (0..each)
