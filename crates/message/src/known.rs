@@ -180,26 +180,35 @@ impl Known {
             return Known::Other;
         };
         let candidates = NAMES.get(begin..end).unwrap_or_default();
-        let find = |words| candidates.iter().find(|candidate| candidate.is(words));
-        match find(words(name)) {
+        let words = words(name);
+        match candidates.iter().find(|candidate| candidate.is(words)) {
             Some(candidate) => candidate.known,
-            None if candidates.is_empty() || !name.contains(&b'_') => Known::Other,
-            None => {
-                let dashed: Vec<u8> = name
-                    .iter()
-                    .map(|&b| if b == b'_' { b'-' } else { b })
-                    .collect();
-                match find(words(&dashed)) {
-                    Some(candidate) if IMITATED.has(candidate.known) => Known::Lookalike,
-                    _ => Known::Other,
-                }
-            }
+            None if candidates.is_empty() => Known::Other,
+            None => imitation(name, candidates),
         }
     }
 
     /// The variant stands for one name.
     pub fn is_name(self) -> bool {
         !matches!(self, Known::Other | Known::Lookalike)
+    }
+}
+
+/// Out of line, for it is seldom asked.
+#[cold]
+#[inline(never)]
+fn imitation(name: &[u8], candidates: &[Candidate]) -> Known {
+    if !name.contains(&b'_') {
+        return Known::Other;
+    }
+    let dashed: Vec<u8> = name
+        .iter()
+        .map(|&byte| if byte == b'_' { b'-' } else { byte })
+        .collect();
+    let words = words(&dashed);
+    match candidates.iter().find(|candidate| candidate.is(words)) {
+        Some(candidate) if IMITATED.has(candidate.known) => Known::Lookalike,
+        _ => Known::Other,
     }
 }
 
