@@ -101,6 +101,14 @@ const fn words(name: &[u8]) -> [u64; 3] {
     }
 }
 
+/// Some byte of the word is a `_`, or perhaps one before it is one: good enough
+/// to look closer.
+const fn has_underscore(word: u64) -> bool {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let zero_where_it_is = word ^ (b'_' as u64 * EACH);
+    zero_where_it_is.wrapping_sub(EACH) & !zero_where_it_is & (0x80 * EACH) != 0
+}
+
 /// A known name as it is recognised.
 #[derive(Clone, Copy)]
 struct Candidate {
@@ -172,6 +180,7 @@ const _: () = assert!(Known::ALL.len() + 2 <= 64);
 
 impl Known {
     /// Recognises a field name in any letter case.
+    #[inline]
     pub fn of(name: &[u8]) -> Known {
         static NAMES: [Candidate; Known::ALL.len()] = BY_LENGTH.0;
         static BEGINS: [usize; LONGEST + 2] = BY_LENGTH.1;
@@ -183,7 +192,7 @@ impl Known {
         let words = words(name);
         match candidates.iter().find(|candidate| candidate.is(words)) {
             Some(candidate) => candidate.known,
-            None if candidates.is_empty() => Known::Other,
+            None if candidates.is_empty() || !words.into_iter().any(has_underscore) => Known::Other,
             None => imitation(name, candidates),
         }
     }
@@ -198,9 +207,6 @@ impl Known {
 #[cold]
 #[inline(never)]
 fn imitation(name: &[u8], candidates: &[Candidate]) -> Known {
-    if !name.contains(&b'_') {
-        return Known::Other;
-    }
     let dashed: Vec<u8> = name
         .iter()
         .map(|&byte| if byte == b'_' { b'-' } else { byte })
