@@ -150,6 +150,34 @@ fn a_cookie_is_good_at_every_forebay_with_the_secret() {
     assert_eq!(ask(&without, "/", &cookie).text(), moved.text());
 }
 
+/// A weight of 0 drains a backend: its sessions stay, and nobody new comes.
+#[test]
+fn sessions_stay_at_a_backend_that_drains() {
+    let backends = backends();
+    let start = |strategy: &str, weight: usize| {
+        let mut config = Config::default()
+            .group(&format!(
+                "strategy: {strategy}, sticky: {{ name: s, secret: 0123456789abcdef }}"
+            ))
+            .backend(&backends[0].url(), &format!("weight: {weight}"));
+        for backend in &backends[1..] {
+            config = config.backend(&backend.url(), "weight: 1");
+        }
+        config.start()
+    };
+    let before = start("weighted", 1);
+    let mut at_first = std::iter::repeat_with(|| ask(&before, "/", ""));
+    let first = at_first.find(|response| response.text() == "a").unwrap();
+    let (cookie, _) = self::cookie(&first).unwrap();
+    for strategy in ["weighted", "least_connections", "ip_hash"] {
+        let draining = start(strategy, 0);
+        for _ in 0..4 {
+            assert_eq!(ask(&draining, "/", &cookie).text(), "a", "{strategy}");
+            assert_ne!(ask(&draining, "/", "").text(), "a", "{strategy}");
+        }
+    }
+}
+
 #[test]
 fn a_client_moves_when_its_backend_is_down_and_stays_where_it_went() {
     let mut backends = backends();
