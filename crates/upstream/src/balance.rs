@@ -136,7 +136,7 @@ impl Balance {
             Balance::TwoChoices => two_choices::why_not(candidates, ask.random, index),
             Balance::IpHash(balance) if !balance.has_share(index) => Verdict::NoWeight,
             Balance::IpHash(_) => Verdict::RanksLower,
-            Balance::Hash(ring) => ring.why_not(candidates, index),
+            Balance::Hash(ring) => ring.why_not(candidates, ask, index),
         }
     }
 }

@@ -105,7 +105,9 @@ fn build(written: &config::Filters, problems: &mut Problems) -> Built {
     if let Some(prefix) = &written.strip_prefix {
         built.add(parsed(prefix, ReplacePrefix::strip(prefix), problems));
     }
-    if let Some(replace) = &written.replace_prefix {
+    if let Some(replace) = &written.replace_prefix
+        && replace.to.is_written()
+    {
         let filter = ReplacePrefix::new(&replace.from, &replace.to);
         built.add(parsed(&replace.from, filter, problems));
     }

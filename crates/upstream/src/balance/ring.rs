@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::two_choices;
 use crate::candidates::Candidates;
 use crate::hash::{hash_bytes, mix};
-use crate::{Backend, Verdict};
+use crate::{Ask, Backend, Verdict};
 
 /// Points of all backends together, at most about this many.
 const MOST: u64 = 1 << 20;
@@ -102,9 +102,17 @@ impl Ring {
             .map(|point| point.backend as usize)
     }
 
-    pub(super) fn why_not(&self, candidates: Candidates<'_>, index: usize) -> Verdict {
+    pub(super) fn why_not(
+        &self,
+        candidates: Candidates<'_>,
+        ask: &Ask<'_>,
+        index: usize,
+    ) -> Verdict {
         if !self.has_share(index) {
             return Verdict::NoWeight;
+        }
+        if ask.key.is_none() {
+            return two_choices::why_not(candidates, ask.random, index);
         }
         let bound = Bound::of(self, candidates);
         match bound.has_room(candidates.load(index), self.share(index)) {
@@ -166,7 +174,7 @@ mod tests {
     use super::*;
     use crate::backend::tests::backends;
     use crate::hash::hash_key;
-    use crate::{Ask, Excluded, Group, InFlight, Silent, Strategy};
+    use crate::{Excluded, Group, InFlight, Silent, Strategy};
 
     const HASH: Strategy = Strategy::Hash { load_factor: 125 };
 
