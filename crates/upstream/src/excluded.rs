@@ -39,16 +39,10 @@ impl Excluded {
     }
 }
 
-impl Extend<usize> for Excluded {
-    fn extend<I: IntoIterator<Item = usize>>(&mut self, indices: I) {
-        indices.into_iter().for_each(|index| self.insert(index));
-    }
-}
-
 impl FromIterator<usize> for Excluded {
     fn from_iter<I: IntoIterator<Item = usize>>(indices: I) -> Self {
         let mut excluded = Self::new();
-        excluded.extend(indices);
+        indices.into_iter().for_each(|index| excluded.insert(index));
         excluded
     }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn dispatch<'a>(
         }
         let outcome = match hedge(x, routed, index, &tried) {
             None => ask(x, routed.framing, to.times, backend).await,
-            Some(hedge) => Box::pin(race(x, routed.framing, hedge)).await,
+            Some(hedge) => Box::pin(race(x, routed.framing, hedge, &mut tried)).await,
         };
         let reason = match &outcome {
             Err(failure) => retry::after_failure(x, to.group, failure),
@@ -58,7 +58,6 @@ pub(crate) async fn dispatch<'a>(
             return kept(x, to.group, outcome);
         };
         tried.insert(index);
-        tried.extend(x.progress.backend.map(|(_, index)| index as usize));
         let Some(next) = next(x, to, &mut tried, &reason) else {
             return kept(x, to.group, outcome);
         };
@@ -138,15 +137,19 @@ async fn race<'a>(
     x: &mut Exchange<'a>,
     framing: Framing,
     hedge: Box<Hedge<'a>>,
+    tried: &mut Excluded,
 ) -> Result<Attempt<'a>, Failure> {
-    let second = hedge.index as u32;
+    let second = hedge.index;
     let first = ask(x, framing, hedge.times, hedge.first);
     let (won, asked) = hedge.race(first).await;
-    x.progress.attempts += u16::from(asked);
+    if asked {
+        x.progress.attempts += 1;
+        tried.insert(second);
+    }
     match won {
         Won::First(outcome) => outcome,
         Won::Second(answer) => {
-            x.progress.backend = x.progress.backend.map(|(group, _)| (group, second));
+            x.progress.backend = x.progress.backend.map(|(group, _)| (group, second as u32));
             x.progress.reused = answer.reused;
             x.progress.connect_time = None;
             x.progress.head_time = Some(x.elapsed());

@@ -135,3 +135,51 @@ fn hedges_are_charged_to_the_budget() {
     assert_eq!(answer.join().unwrap().text(), "one");
     assert_eq!(slow(&backends[1]), 1);
 }
+
+/// Who was asked in vain as the second is not asked again.
+#[test]
+fn a_second_that_failed_has_been_tried() {
+    let gate = Gate::default();
+    let open = Gate::default();
+    open.open();
+    let one = Backend::answering({
+        let gate = gate.clone();
+        move |request| match request.target() {
+            "/slow" => {
+                gate.pass();
+                Reply::with("503 Service Unavailable", &[], "busy")
+            }
+            _ => Reply::ok("one"),
+        }
+    });
+    let two = Backend::answering(|request| match request.target() {
+        "/slow" => Reply::raw("").then_close(),
+        _ => Reply::ok("two"),
+    });
+    let three = backend("three", &open);
+    let forebay = Config::to_urls([one.url(), two.url(), three.url()])
+        .top("workers: 1")
+        .group("hedge: { min_delay: 30ms }, retry: { max_attempts: 3, retry_on: [5xx], delay: 1ms }")
+        .start();
+    let mut client = forebay.client();
+    for _ in 0..90 {
+        client.get("/");
+    }
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    for _ in 0..12 {
+        for expected in ["one", "two", "three"] {
+            assert_eq!(client.get("/").text(), expected);
+        }
+        let before = slow(&two);
+        let answer = ask_beside(&forebay, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+        gate.wait_for(1);
+        std::thread::sleep(std::time::Duration::from_millis(60));
+        gate.let_one_through();
+        let answer = answer.join().unwrap();
+        assert_eq!((answer.status, answer.text()), (200, "three"));
+        assert!(slow(&two) <= before + 1);
+        for expected in ["two", "three"] {
+            assert_eq!(client.get("/").text(), expected);
+        }
+    }
+}
