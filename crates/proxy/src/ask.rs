@@ -111,9 +111,21 @@ async fn wait(
     let waiting = tokio::time::timeout(limit, x.worker.pool.wait(backend, now));
     match unless_gone(x, pin!(waiting)).await? {
         Ok(Ok(checkout)) => Ok(checkout),
-        Ok(Err(QueueFull)) => Err(Kind::QueueFull.into()),
-        Err(_) => Err(Kind::QueueTimeout.into()),
+        Ok(Err(QueueFull)) => Err(overload(Kind::QueueFull, backend)),
+        Err(_) => Err(overload(Kind::QueueTimeout, backend)),
     }
+}
+
+fn overload(kind: Kind, backend: &Backend) -> Failure {
+    let (url, most) = (&backend.url, backend.options.max_connections);
+    let detail = match kind {
+        Kind::QueueFull => format!(
+            "{url}: all of {most} connections are in use, and {} requests wait for one",
+            backend.options.max_waiting
+        ),
+        _ => format!("{url}: none of {most} connections came free in time"),
+    };
+    Failure::new(kind, detail)
 }
 
 async fn open(

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use message::{Failure, RequestHead};
 use plan::{Choice, Plan, choose_backend};
-use routing::Explained;
+use routing::{Explained, Miss};
 use upstream::{Excluded, Notes};
 use wire::h1::{HeadParser, write_request_head};
 
@@ -131,12 +131,13 @@ fn follow(
     Ok(())
 }
 
-/// The routes that came nearest to taking a request that none has taken, and
-/// what kept each of them from it.
+/// The routes that came nearest to taking a request, and what kept each of them
+/// from it. One that was only outranked by the route it has is not named.
 pub(crate) fn near_misses(plan: &Plan, heads: &Heads, client: IpAddr) -> String {
     const NAMED: usize = 3;
     let mut reasons = Explained::default();
     plan::find_route(plan, &route::facts(heads, client), &mut reasons);
+    reasons.misses.retain(|&(_, miss)| miss != Miss::Outranked);
     let named: Vec<String> = misses(plan, heads, client, reasons, NAMED)
         .into_iter()
         .map(|(i, why)| format!("not {}: {why}", plan.routes.get(i).map_or("", |r| &*r.id)))

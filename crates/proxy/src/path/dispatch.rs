@@ -31,7 +31,7 @@ pub(crate) async fn dispatch<'a>(
     let to = routed.destination.as_ref().ok_or(Kind::Internal)?;
     feel_drawn(x, routed, to.group);
     let mut tried = Excluded::new();
-    let mut index = choose(x, to.group, &tried).ok_or(Kind::NoBackend)?;
+    let mut index = choose(x, to.group, &tried).ok_or_else(|| nobody(to.group))?;
     if to.group.retry.max_attempts > 1 {
         let now = x.worker.clock.coarse().into_std();
         to.group.retry.budget.deposit(now);
@@ -96,6 +96,11 @@ fn kept<'a>(
         affinity::keep(group, index as usize, x.address.ip(), now, x.heads);
     }
     outcome
+}
+
+fn nobody(group: &Group) -> Failure {
+    let detail = format!("the group {} has no backend to choose", group.balance.id);
+    Failure::new(Kind::NoBackend, detail)
 }
 
 /// What it takes to ask a second backend as well, if the group does so for

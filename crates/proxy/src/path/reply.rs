@@ -18,7 +18,7 @@ use wire::h1::{
 use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::exchange::{Exchange, Progress};
-use crate::path::route::facts;
+use crate::path::route::{facts, with_misses};
 use crate::refusal;
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -157,6 +157,11 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     if has_gone {
         return Err(failure);
     }
+    // Perhaps another route was meant.
+    let failure = match (failure.status(), x.progress.route) {
+        (503, Some(_)) => with_misses(x, failure),
+        _ => failure,
+    };
     let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
     let format = refusal::Format::wanted(accept);
@@ -264,7 +269,12 @@ pub(crate) async fn turn_away(
         &mut client,
         &mut heads,
     );
-    let end = failure(&mut x, Kind::TooManyConnections.into()).await;
+    let detail = format!(
+        "the listener {} has {} connections already",
+        options.id, options.max_connections
+    );
+    let full = Failure::new(Kind::TooManyConnections, detail);
+    let end = failure(&mut x, full).await;
     super::settle::settle(x, end);
     worker.heads.give(heads);
     close(&mut client).await;

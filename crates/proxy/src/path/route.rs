@@ -87,13 +87,22 @@ pub(crate) fn find<'a, R: Reasons>(
     ))
 }
 
-/// Says which routes came nearest, as far as the worker has time for it: it
-/// looks at every route there is.
-fn with_misses(x: &Exchange<'_>, failure: Failure) -> Failure {
+/// Says which other routes came nearest, behind what is known of the failure, as
+/// far as the worker has time for it: it looks at every route there is.
+pub(crate) fn with_misses(x: &Exchange<'_>, failure: Failure) -> Failure {
     if !x.worker.explanations.take(x.worker.clock.coarse()) {
         return failure;
     }
-    Failure::new(failure.kind, near_misses(x.plan, x.heads, x.address.ip()))
+    let misses = near_misses(x.plan, x.heads, x.address.ip());
+    let detail = match (&*failure.detail, &*misses) {
+        ("", _) => misses,
+        (_, "") => return failure,
+        (detail, misses) => format!("{detail}; {misses}"),
+    };
+    Failure {
+        detail: detail.into(),
+        ..failure
+    }
 }
 
 /// What routes look at.

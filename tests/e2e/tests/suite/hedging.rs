@@ -159,7 +159,9 @@ fn a_second_that_failed_has_been_tried() {
     let three = backend("three", &open);
     let forebay = Config::to_urls([one.url(), two.url(), three.url()])
         .top("workers: 1")
-        .group("hedge: { min_delay: 30ms }, retry: { max_attempts: 3, retry_on: [5xx], delay: 1ms }")
+        .group(
+            "hedge: { min_delay: 30ms }, retry: { max_attempts: 3, retry_on: [5xx], delay: 1ms }",
+        )
         .start();
     let mut client = forebay.client();
     for _ in 0..90 {

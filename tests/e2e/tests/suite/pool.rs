@@ -154,7 +154,12 @@ fn no_more_connections_are_kept_idle_than_told() {
 fn a_full_queue_turns_requests_away() {
     let (backend, gate) = held();
     let limits = "connection_pool: { max_connections_per_host: 1, max_waiting: 1 }";
-    let forebay = Config::to(&backend).group(limits).start();
+    let forebay = Config::to(&backend)
+        .top("debug_errors: true")
+        .group(limits)
+        .add_route("id: all, backend_group: app")
+        .add_route("id: other, path: /other, backend_group: app")
+        .start();
     let mut first = asking(&forebay, 1);
     gate.wait_for(1);
     let mut second = asking(&forebay, 1);
@@ -166,6 +171,12 @@ fn a_full_queue_turns_requests_away() {
         (503, Some("connection_limit_reached"))
     );
     assert_eq!(response.get("retry-after"), Some("1"));
+    let detail = format!(
+        "\ndetail: {}: all of 1 connections are in use, and 1 requests wait for one; \
+         not other: path is /, the route takes /other\n",
+        backend.url()
+    );
+    assert!(response.text().contains(&detail), "{}", response.text());
     forebay.wait_metric("forebay_upstream_queue_full_total", &[], 1.0);
     gate.open();
     assert_eq!(first[0].response().text(), "served");
