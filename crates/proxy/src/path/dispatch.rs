@@ -339,7 +339,12 @@ async fn send(
 ) -> Result<(), Failure> {
     let conn = &mut attempt.conn;
     conn.outbound.io().deadline.silence(times.idle);
-    conn.inbound.io().deadline.clear();
+    // Until the request has been sent, its time in all is the only one that runs.
+    let deadline = &conn.inbound.io().deadline;
+    match times.total {
+        Some(total) => deadline.within(total.saturating_sub(x.elapsed())),
+        None => deadline.clear(),
+    }
     write_request_head(conn.outbound.buffer(), &x.heads.request, framing);
     conn.upload = Upload::new(framing);
     for _ in 0..=MAX_INTERIM {
