@@ -260,7 +260,14 @@ async fn connection(
     let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
     let checkout = match worker.pool.checkout(backend, now, alive) {
         Ok(checkout) => checkout,
-        Err(Full) => Box::pin(wait(x, times, backend)).await?,
+        Err(Full) => match Box::pin(wait(x, times, backend)).await? {
+            // One that has just been returned has not been looked at since.
+            Checkout::Reused(mut conn) => match alive(&mut conn) {
+                true => Checkout::Reused(conn),
+                false => Checkout::Connect(conn.close()),
+            },
+            connect => connect,
+        },
     };
     match checkout {
         Checkout::Reused(conn) => {
