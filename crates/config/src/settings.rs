@@ -40,8 +40,8 @@ settings! {
         listeners: Vec<Spanned<Listener>>, example [{"id": "public", "address": "0.0.0.0:8080"}];
         /// Which of several matching routes takes a request.
         routing: Spanned<RoutingMode> = Spanned::unwritten(RoutingMode::Specific), example "ordered";
-        /// Addresses and networks of proxies in front of this one. What they say in `X-Forwarded-*`, `X-Real-IP`
-        /// and `X-Request-ID` is believed; what anyone else says there is replaced.
+        /// Addresses and networks of proxies in front of this one. What they say in `X-Forwarded-For`, `X-Forwarded-Proto`,
+        /// `X-Forwarded-Host` and `X-Request-ID` is believed; what anyone else says there is replaced. `X-Real-IP` is always Forebay's own.
         trusted_proxies: Vec<IpNet>, example ["10.0.0.0/8", "192.0.2.1"];
         /// Whether answers about failures tell every client what the log tells: which routes almost matched, which backend failed
         /// and how. Clients whose own address is in `trusted_proxies` are told in any case.

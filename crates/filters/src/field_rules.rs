@@ -45,9 +45,10 @@ pub(crate) fn is_token(name: &str) -> bool {
     !name.is_empty() && name.len() <= usize::from(u16::MAX) && name.bytes().all(tchar)
 }
 
-/// Bytes that would end a field or the head around it.
+/// Bytes that no field value holds (RFC 9110 section 5.5). Some would end the
+/// field or the head around it, and there are readers that end lines at others.
 pub(crate) fn breaks_a_field(byte: u8) -> bool {
-    matches!(byte, b'\r' | b'\n' | 0)
+    byte.is_ascii_control() && byte != b'\t'
 }
 
 #[cfg(test)]

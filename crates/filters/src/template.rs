@@ -43,7 +43,7 @@ impl std::error::Error for TemplateFault {}
 impl Template {
     pub fn parse(source: &str) -> Result<Template, TemplateFault> {
         if let Some(at) = source.bytes().position(breaks_a_field) {
-            let message = "a header value cannot hold a line break or NUL";
+            let message = "a header value cannot hold a line break or another control character";
             return Err(fault(at, message, None));
         }
         let mut parts = Vec::new();
@@ -71,7 +71,7 @@ impl Template {
     }
 
     /// Appends the text with every variable replaced. Whatever a request may
-    /// hold, no CR, LF or NUL is written: such bytes are left out.
+    /// hold, no control character but the tab is written: they are left out.
     pub fn render(&self, exchange: &Exchange<'_>, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {

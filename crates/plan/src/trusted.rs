@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The proxies whose `X-Forwarded-*` fields are believed.
+/// The proxies that are believed when they say who the client is.
 #[derive(Debug, Clone, Default)]
 pub struct Trusted(Vec<IpNet>);
 

@@ -89,7 +89,14 @@ async fn connection(
     let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
     let checkout = match worker.pool.checkout(backend, now, alive) {
         Ok(checkout) => checkout,
-        Err(Full) => Box::pin(wait(x, times, backend)).await?,
+        Err(Full) => match Box::pin(wait(x, times, backend)).await? {
+            // One that has just been returned has not been looked at since.
+            Checkout::Reused(mut conn) => match alive(&mut conn) {
+                true => Checkout::Reused(conn),
+                false => Checkout::Connect(conn.close()),
+            },
+            connect => connect,
+        },
     };
     match checkout {
         Checkout::Reused(conn) => {
@@ -180,7 +187,12 @@ async fn send(
 ) -> Result<(), Failure> {
     let conn = &mut attempt.conn;
     conn.outbound.io().deadline.silence(times.idle);
-    conn.inbound.io().deadline.clear();
+    // Until the request has been sent, its time in all is the only one that runs.
+    let deadline = &conn.inbound.io().deadline;
+    match times.total {
+        Some(total) => deadline.within(total.saturating_sub(x.elapsed())),
+        None => deadline.clear(),
+    }
     write_request_head(conn.outbound.buffer(), &x.heads.request, framing);
     conn.upload = Upload::new(framing);
     for _ in 0..=MAX_INTERIM {

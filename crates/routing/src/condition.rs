@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use ipnet::IpNet;
-use message::{Fields, Known, cookies, parameters};
+use message::{Fields, Known, KnownSet, cookies, parameters};
 
 use crate::{Facts, HostPattern, PathPattern, ValuePattern};
 
@@ -104,19 +104,41 @@ impl Condition {
             }
             Self::Header(demand) => {
                 let values: Vec<&[u8]> = header(facts.fields, &demand.name).collect();
-                self.absent_or("header", &demand.name, &values)
+                self.absent_or("header", demand, &values)
             }
             Self::Query(demand) => {
                 let values: Vec<_> = parameter(facts.query, &demand.name).collect();
-                self.absent_or("query parameter", &demand.name, &values)
+                self.absent_or("query parameter", demand, &values)
             }
             Self::Cookie(demand) => {
                 let values: Vec<&[u8]> = cookie(facts.fields, &demand.name).collect();
-                self.absent_or("cookie", &demand.name, &values)
+                self.absent_or("cookie", demand, &values)
             }
-            Self::Not(condition) => {
-                format!("{condition} holds, and the route refuses that")
-            }
+            Self::Not(condition) => match &**condition {
+                Self::Header(demand) if self.is_secret() => {
+                    format!("header {} is what the route refuses", demand.name)
+                }
+                Self::Cookie(demand) if self.is_secret() => {
+                    format!("cookie {} is what the route refuses", demand.name)
+                }
+                condition => format!("{condition} holds, and the route refuses that"),
+            },
+        }
+    }
+
+    /// Demands a value that has no place in a log, neither as it is found nor
+    /// as it should be.
+    fn is_secret(&self) -> bool {
+        const SECRETS: KnownSet = KnownSet::of(&[
+            Known::Authorization,
+            Known::ProxyAuthorization,
+            Known::Cookie,
+        ]);
+        match self {
+            Self::Cookie(_) => true,
+            Self::Header(demand) => SECRETS.has(Known::of(demand.name.as_bytes())),
+            Self::Not(condition) => condition.is_secret(),
+            _ => false,
         }
     }
 
@@ -128,10 +150,10 @@ impl Condition {
         )
     }
 
-    fn absent_or<V: AsRef<[u8]>>(&self, what: &str, name: &str, values: &[V]) -> String {
+    fn absent_or<V: AsRef<[u8]>>(&self, what: &str, demand: &Demand, values: &[V]) -> String {
         let found = match values {
             [] => "absent".to_owned(),
-            _ if is_secret(what, name) => "another".to_owned(),
+            _ if self.is_secret() => "another".to_owned(),
             values => {
                 let values: Vec<String> = values
                     .iter()
@@ -140,9 +162,14 @@ impl Condition {
                 values.join(" and ")
             }
         };
+        let wanted = match demand.value {
+            ValuePattern::Any => self.wanted(),
+            _ if self.is_secret() => "a value that is not shown".to_owned(),
+            _ => self.wanted(),
+        };
         format!(
-            "{what} {name} is {found}, the route takes {}",
-            self.wanted()
+            "{what} {} is {found}, the route takes {wanted}",
+            demand.name
         )
     }
 
@@ -200,16 +227,6 @@ fn parameter<'a>(query: &'a [u8], wanted: &'a str) -> impl Iterator<Item = Cow<'
     parameters(query)
         .filter(move |(name, _)| **name == *wanted.as_bytes())
         .map(|(_, value)| value)
-}
-
-/// Values that have no place in a log.
-fn is_secret(what: &str, name: &str) -> bool {
-    let known = Known::of(name.as_bytes());
-    what == "cookie"
-        || matches!(
-            known,
-            Known::Authorization | Known::ProxyAuthorization | Known::Cookie
-        )
 }
 
 fn listed<T: ToString>(items: &[T]) -> String {

@@ -81,7 +81,8 @@ impl<C> Pool<C> {
     }
 
     /// Waits for a connection or a permit; to be called when
-    /// [`checkout`](Self::checkout) has just found the backend full.
+    /// [`checkout`](Self::checkout) has just found the backend full. Whether
+    /// the connection is alive, nobody has looked.
     ///
     /// May wait for ever: the caller bounds the time and drops the future,
     /// which loses nothing. Requests of one worker are served in their order;

@@ -1,4 +1,4 @@
-//! Edges between rooms, steps of the path, files named in the docs.
+//! Edges between rooms, steps of the path, what the docs name.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -165,6 +165,38 @@ fn every_file_that_the_docs_name_exists() {
             }
         }
     }
+}
+
+/// Under `Where:` and `Shown by:` a file is followed by what is in it, and
+/// `module::test` is an end-to-end test.
+#[test]
+fn what_the_threat_model_names_is_there() {
+    let page = text("docs/THREAT-MODEL.md");
+    let mut named = 0;
+    for item in page.split("\n- ").skip(1) {
+        if !item.starts_with("Where:") && !item.starts_with("Shown by:") {
+            continue;
+        }
+        let item = item.split("\n\n").next().unwrap();
+        let mut file = None;
+        for quoted in item.split('`').skip(1).step_by(2) {
+            if root().join(quoted).is_file() {
+                file = Some(quoted);
+            } else if let Some((module, test)) = quoted.split_once("::") {
+                let suite = text(&format!("tests/e2e/tests/suite/{module}.rs"));
+                assert!(suite.contains(&format!("fn {test}(")), "{quoted} is gone");
+                named += 1;
+            } else {
+                let file = file.unwrap_or_else(|| panic!("{quoted} has no file before it"));
+                assert!(text(file).contains(quoted), "{quoted} is not in {file}");
+                named += 1;
+            }
+        }
+    }
+    assert!(
+        named > 100,
+        "only {named} names: has the page another form?"
+    );
 }
 
 fn markdown(folder: &Path) -> Vec<String> {

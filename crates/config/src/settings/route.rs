@@ -5,7 +5,9 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::span::Spanned;
-use crate::value::form::{COOKIE_NAME, FIELD_NAME, HOST, METHOD, PATH, ROUTE_PATH, WORD};
+use crate::value::form::{
+    CONTENT_TYPE, COOKIE_NAME, FIELD_NAME, HOST, METHOD, PATH, ROUTE_PATH, WORD,
+};
 use crate::value::{Pairs, Size, Statuses};
 
 choices! {
@@ -127,7 +129,7 @@ settings! {
         file: Option<Spanned<String>>, rule Form(&WORD), example "pages/sorry.html";
         /// Content type of the page.
         content_type: Spanned<String> = Spanned::unwritten("text/html; charset=utf-8".to_owned()),
-            rule Form(&WORD), example "application/json";
+            rule Form(&CONTENT_TYPE), example "application/json";
     }
 
     /// An answer that is always the same.
@@ -138,7 +140,7 @@ settings! {
         body: String = String::new(), example "down for maintenance";
         /// Content type of the body.
         content_type: Spanned<String> = Spanned::unwritten("text/plain; charset=utf-8".to_owned()),
-            rule Form(&WORD), example "application/json";
+            rule Form(&CONTENT_TYPE), example "application/json";
         /// Further header fields.
         headers: Pairs, example {"Retry-After": "120"};
     }

@@ -51,6 +51,16 @@ pub(crate) const FIELD_NAME: Form = Form {
     check: |text| ok_if(is_token(text)),
 };
 
+/// The value of `Content-Type`. Nothing in it can end the field.
+pub(crate) const CONTENT_TYPE: Form = Form {
+    noun: "a content type such as `text/html`",
+    pattern: "^[ -~]*[!-~][ -~]*$",
+    check: |text| {
+        let fits = |letter: char| letter.is_ascii_graphic() || letter == ' ';
+        ok_if(!text.trim().is_empty() && text.chars().all(fits))
+    },
+};
+
 /// The name of a cookie (RFC 6265 section 4.1.1).
 pub(crate) const COOKIE_NAME: Form = Form {
     noun: "the name of a cookie such as `session`",
@@ -166,6 +176,11 @@ mod tests {
                 &["", "get", "Get", "G T", "GÉT"],
             ),
             (&FIELD_NAME, &["X-A", "x_a"], &["", "a b", "a:"]),
+            (
+                &CONTENT_TYPE,
+                &["text/html; charset=utf-8", "application/json"],
+                &["", " ", "text/html\r\nX-A: b", "text/\tx", "text/é"],
+            ),
             (
                 &HOST,
                 &[

@@ -36,6 +36,12 @@ impl<C> Conn<C> {
         self.permit.backend()
     }
 
+    /// Closes it and keeps its permit, for another.
+    pub fn close(self) -> Permit {
+        drop(self.transport);
+        self.permit
+    }
+
     pub(super) fn aged(&self, now: Instant) -> bool {
         self.dies.is_some_and(|dies| now >= dies)
     }

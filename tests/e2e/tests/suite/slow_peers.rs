@@ -158,6 +158,35 @@ fn a_slow_upload_does_not_count_as_a_slow_answer() {
     assert_eq!(client.response().text(), "ok");
 }
 
+/// Nor may a client hold a backend for longer than that by sending slowly.
+#[test]
+fn a_slow_upload_ends_with_the_time_for_all_attempts() {
+    let backend = Backend::scripted(|conn| {
+        let request = conn.request_head().unwrap();
+        assert!(conn.request_body(&request.head).is_err());
+    });
+    let forebay = Config::to(&backend)
+        .group("timeout: { request: 10s, total: 300ms }")
+        .start();
+    let mut client = forebay.client();
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+        .unwrap();
+    for _ in 0..100 {
+        if !client.is_silent_for(Duration::from_millis(50)) {
+            break;
+        }
+        client.send("x").unwrap();
+    }
+    let response = client.response();
+    assert_eq!(
+        (response.status, response.reason()),
+        (504, Some("http_response_timeout"))
+    );
+    client.assert_closed();
+    backend.wait_open(0);
+}
+
 #[test]
 fn a_backend_that_falls_silent_within_its_answer_is_cut_off() {
     let backend = Backend::scripted(|conn| {

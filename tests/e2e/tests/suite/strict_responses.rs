@@ -2,6 +2,7 @@
 //! connection is not used again.
 
 use forebay_e2e::{Backend, Config, Gate, Reply};
+use rustix::process::Signal;
 
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine";
 
@@ -90,6 +91,52 @@ fn an_answer_sent_before_it_was_asked_for_is_not_used() {
         assert_eq!(client.get("/").text(), "fine");
     }
     assert_eq!(backend.accepted(), 2);
+}
+
+/// The same for a request that waits for the connection. What follows an answer
+/// stays in the socket if a read ends just with the answer; that depends on the
+/// size of Forebay's buffer, so there are several.
+#[test]
+fn a_request_in_the_queue_does_not_get_it_either() {
+    for kib in [16, 32, 64, 68, 72] {
+        let (asked, sent) = (Gate::default(), Gate::default());
+        let (ask, send) = (asked.clone(), sent.clone());
+        let backend = Backend::scripted(move |conn| {
+            if conn.number == 0 {
+                conn.request().unwrap();
+                ask.pass();
+                let head = "HTTP/1.1 200 OK\r\nContent-Length: 00000\r\n\r\n";
+                let length = kib * 1024 - head.len();
+                let head = head.replace("00000", &format!("{length:05}"));
+                let unasked = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+                let all = format!("{head}{}{unasked}", "x".repeat(length));
+                conn.send(all).unwrap();
+                send.pass();
+            }
+            conn.serve(&|_| Reply::raw(FINE));
+        });
+        let forebay = Config::to(&backend)
+            .top("workers: 1")
+            .group("connection_pool: { max_connections_per_host: 1 }")
+            .start();
+        let mut clients = [forebay.client(), forebay.client()];
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            match number {
+                0 => asked.wait_for(1),
+                _ => forebay.wait_metric("forebay_upstream_waits_total", &[], 1.0),
+            }
+        }
+        forebay.signal(Signal::STOP);
+        asked.open();
+        sent.wait_for(1);
+        forebay.signal(Signal::CONT);
+        let [first, second] = &mut clients;
+        assert_eq!(first.response().status, 200);
+        sent.open();
+        assert_eq!(second.response().text(), "fine", "{kib} KiB");
+        assert_eq!(backend.accepted(), 2);
+    }
 }
 
 #[test]
