@@ -28,6 +28,12 @@ pub trait Filter: Send + Sync {
     ) {
     }
 
+    /// Request fields that are as it says, and not as a client says in a
+    /// trailer.
+    fn own_fields(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
     /// What it does, in one line for `explain`.
     fn describe(&self) -> String;
 }

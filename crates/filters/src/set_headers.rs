@@ -1,4 +1,4 @@
-use message::{Fields, Known, RequestHead, ResponseHead};
+use message::{Fields, Known, RequestHead, ResponseHead, reads_alike};
 
 use crate::field_rules::{check_request_field, check_response_field};
 use crate::{Exchange, Facts, Filter, Template, Verdict};
@@ -95,6 +95,17 @@ impl HeaderChange {
         }
     }
 
+    /// Some backends take `X_User` for `X-User`. What the configuration says
+    /// about a field of requests goes for its imitations too.
+    fn take_out_imitations(&self, fields: &mut Fields) {
+        let name = self.field().as_bytes();
+        if !matches!(self, Self::Append(..)) && name.iter().any(|b| b"-_".contains(b)) {
+            let is_imitation =
+                |found: &[u8]| reads_alike(found, name) && !found.eq_ignore_ascii_case(name);
+            fields.remove_where(|field| is_imitation(field.name));
+        }
+    }
+
     fn make(&self, fields: &mut Fields, value: &[u8]) {
         match self {
             Self::Remove(name) => drop(fields.remove_named(name.as_bytes())),
@@ -119,6 +130,7 @@ impl Filter for SetHeaders {
         if self.side == Side::Request {
             for change in &self.changes {
                 change.render(&Exchange { request, facts }, scratch);
+                change.take_out_imitations(&mut request.fields);
                 change.make(&mut request.fields, scratch);
             }
         }
@@ -136,6 +148,14 @@ impl Filter for SetHeaders {
                 change.render(exchange, scratch);
                 change.make(&mut response.fields, scratch);
             }
+        }
+    }
+
+    fn own_fields(&self) -> Vec<&str> {
+        let changes = self.changes.iter();
+        match self.side {
+            Side::Request => changes.map(HeaderChange::field).collect(),
+            Side::Response => Vec::new(),
         }
     }
 
@@ -281,6 +301,38 @@ mod tests {
             filter.describe(),
             "request_headers without x-GONE, X-Set: ${header.X-Gone}${header.X-Kept}, \
              also X-Kept: 2, also Link: </a>"
+        );
+    }
+
+    #[test]
+    fn imitations_go_with_what_they_imitate() {
+        let changes = || {
+            vec![
+                set("X-User-Id", "1"),
+                remove("X-Role"),
+                append("X-Tag", "2"),
+                set("Plain", "3"),
+            ]
+        };
+        let received = [
+            ("x_user_id", "9"),
+            ("X-User_Id", "9"),
+            ("X_Role", "9"),
+            ("X_Tag", "9"),
+            ("X_User", "9"),
+        ];
+        let mut head = request("GET", "/", &received);
+        let filter = SetHeaders::of_requests("request_headers", changes()).unwrap();
+        filter.request(&mut head, &facts(), &mut Vec::new());
+        assert_eq!(
+            lines(&head.fields),
+            [
+                "X_Tag: 9",
+                "X_User: 9",
+                "X-User-Id: 1",
+                "X-Tag: 2",
+                "Plain: 3"
+            ]
         );
     }
 

@@ -50,6 +50,7 @@ known! {
     LastModified = "Last-Modified",
     Location = "Location",
     Origin = "Origin",
+    Proxy = "Proxy",
     ProxyAuthorization = "Proxy-Authorization",
     ProxyConnection = "Proxy-Connection",
     ProxyStatus = "Proxy-Status",
@@ -67,9 +68,16 @@ known! {
     Via = "Via",
     XForwardedFor = "X-Forwarded-For",
     XForwardedHost = "X-Forwarded-Host",
+    XForwardedPort = "X-Forwarded-Port",
+    XForwardedPrefix = "X-Forwarded-Prefix",
     XForwardedProto = "X-Forwarded-Proto",
+    XForwardedScheme = "X-Forwarded-Scheme",
+    XForwardedServer = "X-Forwarded-Server",
+    XForwardedSsl = "X-Forwarded-Ssl",
+    XOriginalUrl = "X-Original-URL",
     XRealIp = "X-Real-IP",
     XRequestId = "X-Request-ID",
+    XRewriteUrl = "X-Rewrite-URL",
 }
 
 /// Longest known name.
@@ -231,6 +239,19 @@ const IMITATED: KnownSet = KnownSet::of(&[
     Known::XRequestId,
 ]);
 
+/// The same name to those who read `-` and `_` alike, as CGI does.
+pub fn reads_alike(name: &[u8], other: &[u8]) -> bool {
+    let dashed = |byte: u8| match byte {
+        b'_' => b'-',
+        byte => byte.to_ascii_lowercase(),
+    };
+    name.len() == other.len()
+        && name
+            .iter()
+            .zip(other)
+            .all(|(&a, &b)| dashed(a) == dashed(b))
+}
+
 /// Some well-known names, as one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownSet(u64);
@@ -278,6 +299,7 @@ mod tests {
         for other in [
             "X-Custom",
             "User_Agent",
+            "Proxy_",
             "_",
             "\u{7f}ost",
             "Hosts",

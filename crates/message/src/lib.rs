@@ -20,7 +20,7 @@ pub use body::{Relay, Sink, Source};
 pub use cookie::cookies;
 pub use failure::{Failure, Kind, Retry, Side};
 pub use fields::{Field, Fields};
-pub use known::{Known, KnownSet};
+pub use known::{Known, KnownSet, reads_alike};
 pub use method::Method;
 pub use query::parameters;
 pub use request::{Form, RequestHead, Version};

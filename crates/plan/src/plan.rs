@@ -75,6 +75,9 @@ pub struct Route {
     pub expression: Option<Pattern>,
     /// In the order in which requests pass them.
     pub filters: Vec<Arc<dyn Filter>>,
+    /// Names that no trailer of a request may have, because the filters decide
+    /// about them. None where they decide about none.
+    pub own_fields: Option<Arc<[Box<str>]>>,
     /// Absent where a filter always answers.
     pub group: Option<usize>,
     /// Bytes of a request body, where it is not the listener that decides.

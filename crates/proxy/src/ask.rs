@@ -277,7 +277,7 @@ pub(crate) fn begin_response(
     conn: &mut BackendConn,
 ) -> Result<(), Failure> {
     let framing = response_framing(method, head)?;
-    let persistence = take_connection(head.version, &mut head.fields);
+    let persistence = take_connection(head.version, &mut head.fields, Kind::BadResponse)?;
     say_length_once(&mut head.fields, framing);
     if head.status == 204 {
         head.fields.remove(Known::ContentLength);

@@ -21,8 +21,9 @@ pub(crate) struct Forwarding<'a> {
 
 /// Sets `X-Forwarded-For/-Proto/-Host`, `X-Real-IP`, `X-Request-ID` and `Via`
 /// (RFC 9110 section 7.6.3). What an untrusted client sent in them is replaced,
-/// but for `Via`, which each hop adds to; so is `Forwarded` (RFC 7239) taken
-/// out, and whatever some backends take for one of these.
+/// but for `Via`, which each hop adds to. `Forwarded` (RFC 7239) and other things
+/// that only a proxy can say are taken out, and so is whatever some backends take
+/// for one of these.
 pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
     const CLAIMS: KnownSet = KnownSet::of(&[
         Known::XForwardedFor,
@@ -31,13 +32,26 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
         Known::XRealIp,
         Known::XRequestId,
         Known::ProxyAuthorization,
+        // CGI makes `HTTP_PROXY` of it, which many programs obey.
+        Known::Proxy,
         Known::Lookalike,
+    ]);
+    /// What only a proxy in front can know; frameworks believe it.
+    const HEARSAY: KnownSet = KnownSet::of(&[
+        Known::Forwarded,
+        Known::XForwardedPort,
+        Known::XForwardedPrefix,
+        Known::XForwardedScheme,
+        Known::XForwardedServer,
+        Known::XForwardedSsl,
+        Known::XOriginalUrl,
+        Known::XRewriteUrl,
     ]);
     let fields = &mut request.fields;
     let kept = if forwarding.is_trusted {
         Kept::of(fields)
     } else {
-        fields.remove(Known::Forwarded);
+        fields.remove_all(HEARSAY);
         Kept::default()
     };
     fields.remove_all(CLAIMS);
@@ -128,6 +142,9 @@ mod tests {
         ("Via", "1.1 cdn"),
         ("Proxy-Authorization", "secret"),
         ("Forwarded", "for=6.6.6.6"),
+        ("X-Forwarded-Prefix", "/admin"),
+        ("X-Original-URL", "/admin"),
+        ("Proxy", "http://evil.example"),
         ("X_Forwarded_For", "6.6.6.6"),
         ("X_Other", "1"),
     ];
@@ -158,6 +175,8 @@ mod tests {
                 "Host: a.example",
                 "Via: 1.1 cdn",
                 "Forwarded: for=6.6.6.6",
+                "X-Forwarded-Prefix: /admin",
+                "X-Original-URL: /admin",
                 "X_Other: 1",
                 "X-Forwarded-For: 6.6.6.6, 7.7.7.7, 10.0.0.1",
                 "X-Forwarded-Proto: https",

@@ -2,8 +2,9 @@
 //!
 //! Each half of a connection owns a slot with its deadline. Setting one is a
 //! store into memory; a single ticker per worker looks at all of them a few
-//! times a second and wakes the tasks whose deadline has passed. Timeouts are
-//! therefore up to one `TICK` late, which no timeout of a proxy minds.
+//! times a second and wakes the tasks whose deadline has passed. The clock by
+//! which they are set is up to one `TICK` behind, which is added, so timeouts are
+//! never early and up to two ticks late: no timeout of a proxy minds.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -84,6 +85,11 @@ impl Timers {
     }
 }
 
+/// A time from the coarse clock's now on that is not over early.
+fn from_now(time: Duration) -> u64 {
+    millis(time.saturating_add(TICK))
+}
+
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(NEVER)
 }
@@ -101,7 +107,7 @@ impl Deadline {
 
     /// Everything from now on must be done within `time`.
     pub(crate) fn within(&self, time: Duration) {
-        let at = self.timers.now.get().saturating_add(millis(time));
+        let at = self.timers.now.get().saturating_add(from_now(time));
         self.with(|slot| {
             slot.at = at;
             slot.silence = 0;
@@ -110,7 +116,7 @@ impl Deadline {
 
     /// The deadline is at most `time` away.
     pub(crate) fn no_later_than(&self, time: Duration) {
-        let at = self.timers.now.get().saturating_add(millis(time));
+        let at = self.timers.now.get().saturating_add(from_now(time));
         self.with(|slot| slot.at = slot.at.min(at));
     }
 
@@ -145,7 +151,9 @@ impl Deadline {
         let now = self.timers.now.get();
         self.with(|slot| {
             if slot.at == NEVER && slot.silence > 0 {
-                slot.at = now.saturating_add(slot.silence);
+                slot.at = now
+                    .saturating_add(slot.silence)
+                    .saturating_add(millis(TICK));
             }
             if slot.at <= now {
                 return true;
@@ -179,7 +187,7 @@ mod tests {
         let cx = Context::from_waker(Waker::noop());
         assert!(!deadline.has_passed(&cx));
         deadline.within(Duration::from_secs(1));
-        tokio::time::advance(Duration::from_millis(999)).await;
+        tokio::time::advance(Duration::from_millis(1049)).await;
         timers.tick();
         assert!(!deadline.has_passed(&cx));
         tokio::time::advance(Duration::from_millis(1)).await;
@@ -203,7 +211,7 @@ mod tests {
             deadline.progressed();
         }
         assert!(!deadline.has_passed(&cx));
-        tokio::time::advance(Duration::from_secs(1)).await;
+        tokio::time::advance(Duration::from_secs(1) + TICK).await;
         timers.tick();
         assert!(deadline.has_passed(&cx));
     }

@@ -136,7 +136,12 @@ impl Condition {
         ]);
         match self {
             Self::Cookie(_) => true,
-            Self::Header(demand) => SECRETS.has(Known::of(demand.name.as_bytes())),
+            Self::Header(Demand { name, .. }) => {
+                let lower = name.to_ascii_lowercase();
+                let sounds_secret = ["key", "token", "secret", "auth", "password"];
+                SECRETS.has(Known::of(name.as_bytes()))
+                    || sounds_secret.iter().any(|word| lower.contains(word))
+            }
             Self::Not(condition) => condition.is_secret(),
             _ => false,
         }

@@ -1,9 +1,11 @@
 //! `routes`: conditions, filters and where each leads.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ::telemetry::Names;
 use config::{Problems, Settings, Span, Spanned, suggest};
+use filters::Filter;
 use routing::{Conditions, Pattern};
 
 use super::conditions::conditions;
@@ -37,6 +39,7 @@ pub(super) fn compile(
         routes.push(Route {
             id: written.id.as_str().into(),
             expression,
+            own_fields: own_fields(&filters.filters),
             filters: filters.filters,
             group,
             max_body: written.max_body.map(config::Size::as_bytes),
@@ -76,6 +79,12 @@ fn check_captures(
             None => problem.help("make the path a `regex:` with groups"),
         };
     }
+}
+
+fn own_fields(filters: &[Arc<dyn Filter>]) -> Option<Arc<[Box<str>]>> {
+    let fields = filters.iter().flat_map(|filter| filter.own_fields());
+    let fields: Vec<Box<str>> = fields.map(Box::from).collect();
+    (!fields.is_empty()).then(|| fields.into())
 }
 
 /// The group's times with those of the route in their place.

@@ -49,7 +49,11 @@ pub(crate) fn check(heads: &mut Heads) -> Result<(Admitted, Persistence), Failur
         return Err(Kind::MethodRefused.into());
     }
     let framing = request_framing(&heads.request)?;
-    let persistence = take_connection(heads.request.version, &mut heads.request.fields);
+    let persistence = take_connection(
+        heads.request.version,
+        &mut heads.request.fields,
+        Kind::Malformed,
+    )?;
     say_length_once(&mut heads.request.fields, framing);
     admit_path(heads)?;
     Ok((Admitted { framing }, persistence))

@@ -121,7 +121,11 @@ pub(crate) async fn interim(x: &mut Exchange<'_>) -> Result<(), Failure> {
     if heads.request.version == Version::Http10 {
         return Ok(());
     }
-    take_connection(heads.response.version, &mut heads.response.fields);
+    take_connection(
+        heads.response.version,
+        &mut heads.response.fields,
+        Kind::BadResponse,
+    )?;
     heads.response.fields.remove(Known::ContentLength);
     let out = x.client.outbound.buffer();
     write_response_head(out, &heads.response, Framing::Empty, Announce::Nothing);

@@ -49,6 +49,9 @@ pub(crate) fn route<'a>(x: &mut Exchange<'a>, admitted: Admitted) -> Result<Rout
     // Waiting for a body that nobody wants is no use to anyone.
     x.keep_alive &= most.is_ok();
     x.client.body.limit(most?);
+    if let Some(names) = &routed.route.own_fields {
+        x.client.body.drop_trailers(names);
+    }
     Ok(routed)
 }
 

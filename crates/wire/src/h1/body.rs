@@ -1,9 +1,10 @@
 //! Bodies: taken apart on the way in, put together on the way out.
 
 use std::io;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use message::{Failure, Fields, Kind, Side, Sink, Source};
+use message::{Failure, Fields, Kind, Side, Sink, Source, reads_alike};
 
 use super::chunked::{Chunked, Fault};
 use super::framing::Framing;
@@ -22,6 +23,8 @@ pub struct Body {
     received: u64,
     max: u64,
     trailers: Fields,
+    /// Names that are dropped from the trailers.
+    never: Option<Arc<[Box<str>]>>,
 }
 
 #[derive(Debug)]
@@ -41,6 +44,7 @@ impl Body {
             received: 0,
             max: u64::MAX,
             trailers: Fields::default(),
+            never: None,
         }
     }
 
@@ -56,11 +60,18 @@ impl Body {
         self.received = 0;
         self.max = max;
         self.trailers.clear();
+        self.never = None;
     }
 
     /// Sets another limit, before anything has been taken.
     pub fn limit(&mut self, max: u64) {
         self.max = max;
+    }
+
+    /// Fields of these names are dropped from the trailers, and so are those that
+    /// some take for them.
+    pub fn drop_trailers(&mut self, names: &Arc<[Box<str>]>) {
+        self.never = Some(Arc::clone(names));
     }
 
     /// All of it has been taken.
@@ -113,6 +124,13 @@ impl Body {
             .map_err(|fault| framing_failure(self.side, fault))?;
         if self.received.saturating_add(chunked.data()) > self.max {
             return Err(Kind::BodyTooLarge.into());
+        }
+        if let (true, Some(never)) = (chunked.is_end(), &self.never) {
+            self.trailers.remove_where(|field| {
+                never
+                    .iter()
+                    .any(|name| reads_alike(field.name, name.as_bytes()))
+            });
         }
         Ok(taken)
     }

@@ -1,7 +1,7 @@
 //! What `Connection` says, and the fields that concern one connection only
 //! (RFC 9110 section 7.6.1).
 
-use message::{Fields, Known, KnownSet, Version};
+use message::{Failure, Fields, Kind, Known, KnownSet, Version};
 
 use super::scan;
 
@@ -15,11 +15,20 @@ pub struct Persistence {
     pub upgrade: bool,
 }
 
+/// More options than anybody needs: each is looked for among all fields, and a
+/// peer is not to have Forebay look for thousands.
+const MOST_OPTIONS: usize = 128;
+
 /// Reads what a head says about its connection and takes out every field that
 /// must not travel further: the hop-by-hop ones and those that `Connection`
 /// names. `Host` and `Content-Length` stay whatever `Connection` says: without
-/// them the message would mean something else.
-pub fn take_connection(version: Version, fields: &mut Fields) -> Persistence {
+/// them the message would mean something else. `too_many` is the failure of a
+/// head with too many options.
+pub fn take_connection(
+    version: Version,
+    fields: &mut Fields,
+    too_many: Kind,
+) -> Result<Persistence, Failure> {
     let mut says = Persistence {
         keep_alive: version == Version::Http11,
         upgrade: false,
@@ -37,8 +46,13 @@ pub fn take_connection(version: Version, fields: &mut Fields) -> Persistence {
                 says.upgrade = true;
             } else if option.eq_ignore_ascii_case(b"keep-alive") {
                 says.keep_alive |= version == Version::Http10;
-            } else if !matches!(Known::of(option), Known::Host | Known::ContentLength) {
+            } else if !option.is_empty()
+                && !matches!(Known::of(option), Known::Host | Known::ContentLength)
+            {
                 named.push(option.to_vec());
+                if named.len() > MOST_OPTIONS {
+                    return Err(Failure::new(too_many, "Connection has too many options"));
+                }
             }
         }
         if has_close(fields) {
@@ -49,7 +63,7 @@ pub fn take_connection(version: Version, fields: &mut Fields) -> Persistence {
         }
     }
     fields.remove_all(KnownSet::HOP_BY_HOP);
-    says
+    Ok(says)
 }
 
 /// `close` wins over `keep-alive`, in whatever order they stand.
@@ -69,7 +83,7 @@ mod tests {
         for (name, value) in fields {
             list.push(name.as_bytes(), value.as_bytes());
         }
-        let says = take_connection(version, &mut list);
+        let says = take_connection(version, &mut list, Kind::Malformed).unwrap();
         let left = list
             .iter()
             .map(|f| String::from_utf8_lossy(f.name).into_owned());
@@ -127,5 +141,17 @@ mod tests {
         );
         assert!(upgrade);
         assert_eq!(left, ["Host", "X-Two", "Content-Length"]);
+    }
+
+    #[test]
+    fn thousands_of_options_are_refused() {
+        for (count, expected) in [(128, true), (129, false), (15_000, false)] {
+            let mut fields = Fields::default();
+            fields.push(b"Connection", &b"a,".repeat(count));
+            let taken = take_connection(Version::Http11, &mut fields, Kind::BadResponse);
+            let kind = taken.map_err(|failure| failure.kind);
+            assert_eq!(kind.is_ok(), expected, "{count}");
+            assert!(expected || kind == Err(Kind::BadResponse));
+        }
     }
 }

@@ -67,6 +67,29 @@ fn headers_are_removed_set_and_appended_both_ways() {
     assert_eq!(head.all("accept-language"), ["de", "en"]);
 }
 
+/// What the route says of a field, no client can say otherwise: neither by an
+/// imitation nor by a trailer.
+#[test]
+fn what_the_route_says_about_a_field_holds_everywhere() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend)
+        .route("add_headers: { X-User: \"7\" }, request_headers: { remove: [ X-Role ] }")
+        .start();
+    let response = forebay.client().ask(
+        "POST / HTTP/1.1\r\nHost: a\r\nX_User: 0\r\nX-Role: root\r\nX_Role: root\r\nX_Other: 1\r\n\
+         Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-User: 0\r\nx_role: root\r\nX-Sum: 5\r\n\r\n",
+    );
+    assert_eq!(response.status, 200);
+    let request = backend.request();
+    assert_eq!(request.head.all("x-user"), ["7"]);
+    for gone in ["x_user", "x-role", "x_role"] {
+        assert_eq!(request.head.get(gone), None, "{gone}");
+    }
+    assert_eq!(request.head.get("x_other"), Some("1"));
+    let trailers: Vec<_> = request.trailers.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(trailers, ["X-Sum"]);
+}
+
 #[test]
 fn a_route_has_limits_of_its_own() {
     let backend = Backend::saying("ok");
