@@ -87,7 +87,13 @@ fn telemetry(
 }
 
 /// Networks as they are, whatever pieces they were written in.
-pub(super) fn networks(written: &[IpNet]) -> impl Iterator<Item = (IpNet, IpNet)> {
+pub(super) fn networks(written: &[IpNet]) -> impl Iterator<Item = (String, IpNet)> {
     let whole = IpNet::aggregate(&written.to_vec());
-    whole.into_iter().map(|network| (network, network))
+    let shown = |network: IpNet| match network.prefix_len() == network.max_prefix_len() {
+        true => network.addr().to_string(),
+        false => network.to_string(),
+    };
+    whole
+        .into_iter()
+        .map(move |network| (shown(network), network))
 }
