@@ -144,3 +144,15 @@ fn requests_that_fare_the_same_are_counted() {
     );
     assert_eq!(output.status.code(), Some(0));
 }
+
+#[test]
+fn a_log_in_another_format_is_named_as_such() {
+    let old = fixture("diff-old.yaml");
+    let log = "1.2.3.4 - - [21/Nov/2026:01:02:03 +0000] \"GET / HTTP/1.1\" 200 2\n";
+    let shown = text(&diff(&[&old, &old, "--requests", "-"], log).stdout);
+    assert!(shown.contains("has to be in the format `json`"), "{shown}");
+    assert!(
+        shown.ends_with("0 of 0 requests fare differently; 1 line could not be read\n"),
+        "{shown}"
+    );
+}

@@ -159,3 +159,47 @@ fn memory_is_bounded_however_many_kinds_of_requests_there_are() {
     assert_eq!((replayed.differing, shown.len()), (5000, 4096));
     assert_eq!(replayed.ungrouped, 5000 - 4096);
 }
+
+#[test]
+fn a_request_is_decided_as_it_is_explained() {
+    let plan = plan(&format!(
+        "{GROUPS}routes:
+  - {{ id: api, path: /api/*, methods: [ GET ], backend_group: app, strip_prefix: /api }}
+  - {{ id: beta, path: /api/*, cookies: {{ beta: \"1\" }}, methods: [ GET ], backend_group: app2 }}
+  - {{ id: away, path: /away/*, redirect: {{ to: \"https://a${{path}}\" }} }}"
+    ));
+    for (method, target, fields) in [
+        ("GET", "/api/x?y", &[][..]),
+        ("GET", "/api/x", &[("Cookie", "beta=1")]),
+        ("PUT", "/api/x", &[]),
+        ("GET", "/away/%41", &[]),
+        ("GET", "/nowhere", &[]),
+        ("GET", "/../x", &[]),
+        ("no method", "/", &[]),
+    ] {
+        let fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value): &(&str, &str)| (name.to_string(), value.to_string()))
+            .collect();
+        let head = proxy::request_head(method, target, "h", &fields);
+        let question = proxy::Question {
+            head: &head,
+            client: "192.0.2.7:5000".parse().unwrap(),
+            listener: 0,
+            unix_micros: 0,
+            random: (0, 0),
+            now: None,
+        };
+        let (decided, explained) = (
+            decide(&plan, &question, &[]),
+            proxy::explain(&plan, &question),
+        );
+        assert_eq!(fate(&plan, &decided), fate(&plan, &explained), "{target}");
+        assert_eq!(decided.upstream, explained.upstream, "{target}");
+        assert_eq!(
+            (decided.path, decided.host),
+            (explained.path, explained.host)
+        );
+        assert!(decided.misses.is_empty() && decided.candidates.is_empty());
+    }
+}

@@ -103,11 +103,17 @@ fn notes(out: &mut String, replayed: &Replayed) -> fmt::Result {
     if differing + alike > 0 {
         writeln!(
             out,
-            "  note: of headers the log holds only Host, User-Agent and Referer; every other header and every cookie \
-             was taken as absent.\n        With them, {} of those that fare differently and {} of the others could fare \
-             in another way.",
+            "  note: the log holds queries, but of headers only Host, User-Agent and Referer; conditions on other headers and on \
+             cookies were\n        decided as if there were none. With them, {} of those that fare differently and {} of the \
+             others could fare in another way.",
             number(differing),
             number(alike)
+        )?;
+    }
+    if replayed.requests == 0 && replayed.unreadable > 0 {
+        writeln!(
+            out,
+            "  note: the log has to be in the format `json`; see `telemetry.access_log.format`"
         )?;
     }
     if replayed.recorded_otherwise > 0 {
