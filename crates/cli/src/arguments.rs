@@ -16,7 +16,8 @@ Try it:      forebay demo
 One backend: forebay run --listen 127.0.0.1:8080 --to http://127.0.0.1:3000
 From a file: forebay check -c forebay.yaml && forebay run -c forebay.yaml
 
-Exit status: 0 when all is well, 1 for a refused configuration, a failed start or a failed test, 2 for a wrong command line."
+Exit status: 0 when all is well, 1 for a refused configuration, a failed start or a failed test, 2 for a wrong command line, \
+3 from `forebay diff --exit-code` when anything differs."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Test(TestOptions),
     /// Show the decided plan, or what would become of one request and why.
     Explain(ExplainOptions),
+    /// Show what a change of the configuration means, and what it does to recorded requests.
+    Diff(DiffOptions),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the reference of every configuration key, in Markdown.
@@ -126,6 +129,28 @@ pub(crate) struct ExplainOptions {
     pub(crate) client: std::net::IpAddr,
     /// The URL of a request to follow, such as http://example.com/api/x or just /api/x.
     pub(crate) url: Option<String>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Settings are compared by what they mean: the order of keys, comments, the file format and defaults that are spelt out make no difference.
+
+Exit status: 0 whether anything differs or not, unless --exit-code is given; 1 when a file cannot be used; 2 for a wrong command line.")]
+pub(crate) struct DiffOptions {
+    /// The configuration as it was.
+    pub(crate) old: PathBuf,
+    /// The configuration as it is to be.
+    pub(crate) new: PathBuf,
+    /// An access log in the format `json`, or - for standard input: each of its requests is decided by both
+    /// configurations, and those that fare differently are shown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) requests: Option<PathBuf>,
+    /// End with status 3 when anything differs, for scripts.
+    #[arg(long)]
+    pub(crate) exit_code: bool,
+    /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out.
+    #[arg(long)]
+    pub(crate) strict: bool,
 }
 
 fn method(text: &str) -> Result<String, &'static str> {

@@ -12,6 +12,9 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use clap::Parser;
 
+/// `forebay diff --exit-code` has found a difference.
+const DIFFERS: u8 = 3;
+
 /// A refused configuration, or a Forebay that could not start.
 const REFUSED: u8 = 1;
 
@@ -22,6 +25,7 @@ fn main() -> ExitCode {
         Command::Check(options) => commands::check::check(&options),
         Command::Test(options) => commands::test::test(&options),
         Command::Explain(options) => commands::explain::explain(&options),
+        Command::Diff(options) => commands::diff::diff(&options),
         Command::Schema => commands::print_schema(),
         Command::Reference => commands::print_reference(),
         Command::Version => commands::print_version(),

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -82,6 +83,20 @@ impl ErrorPage {
     }
 }
 
+/// The page as it was written.
+impl fmt::Display for ErrorPage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts.iter().try_for_each(|part| match part {
+            Part::Literal(text) => f.write_str(text),
+            variable => {
+                let mut names = VARIABLES.iter();
+                let named = names.find(|(_, known)| known == variable);
+                f.write_str(named.map_or("", |(name, _)| name))
+            }
+        })
+    }
+}
+
 fn next_variable(text: &str) -> Option<(usize, &'static str, &'static Part)> {
     VARIABLES
         .iter()
@@ -90,7 +105,7 @@ fn next_variable(text: &str) -> Option<(usize, &'static str, &'static Part)> {
 }
 
 /// Pages for failures; the first that fits is taken.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErrorPages(Vec<(RangeInclusive<u16>, Arc<ErrorPage>)>);
 
 impl ErrorPages {
@@ -104,6 +119,11 @@ impl ErrorPages {
             .iter()
             .find(|(statuses, page)| statuses.contains(&status) && page.is_json() == wants_json)
             .map(|(_, page)| &**page)
+    }
+
+    /// The statuses that each page is for.
+    pub fn statuses(&self) -> impl Iterator<Item = &RangeInclusive<u16>> {
+        self.0.iter().map(|(statuses, _)| statuses)
     }
 
     /// What there is, in words.
@@ -152,6 +172,7 @@ mod tests {
         ] {
             let page = ErrorPage::new("text/html", text);
             assert_eq!(page.render(&FACTS), expected.as_bytes(), "{text}");
+            assert_eq!(page.to_string(), text);
         }
     }
 

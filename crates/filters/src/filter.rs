@@ -1,6 +1,6 @@
 use message::{Failure, RequestHead, ResponseHead};
 
-use crate::{Answer, Exchange, Facts};
+use crate::{Answer, Exchange, Facts, Step};
 
 /// One thing a route does to its requests, its responses, or both.
 ///
@@ -36,6 +36,10 @@ pub trait Filter: Send + Sync {
 
     /// What it does, in one line for `explain`.
     fn describe(&self) -> String;
+
+    /// What it does, step by step and leaving nothing out: how two filters are
+    /// compared.
+    fn steps(&self) -> Vec<Step>;
 }
 
 /// What happens to the request after a filter.

@@ -18,6 +18,7 @@ mod replace_prefix;
 mod respond;
 mod rewrite;
 mod set_headers;
+mod step;
 mod template;
 mod variable;
 
@@ -31,4 +32,5 @@ pub use replace_prefix::ReplacePrefix;
 pub use respond::Respond;
 pub use rewrite::Rewrite;
 pub use set_headers::{FieldFault, HeaderChange, SetHeaders};
+pub use step::Step;
 pub use template::{Template, TemplateFault};

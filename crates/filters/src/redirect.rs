@@ -7,7 +7,7 @@ use message::{Failure, Kind, Known, RequestHead};
 use crate::escape::push_escaped;
 use crate::template::Part;
 use crate::variable::Variable;
-use crate::{Answer, Exchange, Facts, Filter, Template, Verdict};
+use crate::{Answer, Exchange, Facts, Filter, Step, Template, Verdict};
 use target::Target;
 
 /// Sends the client elsewhere.
@@ -92,6 +92,11 @@ impl Filter for Redirect {
 
     fn describe(&self) -> String {
         format!("redirect {} to {}", self.status, self.to)
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let with = format!("{} to {}", self.status, self.to);
+        vec![Step::new(self.name(), with)]
     }
 }
 

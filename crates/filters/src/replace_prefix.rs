@@ -1,6 +1,6 @@
 use message::{Failure, Kind, RequestHead, Span};
 
-use crate::{Facts, Filter, Verdict};
+use crate::{Facts, Filter, Step, Verdict};
 
 /// Puts another prefix, or none, in place of one: with `/api/v1` and none,
 /// `/api/v1/x` becomes `/x` and `/api/v1` becomes `/`, but `/api/v1x` stays.
@@ -96,6 +96,14 @@ impl Filter for ReplacePrefix {
             "" => format!("strip_prefix {}", self.from),
             to => format!("replace_prefix {} with {to}", self.from),
         }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let with = match &*self.to {
+            "" => self.from.to_string(),
+            to => format!("{} with {to}", self.from),
+        };
+        vec![Step::new(self.name(), with)]
     }
 }
 

@@ -1,7 +1,7 @@
 use message::{Known, RequestHead};
 
 use crate::field_rules::check_response_field;
-use crate::{Answer, AnswerField, Facts, Filter, Verdict};
+use crate::{Answer, AnswerField, Facts, Filter, Step, Verdict};
 
 /// Gives every request the same answer.
 #[derive(Debug, Clone)]
@@ -81,6 +81,23 @@ impl Filter for Respond {
             1 => format!("respond {status} with a body of 1 byte"),
             len => format!("respond {status} with a body of {len} bytes"),
         }
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let Answer {
+            status,
+            fields,
+            body,
+        } = &self.answer;
+        let mut steps = vec![Step::new("respond", status.to_string())];
+        steps.extend(fields.iter().map(|(name, value)| {
+            let what = format!("respond {name}");
+            Step::of_response(what, name, String::from_utf8_lossy(value))
+        }));
+        if !body.is_empty() {
+            steps.push(Step::new("respond body", String::from_utf8_lossy(body)));
+        }
+        steps
     }
 }
 

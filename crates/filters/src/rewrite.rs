@@ -3,7 +3,7 @@ use message::{Failure, Kind, RequestHead};
 use crate::escape::push_escaped;
 use crate::replace_prefix::{is_path_letter, is_safe};
 use crate::template::Part;
-use crate::{Exchange, Facts, Filter, Template, Verdict};
+use crate::{Exchange, Facts, Filter, Step, Template, Verdict};
 
 /// Asks the backend for another path, and, if the template has a `?`, with
 /// another query; without one, the query stays as it is.
@@ -107,6 +107,10 @@ impl Filter for Rewrite {
 
     fn describe(&self) -> String {
         format!("rewrite {}", self.to)
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        vec![Step::new(self.name(), self.to.to_string())]
     }
 }
 

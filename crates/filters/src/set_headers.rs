@@ -1,7 +1,7 @@
 use message::{Fields, Known, RequestHead, ResponseHead, reads_alike};
 
 use crate::field_rules::{check_request_field, check_response_field};
-use crate::{Exchange, Facts, Filter, Template, Verdict};
+use crate::{Exchange, Facts, Filter, Step, Template, Verdict};
 
 /// Removes, sets and appends fields of requests or of responses. What is set
 /// takes the place of whatever came under that name, so that the receiver can
@@ -170,6 +170,23 @@ impl Filter for SetHeaders {
             })
             .collect();
         format!("{} {}", self.name, changes.join(", "))
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let each = self.changes.iter().map(|change| {
+            let (how, value) = match change {
+                HeaderChange::Remove(_) => ("without ", None),
+                HeaderChange::Set(_, value) => ("", Some(value)),
+                HeaderChange::Append(_, value) => ("also ", Some(value)),
+            };
+            let (name, with) = (change.field(), value.map(Template::to_string));
+            let what = format!("{} {how}{name}", self.name);
+            match self.side {
+                Side::Request => Step::of_request(what, name, value),
+                Side::Response => Step::of_response(what, name, with.unwrap_or_default()),
+            }
+        });
+        each.collect()
     }
 }
 

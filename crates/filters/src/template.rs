@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use message::Known;
+
 use crate::Exchange;
 use crate::field_rules::breaks_a_field;
 use crate::variable::{Family, Variable};
@@ -94,6 +96,15 @@ impl Template {
     pub fn captures(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Variable(Variable::Named(Family::Capture, name)) => Some(&**name),
+            _ => None,
+        })
+    }
+
+    /// The request fields that it quotes.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Variable(Variable::Named(Family::Header, name)) => Some(&**name),
+            Part::Variable(Variable::Named(Family::Cookie, _)) => Some(Known::Cookie.as_str()),
             _ => None,
         })
     }

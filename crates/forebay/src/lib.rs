@@ -12,13 +12,19 @@
 //! running.drain(std::time::Duration::from_secs(30));
 //! ```
 
+mod recorded;
+mod replay;
 mod testing;
 
 pub use config::{File as IncludedFile, Problems, Test, reference, schema};
-pub use plan::{AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route};
+pub use plan::{
+    AccessLog, Change, Difference, Differences, Group, Listener, Logging, MetricsEndpoint, Plan,
+    Precedence, Route, Turned, What, diff,
+};
 pub use proxy::{
     Candidate, Explanation, Question, Running, StartFault, explain, request_head, start,
 };
+pub use replay::{End, Example, Fate, Replayed, Shift, Uncertain, replay};
 pub use telemetry::{
     FORMAT_VARIABLES as ACCESS_LOG_VARIABLES, LogHandle, LogWriter, OpenFault, Output,
 };

@@ -25,30 +25,7 @@ impl Display for Plan {
         writeln!(f, "\nlisteners:")?;
         self.listeners.iter().try_for_each(|l| listener(f, l))?;
         writeln!(f, "\nroutes, each with what it needs of a request:")?;
-        for (i, route) in self.routes.iter().enumerate() {
-            write!(
-                f,
-                "  {}: {}",
-                route.id,
-                conditions(self.table.conditions(i))
-            )?;
-            if let Some(group) = route.group.and_then(|g| self.groups.get(g)) {
-                write!(f, " -> group {}", group.balance.id)?;
-            }
-            writeln!(f)?;
-            for filter in &route.filters {
-                writeln!(f, "      {}", filter.describe())?;
-            }
-            if let Some(most) = route.max_body {
-                writeln!(f, "      body up to {most} bytes")?;
-            }
-            if let Some(of_route) = &route.times {
-                writeln!(f, "      {}", times(of_route))?;
-            }
-            if !route.error_pages.is_empty() {
-                writeln!(f, "      pages for {}", route.error_pages.describe())?;
-            }
-        }
+        (0..self.routes.len()).try_for_each(|i| route(f, self, i))?;
         writeln!(f, "\ngroups:")?;
         self.groups.iter().try_for_each(|g| group(f, g))?;
         writeln!(f)?;
@@ -71,7 +48,36 @@ impl Display for Plan {
     }
 }
 
-fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
+pub(crate) fn route(f: &mut Formatter<'_>, plan: &Plan, at: usize) -> fmt::Result {
+    let Some(route) = plan.routes.get(at) else {
+        return Ok(());
+    };
+    write!(
+        f,
+        "  {}: {}",
+        route.id,
+        conditions(plan.table.conditions(at))
+    )?;
+    if let Some(group) = route.group.and_then(|g| plan.groups.get(g)) {
+        write!(f, " -> group {}", group.balance.id)?;
+    }
+    writeln!(f)?;
+    for filter in &route.filters {
+        writeln!(f, "      {}", filter.describe())?;
+    }
+    if let Some(most) = route.max_body {
+        writeln!(f, "      body up to {most} bytes")?;
+    }
+    if let Some(of_route) = &route.times {
+        writeln!(f, "      {}", times(of_route))?;
+    }
+    if !route.error_pages.is_empty() {
+        writeln!(f, "      pages for {}", route.error_pages.describe())?;
+    }
+    Ok(())
+}
+
+pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
     writeln!(
         f,
         "  {} at http://{}, up to {} connections",
@@ -101,19 +107,15 @@ fn conditions(conditions: &routing::Conditions) -> String {
     }
 }
 
-fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
+pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
     writeln!(f, "  {}: {}", g.balance.id, g.balance.strategy)?;
-    let uses_weights = !matches!(
-        g.balance.strategy,
-        Strategy::RoundRobin | Strategy::Random | Strategy::TwoChoices
-    );
     for (backend, weight) in g.balance.backends.iter().zip(g.balance.weights()) {
         write!(
             f,
             "      {}, up to {} connections",
             backend.url, backend.options.max_connections
         )?;
-        if uses_weights {
+        if g.balance.strategy.uses_weights() {
             write!(f, ", weight {weight}")?;
         }
         writeln!(f)?;
@@ -160,17 +162,8 @@ fn times(times: &Times) -> String {
 }
 
 fn retry(policy: &RetryPolicy) -> String {
-    let on = [
-        (policy.on_connection_error, Retried::ConnectionError),
-        (policy.on_timeout, Retried::Timeout),
-        (policy.on_server_error, Retried::ServerError),
-    ];
-    let on: Vec<&str> = on
-        .iter()
-        .filter(|(on, _)| *on)
-        .map(|(_, why)| why.label())
-        .collect();
-    if policy.max_attempts < 2 || on.is_empty() {
+    let on = retried(policy);
+    if on.is_empty() {
         return "no retries".to_owned();
     }
     format!(
@@ -181,4 +174,17 @@ fn retry(policy: &RetryPolicy) -> String {
         policy.max_delay,
         policy.budget
     )
+}
+
+/// What is worth another attempt; nothing where none is made.
+pub(crate) fn retried(policy: &RetryPolicy) -> Vec<&'static str> {
+    let on = [
+        (policy.on_connection_error, Retried::ConnectionError),
+        (policy.on_timeout, Retried::Timeout),
+        (policy.on_server_error, Retried::ServerError),
+    ];
+    on.iter()
+        .filter(|(on, _)| *on && policy.max_attempts > 1)
+        .map(|(_, why)| why.label())
+        .collect()
 }

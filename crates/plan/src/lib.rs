@@ -2,16 +2,19 @@
 //!
 //! `compile` turns what was written into what was decided and finds every
 //! reference that leads nowhere; `plan` is the result; `decide` is the pure
-//! decision that the data plane and `explain` share.
+//! decision that the data plane and `explain` share; `diff` says what a change
+//! of the settings means.
 
 mod compile;
 mod decide;
 mod describe;
+mod diff;
 mod plan;
 mod trusted;
 
 pub use compile::{Open, compile};
 pub use decide::{Affinity, Choice, choose_backend, find_route};
+pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use plan::{
     AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route, Sticky, StickyCookie, Times,
 };

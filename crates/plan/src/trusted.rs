@@ -13,6 +13,10 @@ impl Trusted {
         Self(nets)
     }
 
+    pub fn networks(&self) -> &[IpNet] {
+        &self.0
+    }
+
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|net| net.contains(&address))

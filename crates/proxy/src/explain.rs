@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use message::{Failure, RequestHead};
 use plan::{Choice, Plan, choose_backend};
-use routing::{Explained, Miss};
+use routing::{Condition, Explained, Miss, Silent};
 use upstream::{Excluded, Notes};
 use wire::h1::{HeadParser, write_request_head};
 
@@ -54,6 +54,9 @@ pub struct Explanation {
     pub answer: Option<filters::Answer>,
     /// Why the request would be refused.
     pub failure: Option<Failure>,
+    /// Fields that the question does not hold could lead elsewhere. Only
+    /// [`decide`] looks.
+    pub is_uncertain: bool,
 }
 
 pub struct Candidate {
@@ -65,8 +68,25 @@ pub struct Candidate {
 
 /// Follows one request through the plan.
 pub fn explain(plan: &Plan, question: &Question<'_>) -> Explanation {
+    answer(plan, question, Look::Everywhere)
+}
+
+/// The same, without a word about the routes and backends that were not taken:
+/// for many requests. `known` are the fields of which the question would have
+/// those that the request had; what others it had is not known.
+pub fn decide(plan: &Plan, question: &Question<'_>, known: &[&str]) -> Explanation {
+    answer(plan, question, Look::AtTheDecision { known })
+}
+
+#[derive(Clone, Copy)]
+enum Look<'a> {
+    Everywhere,
+    AtTheDecision { known: &'a [&'a str] },
+}
+
+fn answer(plan: &Plan, question: &Question<'_>, look: Look<'_>) -> Explanation {
     let mut explanation = Explanation::default();
-    if let Err(failure) = follow(plan, question, &mut explanation) {
+    if let Err(failure) = follow(plan, question, look, &mut explanation) {
         explanation.failure = Some(failure);
     }
     explanation
@@ -75,6 +95,7 @@ pub fn explain(plan: &Plan, question: &Question<'_>) -> Explanation {
 fn follow(
     plan: &Plan,
     question: &Question<'_>,
+    look: Look<'_>,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
     let Some(listener) = plan.listeners.get(question.listener) else {
@@ -92,9 +113,20 @@ fn follow(
     let id = identity.request_id.unwrap_or_else(new_id);
 
     let client = identity.client.ip();
-    let mut reasons = Explained::default();
-    let found = route::find(plan, &heads, client, admitted, &mut reasons);
-    explanation.misses = misses(plan, &heads, client, reasons, usize::MAX);
+    let found = match look {
+        Look::Everywhere => {
+            let mut reasons = Explained::default();
+            let found = route::find(plan, &heads, client, admitted, &mut reasons);
+            explanation.misses = misses(plan, &heads, client, reasons, usize::MAX);
+            found
+        }
+        Look::AtTheDecision { known } => {
+            let facts = route::facts(&heads, client);
+            let is_unknown = |condition: &Condition| is_unknown(condition, known);
+            explanation.is_uncertain = plan.table.hinges_on(&facts, &is_unknown);
+            route::find(plan, &heads, client, admitted, &mut Silent)
+        }
+    };
     let (index, routed) = found?;
     explanation.route = Some(index);
     routed.check_size(listener)?;
@@ -115,7 +147,9 @@ fn follow(
     };
     let mut notes = Notes::default();
     let chosen = choose_backend(group, &choice, &mut notes);
-    explanation.candidates = candidates(&group.balance, &notes);
+    if let Look::Everywhere = look {
+        explanation.candidates = candidates(&group.balance, &notes);
+    }
     let backend = chosen.and_then(|i| group.balance.backends.get(i));
     let backend = backend.ok_or(message::Kind::NoBackend)?;
     let forwarding = Forwarding {
@@ -129,6 +163,22 @@ fn follow(
     forward(&mut heads.request, &forwarding);
     write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
     Ok(())
+}
+
+/// Whether a condition asks for something that a question may lack.
+fn is_unknown(condition: &Condition, known: &[&str]) -> bool {
+    match condition {
+        Condition::Header(demand) => {
+            !(known.iter()).any(|name| name.eq_ignore_ascii_case(&demand.name))
+        }
+        Condition::Cookie(_) => true,
+        Condition::Not(condition) => is_unknown(condition, known),
+        Condition::Host(_)
+        | Condition::Path(_)
+        | Condition::Method(_)
+        | Condition::Query(_)
+        | Condition::Client(_) => false,
+    }
 }
 
 /// The routes that came nearest to taking a request, and what kept each of them

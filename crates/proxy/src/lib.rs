@@ -34,5 +34,5 @@ mod stream;
 mod timers;
 mod worker;
 
-pub use explain::{Candidate, Explanation, Question, explain, request_head};
+pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
 pub use running::{Running, StartFault, start};

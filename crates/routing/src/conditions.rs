@@ -42,6 +42,23 @@ impl Conditions {
         }
     }
 
+    /// Whether the route may take the request, where nothing is known of some of
+    /// its further conditions.
+    pub(crate) fn check_known(
+        &self,
+        facts: &Facts<'_>,
+        unknown: &dyn Fn(&Condition) -> bool,
+    ) -> Result<(), Miss> {
+        if !self.methods.is_empty() && !takes_method(&self.methods, facts) {
+            return Err(Miss::Method);
+        }
+        let mut further = self.further.iter();
+        match further.position(|c| !unknown(c) && !c.holds(facts)) {
+            Some(which) => Err(Miss::Further { which }),
+            None => Ok(()),
+        }
+    }
+
     /// The condition that was missed, in the words of [`Condition`].
     pub(crate) fn missed(&self, miss: Miss) -> Option<Condition> {
         match miss {

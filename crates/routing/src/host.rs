@@ -48,6 +48,14 @@ impl HostPattern {
         }
     }
 
+    /// The part of the host that it fixes.
+    pub(crate) fn fixed(&self) -> &str {
+        match self {
+            Self::Any => "",
+            Self::Exact(text) | Self::Suffix(text) => text,
+        }
+    }
+
     /// Greater is more specific; two patterns that take the same host are
     /// never equal unless they are the same pattern.
     pub(crate) fn specificity(&self) -> usize {

@@ -92,6 +92,14 @@ impl PathPattern {
         }
     }
 
+    /// The part of the path that it fixes; of an expression, nothing.
+    pub(crate) fn fixed(&self) -> &str {
+        match self {
+            Self::Any | Self::Regex(_) => "",
+            Self::Exact(text) | Self::Below(text) | Self::Tree(text) => text,
+        }
+    }
+
     /// Greater is more specific; of two patterns that take the same path only
     /// expressions are ever equal, unless they are the same pattern.
     pub(crate) fn specificity(&self) -> usize {

@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::cmp::Reverse;
 
 use crate::index::Index;
-use crate::{Conditions, Facts, HostPattern, Miss, Reasons};
+use crate::{Condition, Conditions, Facts, HostPattern, Miss, Reasons};
 
 /// Which of several routes that take a request gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +19,7 @@ pub enum Order {
 #[derive(Debug, Clone)]
 pub struct Table {
     routes: Vec<Conditions>,
+    order: Order,
     /// The route of each rank. A route with several hosts has a rank for each,
     /// because it is as specific as the host by which it is reached.
     by_rank: Vec<usize>,
@@ -28,28 +29,54 @@ pub struct Table {
 impl Table {
     /// A table of routes in the order of the file.
     pub fn new(routes: Vec<Conditions>, order: Order) -> Table {
-        let mut ways: Vec<(&HostPattern, usize)> = Vec::with_capacity(routes.len());
-        for (route, conditions) in routes.iter().enumerate() {
-            let hosts = match conditions.hosts.as_slice() {
-                [] => &[HostPattern::Any],
-                hosts => hosts,
-            };
-            ways.extend(hosts.iter().map(|host| (host, route)));
-        }
-        if order == Order::Specific {
-            // Stable, so that equals stay in the order of the file.
-            ways.sort_by_key(|&(host, route)| Reverse(specificity(host, &routes[route])));
-        }
         let mut index = Index::default();
-        for (rank, &(host, route)) in ways.iter().enumerate() {
+        let mut by_rank = Vec::with_capacity(routes.len());
+        for (rank, Way { host, route }) in ranked(&routes, order).into_iter().enumerate() {
             index.add(host, &routes[route].path, rank);
+            by_rank.push(route);
         }
-        let by_rank = ways.iter().map(|&(_, route)| route).collect();
         Table {
             routes,
+            order,
             by_rank,
             index,
         }
+    }
+
+    /// What it was made with.
+    pub fn order(&self) -> Order {
+        self.order
+    }
+
+    /// Every way to every route, the ones that come first before the others.
+    /// Ways that no request can have both of stand in an order that does not
+    /// depend on the file: so two tables with the same order of ways decide
+    /// the same.
+    pub fn ways(&self) -> Vec<Way<'_>> {
+        let mut ways = ranked(&self.routes, self.order);
+        if self.order == Order::Specific {
+            // Ways of one specificity meet only if their patterns are the same,
+            // or both paths are expressions. Stable, so that those stay.
+            ways.sort_by(|a, b| {
+                let key = |way: &Way<'_>| specificity(way.host, &self.routes[way.route]);
+                let [of_a, of_b] = [a, b].map(|way| &self.routes[way.route].path);
+                (key(b).cmp(&key(a)))
+                    .then_with(|| a.host.fixed().cmp(b.host.fixed()))
+                    .then_with(|| of_a.fixed().cmp(of_b.fixed()))
+            });
+        }
+        ways
+    }
+
+    /// Whether the decision could be another one if it were known how the
+    /// `unknown` conditions stand.
+    pub fn hinges_on(&self, facts: &Facts<'_>, unknown: &dyn Fn(&Condition) -> bool) -> bool {
+        let first = self.index.lowest(facts.host, facts.path, |rank| {
+            self.of_rank(rank)
+                .is_some_and(|(_, route)| route.check_known(facts, unknown).is_ok())
+        });
+        let first = first.and_then(|rank| self.of_rank(rank));
+        first.is_some_and(|(_, route)| route.further.iter().any(unknown))
     }
 
     /// The route that gets the request, by its place in the file. Allocates
@@ -120,6 +147,30 @@ impl Table {
             }
         }
     }
+}
+
+/// A route, reached by one of its hosts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Way<'a> {
+    pub host: &'a HostPattern,
+    pub route: usize,
+}
+
+/// The ways of the routes in the order of their ranks.
+fn ranked(routes: &[Conditions], order: Order) -> Vec<Way<'_>> {
+    let mut ways = Vec::with_capacity(routes.len());
+    for (route, conditions) in routes.iter().enumerate() {
+        let hosts = match conditions.hosts.as_slice() {
+            [] => &[HostPattern::Any],
+            hosts => hosts,
+        };
+        ways.extend(hosts.iter().map(|host| Way { host, route }));
+    }
+    if order == Order::Specific {
+        // Stable, so that equals stay in the order of the file.
+        ways.sort_by_key(|way| Reverse(specificity(way.host, &routes[way.route])));
+    }
+    ways
 }
 
 /// Greater is more specific.

@@ -13,6 +13,8 @@ pub use fault::FormatFault;
 pub use text::push_json;
 pub use variable::FORMAT_VARIABLES;
 
+use std::fmt;
+
 use crate::Record;
 use suggest::nearest;
 use template::Template;
@@ -62,6 +64,17 @@ impl Format {
             Shape::Template(template) => template.write(record, out),
         }
         out.push(b'\n');
+    }
+}
+
+/// As it would be written in a configuration.
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Shape::Json => f.write_str("json"),
+            Shape::Combined => f.write_str("combined"),
+            Shape::Template(template) => template.fmt(f),
+        }
     }
 }
 

@@ -59,6 +59,17 @@ impl Strategy {
         Strategy::Hash { load_factor: 125 },
     ];
 
+    /// Whether the backends' weights matter to it.
+    pub fn uses_weights(self) -> bool {
+        match self {
+            Strategy::RoundRobin | Strategy::Random | Strategy::TwoChoices => false,
+            Strategy::Weighted
+            | Strategy::LeastConnections
+            | Strategy::IpHash
+            | Strategy::Hash { .. } => true,
+        }
+    }
+
     /// The word used in settings.
     pub fn label(self) -> &'static str {
         match self {

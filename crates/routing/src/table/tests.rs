@@ -8,6 +8,8 @@ use proptest::sample::{select, subsequence};
 use super::*;
 use crate::{Condition, Demand, Explained, PathPattern, Silent};
 
+mod ways;
+
 fn route(hosts: &[&str], path: &str, methods: &[&str], headers: &[(&str, &str)]) -> Conditions {
     Conditions {
         id: path.into(),

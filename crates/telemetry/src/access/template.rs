@@ -1,5 +1,7 @@
 //! A log line as the operator wrote it: text with `${variables}` in it.
 
+use std::fmt;
+
 use super::fault::FormatFault;
 use super::suggest::nearest;
 use super::variable::{FORMAT_VARIABLES, Variable};
@@ -47,6 +49,16 @@ impl Template {
                 Piece::Variable(variable) => variable.write(record, out),
             }
         }
+    }
+}
+
+/// A text that reads as this template.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Text(text) => f.write_str(&String::from_utf8_lossy(text).replace('$', "$$")),
+            Piece::Variable(variable) => write!(f, "${{{}}}", variable.name()),
+        })
     }
 }
 
@@ -167,6 +179,12 @@ mod tests {
         #[test]
         fn text_without_dollars_stays_as_it_is(text in "[^$\\p{Cc}]{0,40}") {
             prop_assert_eq!(line(&text), text);
+        }
+
+        #[test]
+        fn what_it_prints_reads_as_itself(text in r"([a-z\u{fc} ]|\$\$|\$\{status\}|\$\{host\}){0,9}") {
+            let template = Template::parse(&text).unwrap();
+            prop_assert_eq!(Template::parse(&template.to_string()).unwrap(), template);
         }
     }
 }

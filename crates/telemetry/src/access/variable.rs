@@ -61,6 +61,12 @@ impl Variable {
         Self::ALL.get(at).copied()
     }
 
+    pub(crate) fn name(self) -> &'static str {
+        let at = Self::ALL.iter().position(|variable| *variable == self);
+        let named = at.and_then(|at| FORMAT_VARIABLES.get(at));
+        named.map_or("", |(name, _)| name)
+    }
+
     /// Writes the value, escaped; `-` where there is none.
     pub(crate) fn write(self, record: &Record<'_>, out: &mut Vec<u8>) {
         let r = record;

@@ -44,8 +44,14 @@ impl Clients {
         }
     }
 
+    /// How long a client may be silent before it is forgotten, and how many of
+    /// the latest are remembered at least.
+    pub fn terms(&self) -> (Duration, usize) {
+        (self.timeout, self.most)
+    }
+
     pub(crate) fn has_terms(&self, timeout: Duration, most: usize) -> bool {
-        (self.timeout, self.most) == (timeout, most)
+        self.terms() == (timeout, most)
     }
 
     /// The id of the backend that a client was sent to.

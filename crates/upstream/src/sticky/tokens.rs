@@ -8,19 +8,36 @@ use crate::Backend;
 
 /// What tokens are made with. Never shown.
 #[derive(Clone)]
-pub struct Secret(hmac::Key);
+pub struct Secret {
+    key: hmac::Key,
+    is_made_up: bool,
+}
 
 impl Secret {
     /// From the settings: the same in every Forebay that has it.
     pub fn of(text: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()))
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()),
+            is_made_up: false,
+        }
     }
 
     /// One that nobody knows. None where the system has no randomness to give.
     pub fn random() -> Option<Self> {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes).ok()?;
-        Some(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+        Some(Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, &bytes),
+            is_made_up: true,
+        })
+    }
+
+    /// What tells it from another without giving it away; none for one that
+    /// was made up, which no other can be compared with.
+    fn fingerprint(&self) -> Option<Box<str>> {
+        // No token is the signature of so short a text.
+        let signature = || hmac::sign(&self.key, b"mark");
+        (!self.is_made_up).then(|| hex(signature().as_ref(), 8))
     }
 }
 
@@ -37,6 +54,7 @@ impl fmt::Debug for Secret {
 pub struct Tokens {
     tokens: Box<[Box<str>]>,
     indices: HashMap<Box<str>, usize>,
+    fingerprint: Option<Box<str>>,
 }
 
 impl Tokens {
@@ -46,7 +64,16 @@ impl Tokens {
             .map(|backend| token(secret, group, &backend.url))
             .collect();
         let indices = tokens.iter().cloned().zip(0..).collect();
-        Self { tokens, indices }
+        Self {
+            tokens,
+            indices,
+            fingerprint: secret.fingerprint(),
+        }
+    }
+
+    /// What tells the secret from another; none where it was made up.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.fingerprint.as_deref()
     }
 
     /// The backend that a token names.
@@ -62,13 +89,17 @@ impl Tokens {
 }
 
 fn token(secret: &Secret, group: &str, url: &str) -> Box<str> {
-    let mut signing = hmac::Context::with_key(&secret.0);
+    let mut signing = hmac::Context::with_key(&secret.key);
     // No group's name can run into a backend's.
     signing.update(&(group.len() as u64).to_be_bytes());
     signing.update(group.as_bytes());
     signing.update(url.as_bytes());
-    let signature = signing.sign();
-    let bytes = signature.as_ref().iter().take(16);
+    hex(signing.sign().as_ref(), 16)
+}
+
+/// The first bytes, as digits.
+fn hex(bytes: &[u8], count: usize) -> Box<str> {
+    let bytes = bytes.iter().take(count);
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -115,5 +146,18 @@ mod tests {
             first(&Secret::random().unwrap(), "api")
         );
         assert_eq!(format!("{random:?}"), "Secret");
+    }
+
+    #[test]
+    fn secrets_have_a_fingerprint_unless_they_were_made_up() {
+        let of = |secret: &Secret| {
+            let tokens = Tokens::new(secret, "api", &backends(1));
+            tokens.fingerprint().map(str::to_owned)
+        };
+        let one = of(&Secret::of("1")).unwrap();
+        assert_eq!(one.len(), 16);
+        assert_eq!(of(&Secret::of("1")), Some(one.clone()));
+        assert_ne!(of(&Secret::of("2")), Some(one));
+        assert_eq!(of(&Secret::random().unwrap()), None);
     }
 }

@@ -147,6 +147,7 @@ fn a_reader_that_has_left_is_no_trouble() {
         &["explain", "-c", &file],
         &["explain", "-c", &file, "/health"],
         &["check", "-c", &file],
+        &["diff", &file, &file],
     ] {
         let finished = forebay_with_closed_output(arguments);
         assert_eq!(finished.code, Some(0), "{arguments:?}: {}", finished.stderr);

@@ -11,6 +11,7 @@
 mod affinity;
 mod balance;
 mod command;
+mod diff;
 mod explain;
 mod explained;
 mod filters;

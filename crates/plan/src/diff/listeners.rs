@@ -1,0 +1,85 @@
+//! How the listeners differ.
+
+use std::time::Duration;
+
+use wire::h1::Limits;
+
+use super::aspect::{Aspect, compare};
+use super::{Difference, What, lines};
+use crate::{Listener, Plan, describe};
+
+pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
+    let find = |plan: &Plan, id: &str| plan.listeners.iter().position(|l| *l.id == *id);
+    let alone = |plan: &Plan, other: &Plan| -> Vec<usize> {
+        let each = plan.listeners.iter().enumerate();
+        each.filter(|(_, l)| find(other, &l.id).is_none())
+            .map(|(at, _)| at)
+            .collect()
+    };
+    let (gone, come) = (alone(old, new), alone(new, old));
+    // One without a name is called by its address, and is the same one when it
+    // moves.
+    let renamed = match (&gone[..], &come[..]) {
+        (&[from], &[to]) => Some((from, to)),
+        _ => None,
+    };
+    let mut differences = Vec::new();
+    for (at, listener) in new.listeners.iter().enumerate() {
+        let before = find(old, &listener.id);
+        let before = before.or(renamed.filter(|&(_, to)| to == at).map(|(from, _)| from));
+        let what = match before.and_then(|at| old.listeners.get(at)) {
+            None => What::Added(lines(|f| describe::listener(f, listener))),
+            Some(before) => match compare(&aspects(before), &aspects(listener)) {
+                changes if changes.is_empty() => continue,
+                changes => What::Changed(changes),
+            },
+        };
+        let id = listener.id.to_string();
+        differences.push(Difference { id, what });
+    }
+    let gone = gone.iter().filter(|_| renamed.is_none());
+    for listener in gone.filter_map(|&at| old.listeners.get(at)) {
+        differences.push(Difference {
+            id: listener.id.to_string(),
+            what: What::Removed(lines(|f| describe::listener(f, listener))),
+        });
+    }
+    differences
+}
+
+fn aspects(listener: &Listener) -> Vec<Aspect> {
+    let Listener {
+        id,
+        address,
+        max_connections,
+        limits: Limits {
+            line,
+            fields,
+            count,
+        },
+        max_body,
+        header_timeout,
+        body_timeout,
+        keep_alive_timeout,
+        write_timeout,
+    } = listener;
+    let time = |what: &str, time: &Duration| Aspect::value(what, format!("{time:?}"), "none");
+    let bytes = |what: &str, n: &usize| Aspect::value(what, format!("{n} bytes"), "none");
+    let body = match *max_body {
+        u64::MAX => "any size".to_owned(),
+        n => format!("up to {n} bytes"),
+    };
+    vec![
+        Aspect::value("name", id, "none"),
+        Aspect::value("address", address, "none"),
+        Aspect::value("connections", max_connections, "none"),
+        bytes("request line", line),
+        bytes("header", fields),
+        Aspect::value("header fields", count, "none"),
+        Aspect::value("body", body, "none"),
+        time("timeout header", header_timeout),
+        time("timeout body", body_timeout),
+        time("timeout keep-alive", keep_alive_timeout),
+        time("timeout write", write_timeout),
+    ]
+}

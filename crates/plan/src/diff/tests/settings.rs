@@ -1,0 +1,183 @@
+//! Each setting there is, changed to its example, shows up.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Every section has a place here where its settings act.
+fn base() -> Value {
+    json!({
+        "server": { "id": "front", "address": "127.0.0.1:1111" },
+        "listeners": [{ "id": "second", "address": "127.0.0.1:2222" }],
+        "filter_lists": [{ "id": "security-headers", "add_headers": { "X-L": "1" } }],
+        "routes": [
+            {
+                "id": "main",
+                "path": "regex:^/m/(?<id>.*)$",
+                "backend_group": "app",
+                "filter_lists": ["security-headers"],
+                "replace_prefix": { "from": "/x", "to": "/y" },
+                "request_headers": { "remove": ["X-R"] },
+                "response_headers": { "remove": ["X-R"] },
+                "error_pages": [
+                    { "status": ["503"], "body": "r" },
+                    { "status": ["502"], "file": "f.html" },
+                ],
+                "not": { "path": "/no" },
+                "timeout": {},
+            },
+            { "id": "plain", "path": "/plain", "backend_group": "app" },
+            { "id": "answer", "path": "/answer", "respond": { "body": "x" } },
+            { "id": "away", "path": "/away", "redirect": { "to": "/here" } },
+        ],
+        "error_pages": [
+            { "status": ["503"], "body": "b" },
+            { "status": ["502"], "file": "f.html" },
+        ],
+        "backend_groups": [
+            {
+                "id": "app",
+                "strategy": "weighted",
+                "backends": [{ "url": "http://a", "weight": 2 }],
+                "connection_pool": {},
+                "timeout": {},
+                "retry": {},
+                "hedge": {},
+                "health_check": { "passive": {} },
+            },
+            {
+                "id": "hashed",
+                "strategy": "hash",
+                "hash": {},
+                "backends": [{ "url": "http://a" }],
+                "sticky": {},
+            },
+            {
+                "id": "seated",
+                "backends": [{ "url": "http://a" }],
+                "sticky": { "by": "client_ip" },
+            },
+        ],
+        "tests": [{ "request": { "url": "/" }, "expect": { "status": 404 } }],
+        "telemetry": {
+            "metrics": { "enabled": true, "path": "/m" },
+            "tracing": {},
+            "logging": {},
+            "access_log": { "output": "access.log" },
+        },
+    })
+}
+
+/// The same with the group that some examples name, and without metrics.
+fn bases() -> [Value; 2] {
+    let mut second = base();
+    let groups = second["backend_groups"].as_array_mut().unwrap();
+    groups.push(json!({ "id": "api-servers", "backends": [{ "url": "http://b" }] }));
+    second["telemetry"]["metrics"]["enabled"] = false.into();
+    [base(), second]
+}
+
+/// Settings that say nothing about what the program does: nobody looks at them
+/// yet, or they are there for other purposes.
+const WITHOUT_EFFECT: &[&str] = &[
+    "include",
+    "tests",
+    "tests/*",
+    "server/protocol",
+    "server/max_idle_timeout",
+    "server/max_incoming_streams",
+    "server/keep_alive_period",
+    "filter_lists/id",
+    "backend_groups/health_check",
+    "backend_groups/health_check/*",
+    "telemetry/tracing",
+    "telemetry/tracing/*",
+];
+
+/// Settings that are refused whatever they say.
+const REFUSED: &[&str] = &["server/cert_file", "server/key_file"];
+
+/// Every place of the schema in the base: its path without numbers, and with.
+fn walk(schema: &Value, at: &Value, path: &str, place: &str, found: &mut Vec<[String; 2]>) {
+    let root = config::schema();
+    let resolved = |schema: &Value| match schema["$ref"].as_str() {
+        Some(name) => root.pointer(name.trim_start_matches('#')).unwrap().clone(),
+        None => schema.clone(),
+    };
+    let schema = resolved(schema);
+    let properties = schema["properties"].as_object();
+    for (key, inner) in properties.into_iter().flatten() {
+        let (path, place) = (format!("{path}/{key}"), format!("{place}/{key}"));
+        if let Some(example) = inner["examples"].get(0) {
+            found.push([path.clone(), format!("{place}={example}")]);
+        }
+        match &at[key] {
+            Value::Array(items) => {
+                for (number, item) in items.iter().enumerate() {
+                    let place = format!("{place}/{number}");
+                    walk(&inner["items"], item, &path, &place, found);
+                }
+            }
+            Value::Object(_) => walk(inner, &at[key], &path, &place, found),
+            _ => {}
+        }
+    }
+}
+
+/// The base with one value in another's place; none where that is refused.
+fn with(base: &Value, place: &str, example: &Value) -> Result<Plan, String> {
+    let mut changed = base.clone();
+    let (parent, key) = place.rsplit_once('/').unwrap();
+    changed.pointer_mut(parent).unwrap()[key] = example.clone();
+    try_plan("base.json", &changed.to_string()).map_err(|problems| problems.render(false))
+}
+
+/// Whether a list names a setting; a listener is a listener.
+fn is_in(list: &[&str], path: &str) -> bool {
+    let path = path.replace("/listeners/", "/server/");
+    let path = path.trim_start_matches('/');
+    list.iter().any(|known| match known.strip_suffix('*') {
+        Some(beginning) => path.starts_with(beginning),
+        None => path == *known,
+    })
+}
+
+#[test]
+fn each_setting_shows_up_where_it_acts() {
+    let bases = bases();
+    let plans = bases.each_ref().map(|base| plan(&base.to_string()));
+    let mut places = Vec::new();
+    walk(&config::schema(), &bases[0], "", "", &mut places);
+    let mut paths: Vec<&String> = places.iter().map(|[path, _]| path).collect();
+    paths.sort();
+    paths.dedup();
+    assert!(paths.len() > 150, "{}", paths.len());
+    let mut wrong = Vec::new();
+    for path in paths {
+        let mut shown = Vec::new();
+        let mut refused = Vec::new();
+        for [_, place] in places.iter().filter(|[other, _]| other == path) {
+            let (place, example) = place.split_once('=').unwrap();
+            let example: Value = serde_json::from_str(example).unwrap();
+            for (base, before) in bases.iter().zip(&plans) {
+                match with(base, place, &example) {
+                    Ok(after) => shown.extend(said(before, &after)),
+                    Err(why) => refused.push(why),
+                }
+            }
+        }
+        match (is_in(REFUSED, path), is_in(WITHOUT_EFFECT, path)) {
+            (true, _) if refused.is_empty() || !shown.is_empty() => {
+                wrong.push(format!("{path} is accepted now: {shown:?}"));
+            }
+            (_, true) if !shown.is_empty() => {
+                wrong.push(format!("{path} has an effect now: {shown:?}"));
+            }
+            (false, false) if shown.is_empty() => {
+                wrong.push(format!("{path} shows nothing: {}", refused.concat()));
+            }
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
