@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     draining: Cell<bool>,
     /// Client connections that this worker serves.
     clients: Cell<usize>,
+    /// Clients that are just being told that there is no room for them.
+    turned_away: Cell<usize>,
     pub(crate) all_gone: Notify,
 }
 
@@ -70,6 +72,7 @@ impl Worker {
             random: RefCell::new(fastrand::Rng::new()),
             draining: Cell::new(false),
             clients: Cell::new(0),
+            turned_away: Cell::new(0),
             all_gone: Notify::new(),
         })
     }
@@ -119,6 +122,29 @@ pub(crate) struct Held {
     worker: Rc<Worker>,
     current: Rc<Current>,
     listener: usize,
+}
+
+/// One of the few clients of a full listener that are told so.
+pub(crate) struct TurnedAway(Rc<Worker>);
+
+impl TurnedAway {
+    /// Beyond this many at a time, clients are cut off without a word: each
+    /// holds a descriptor for as long as it takes to tell it.
+    const MOST: usize = 64;
+
+    pub(crate) fn new(worker: &Rc<Worker>) -> Option<Self> {
+        let count = worker.turned_away.get();
+        (count < Self::MOST).then(|| {
+            worker.turned_away.set(count + 1);
+            Self(Rc::clone(worker))
+        })
+    }
+}
+
+impl Drop for TurnedAway {
+    fn drop(&mut self) {
+        self.0.turned_away.set(self.0.turned_away.get() - 1);
+    }
 }
 
 impl Held {

@@ -137,8 +137,9 @@ fn of_condition(condition: &Condition, not: &str) -> Aspect {
 fn aspects(plan: &Plan, route: &Route) -> Vec<Aspect> {
     let Route {
         id: _,
-        // Of the path.
+        // Of the path, and of the filters.
         expression: _,
+        own_fields: _,
         filters,
         group,
         max_body,

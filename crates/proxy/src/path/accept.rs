@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use crate::path;
-use crate::worker::{Held, Worker};
+use crate::worker::{Held, TurnedAway, Worker};
 
 /// A client's socket, counted.
 pub(crate) struct Accepted {
@@ -58,12 +58,14 @@ fn begin(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: usi
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let current = worker.current();
     let Some(held) = Held::new(worker, &current, listener) else {
-        tokio::task::spawn_local(path::reply::turn_away(
-            Rc::clone(worker),
-            stream,
-            peer,
-            listener,
-        ));
+        let Some(told) = TurnedAway::new(worker) else {
+            return;
+        };
+        let worker = Rc::clone(worker);
+        tokio::task::spawn_local(async move {
+            path::reply::turn_away(worker, stream, peer, listener).await;
+            drop(told);
+        });
         return;
     };
     debug!(client = %peer, "connection accepted");

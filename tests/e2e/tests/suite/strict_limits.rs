@@ -241,3 +241,21 @@ fn a_listener_that_is_full_turns_clients_away() {
     forebay.wait_metric("forebay_client_connections", &[], 1.0);
     assert_eq!(forebay.get("/").text(), "served");
 }
+
+/// Each takes a while to tell, and none of them may cost much meanwhile.
+#[test]
+fn a_flood_of_clients_that_are_turned_away_takes_few_descriptors() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend)
+        .top("workers: 1")
+        .server("max_connections: 1")
+        .start();
+    let mut held = forebay.client();
+    assert_eq!(held.get("/").text(), "ok");
+    let before = forebay.descriptors();
+    let flood: Vec<_> = (0..400).map(|_| forebay.client()).collect();
+    let most = (0..50).map(|_| forebay.descriptors()).max().unwrap();
+    assert!(most <= before + 64, "{before} {most}");
+    assert_eq!(held.get("/").text(), "ok");
+    drop(flood);
+}
