@@ -116,7 +116,11 @@ fn config(random: &mut Rng, backends: &[Backend]) -> String {
             .map(|(backend, weight)| format!("{{ url: {:?}, weight: {weight} }}", backend.url()))
             .collect();
         let each = each.join(", ");
-        config = config.add_group_of(&format!("id: {id}, backends: [ {each} ], {balance}"));
+        // A test's backends do not live with one connection for ever.
+        let pool = "connection_pool: { max_age: 4s }";
+        config = config.add_group_of(&format!(
+            "id: {id}, backends: [ {each} ], {pool}, {balance}"
+        ));
     }
     for number in 0..40 {
         config = config.add_route(&route(random, number));
