@@ -109,6 +109,15 @@ class Process:
         """Resident memory of the tree; pages two processes share are counted in both."""
         return sum(statm_resident(read(f"/proc/{pid}/statm")) for pid in tree(self.pid)) * PAGE
 
+    def forget_peak(self) -> None:
+        """From now on the highest is what is resident now, and what comes."""
+        for pid in tree(self.pid):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def peak_rss_bytes(self) -> int:
+        """The most that was ever resident, or since `forget_peak`; of each process of the tree, added up."""
+        return sum(status_bytes(read(f"/proc/{pid}/status"), "VmHWM") for pid in tree(self.pid))
+
 
 def group_exists(group: int) -> bool:
     """Whether any process of the group still runs; one that only waits to be collected does not."""
@@ -146,6 +155,15 @@ def stat_ticks(stat: str) -> int:
 def statm_resident(statm: str) -> int:
     fields = statm.split()
     return int(fields[1]) if len(fields) > 1 else 0
+
+
+def status_bytes(status: str, field: str) -> int:
+    """A size of /proc/PID/status, which gives them in KiB."""
+    for line in status.splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    return 0
 
 
 def core_busy_seconds(stat: str | None = None) -> dict[int, float]:
