@@ -13,13 +13,16 @@ import measure
 import peers
 import steady
 import trials
+from neighbours import SPOILT, Neighbours, wait_for_quiet
 from peers import Contender, Running
-from processes import Dead
+from processes import Dead, Process
 from rows import Row
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: The backend alone, in the row about latency.
 DIRECT = "direct"
+#: How often a round that others spoil is made, for those who are patient.
+TRIES = 6
 
 
 @dataclass(frozen=True)
@@ -30,16 +33,21 @@ class Programs:
     steady: Path
 
 
+Backends = trials.Through | trials.Backends | None
+
+
 class Contest:
     """Runs rows, one after the other."""
 
     def __init__(
-        self, options: argparse.Namespace, contenders: list[Contender], programs: Programs, origin_port: int, folder: Path
+        self, options: argparse.Namespace, contenders: list[Contender], programs: Programs, origin: Process, folder: Path
     ):
         self.options = options
         self.contenders = contenders
         self.programs = programs
-        self.origin_port = origin_port
+        #: The backend of all, which says where it listens.
+        self.origin = origin
+        self.origin_port = int(origin.first_line().rpartition(":")[2])
         self.folder = folder
         #: The configuration each proxy got, as written in the last row.
         self.configs: dict[str, str] = {}
@@ -95,7 +103,9 @@ class Contest:
                 # Nobody is always first, or always after the same one.
                 turn = number % len(started) if started else 0
                 for running in started[turn:] + started[:turn]:
-                    entry = attempt(lambda: measure.loaded(running, row, seconds, self.folder))
+                    entry = self.patiently(
+                        lambda: self.watched(running, lambda: measure.loaded(running, row, seconds, self.folder))
+                    )
                     record(cells, running.name, entry, warm_up)
 
     def run_latency(self, row: Row, contenders: list[Contender], cells: dict) -> dict:
@@ -112,7 +122,10 @@ class Contest:
                 direct = None
                 for running in [None, *started[turn:], *started[:turn]]:
                     port = running.site.port if running else self.origin_port
-                    entry = attempt(lambda: trials.punctual(running, port, row, rate, seconds, self.folder, self.programs.steady))
+                    entry = self.patiently(lambda: self.watched(
+                        running,
+                        lambda: trials.punctual(running, port, row, rate, seconds, self.folder, self.programs.steady),
+                    ))
                     direct = direct or entry
                     if "died" not in entry and "died" not in direct:
                         entry["added_us"] = trials.added(entry, direct)
@@ -121,22 +134,51 @@ class Contest:
 
     def maximum(self, running: Running, row: Row) -> float:
         """Requests per second under full load: the better of two, as a bad moment only makes it less."""
-        def once() -> float:
+        def once() -> dict:
             seen = load.run(row, running.site.port, self.options.seconds, measure.LOAD_CORE, self.folder)
-            return seen.requests / seen.seconds
+            return {"most": seen.requests / seen.seconds}
 
-        return max(once(), once())
+        return max(self.patiently(lambda: self.watched(running, once)).get("most", 0.0) for _ in range(2))
 
     def run_fresh(self, row: Row, contenders: list[Contender], cells: dict) -> None:
         """Every round starts a process of its own."""
         for _ in range(self.options.rounds):
             for contender in contenders:
-                with ExitStack() as stack:
-                    backends = stack.enter_context(self.backends(row))
-                    ports = backends.ports if backends else (self.origin_port,)
-                    running = self.try_start(contender, row, cells, stack, ports)
-                    if running:
-                        record(cells, contender.name, attempt(lambda: self.fresh(running, row, backends)), warm_up=False)
+                record(cells, contender.name, self.patiently(lambda: self.once(contender, row)), warm_up=False)
+
+    def once(self, contender: Contender, row: Row) -> dict:
+        """A round from the start of the process to its end."""
+        with ExitStack() as stack:
+            backends = stack.enter_context(self.backends(row))
+            ports = backends.ports if backends else (self.origin_port,)
+            try:
+                running = self.start(contender, row, stack, ports)
+            except (Dead, OSError) as error:
+                return {"died": f"did not start: {error}"}
+            return self.watched(running, lambda: self.fresh(running, row, backends), backends)
+
+    def watched(self, running: Running | None, work: Callable[[], dict], backends: Backends = None) -> dict:
+        """A round's numbers, with a note if they are worth little because others were at work."""
+        ours = [self.origin, *([running.process] if running else []), *(getattr(backends, "processes", []))]
+        others = Neighbours(ours)
+        entry = attempt(work)
+        entry["others"] = others.share()
+        if entry["others"] > SPOILT:
+            entry.setdefault("notes", []).append(f"others used {entry['others']:.0%} of a core")
+        return entry
+
+    def patiently(self, work: Callable[[], dict]) -> dict:
+        """Waits for its moment, and does it again when it was spoilt; all that only when asked to."""
+        patience = self.options.patient
+        for left in reversed(range(TRIES if patience else 1)):
+            if patience and not wait_for_quiet(patience * 60):
+                say(f"  others work on after {patience:g} minutes")
+            entry = work()
+            if entry.get("others", 0.0) <= SPOILT:
+                break
+            if left:
+                say(f"  once more: others used {entry['others']:.0%} of a core")
+        return entry
 
     def backends(self, row: Row) -> AbstractContextManager:
         """What stands behind the proxy for this round, where that is not the one backend of all."""
@@ -148,7 +190,7 @@ class Contest:
             case _:
                 return nullcontext()
 
-    def fresh(self, running: Running, row: Row, backends: trials.Through | trials.Backends | None) -> dict:
+    def fresh(self, running: Running, row: Row, backends: Backends) -> dict:
         seconds, folder = self.options.seconds, self.folder
         match row.kind:
             case "drain":
@@ -162,16 +204,15 @@ class Contest:
             case _:
                 return measure.remembered(running, row, seconds, folder)
 
-    def try_start(
-        self, contender: Contender, row: Row, cells: dict, stack: ExitStack, ports: tuple[int, ...] = ()
-    ) -> Running | None:
+    def try_start(self, contender: Contender, row: Row, cells: dict, stack: ExitStack) -> Running | None:
         try:
-            running = contender.start(
-                ports or (self.origin_port,), self.folder, measure.PROXY_CORE, row.access_log, row.kind == "slowloris"
-            )
+            return self.start(contender, row, stack, (self.origin_port,))
         except (Dead, OSError) as error:
             record(cells, contender.name, {"died": f"did not start: {error}"}, warm_up=False)
             return None
+
+    def start(self, contender: Contender, row: Row, stack: ExitStack, ports: tuple[int, ...]) -> Running:
+        running = contender.start(ports, self.folder, measure.PROXY_CORE, row.access_log, row.kind == "slowloris")
         stack.callback(running.stop)
         proxy = contender.proxy
         file = running.site.folder / proxy.config_file
@@ -192,7 +233,7 @@ def record(cells: dict, name: str, entry: dict, warm_up: bool) -> None:
     if "us_per_request" in entry:
         shown = f"{entry['us_per_request']:7.2f} us/request  {entry['requests_per_second']:9,.0f} requests/s"
     else:
-        shown = ", ".join(f"{key} {value}" for key, value in entry.items() if key != "notes")
+        shown = ", ".join(f"{key} {value}" for key, value in entry.items() if key not in ("notes", "others"))
     notes = "  ".join(["", *entry.get("notes", []), *(["(warm-up)"] if warm_up else [])])
     say(f"  {name:12} {shown}{notes}")
 

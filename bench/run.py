@@ -54,8 +54,7 @@ def main() -> None:
         origin = stack.enter_context(
             Process([str(origin_program), "--listen", "127.0.0.1:0"], measure.LOAD_CORE, folder, "origin")
         )
-        origin_port = int(origin.first_line().rpartition(":")[2])
-        contest = Contest(options, contenders, Programs(origin_program, STEADY), origin_port, folder)
+        contest = Contest(options, contenders, Programs(origin_program, STEADY), origin, folder)
         try:
             for row in options.rows:
                 results["rows"].append(contest.run(row))
@@ -82,6 +81,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PATH", help="another build of forebay")
     parser.add_argument("--origin", type=Path, metavar="PATH", help="the backend, if already built")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "bench/out", metavar="FOLDER")
+    parser.add_argument("--patient", type=float, default=0, metavar="MINUTES",
+                        help="wait so long for others to pause before each round, and make rounds they spoil again")
     parser.add_argument("--publish", action="store_true", help="draw the pictures in docs/bench as well")
     parser.add_argument("--install", action="store_true", help="install what is missing (apt-get, pip)")
     options = parser.parse_args()

@@ -8,15 +8,19 @@ import tempfile
 import threading
 import time
 import unittest
+from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
+from unittest import mock
 from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import configs
+import contest as contest_module
 import figures
 import load
+import neighbours
 import peers
 import pictures
 import processes
@@ -340,10 +344,54 @@ class Rate(unittest.TestCase):
         self.assertEqual(trials.added(through_it, direct), latencies(30, 50, -50))
 
 
+class FakeOrigin:
+    pid = 0
+
+    def first_line(self) -> str:
+        return "127.0.0.1:1"
+
+    def cpu_seconds(self) -> float:
+        return 0.0
+
+
+class Patience(unittest.TestCase):
+    """Rounds while others are at work."""
+
+    def contest(self, patient: float) -> Contest:
+        return Contest(Namespace(patient=patient), [], None, FakeOrigin(), Path("/tmp"))
+
+    def test_a_spoilt_round_is_noted_and_made_again(self):
+        shares = [0.9, 0.8, 0.0]
+        rounds = []
+
+        def work() -> dict:
+            rounds.append({})
+            return {}
+
+        with mock.patch.multiple(contest_module, wait_for_quiet=lambda _: True, say=lambda _: None), \
+                mock.patch.object(neighbours.Neighbours, "share", lambda _: shares[(len(rounds) - 1) % 3]):
+            contest = self.contest(1)
+            entry = contest.patiently(lambda: contest.watched(None, work))
+            self.assertEqual((len(rounds), entry), (3, {"others": 0.0}))
+            contest = self.contest(0)
+            entry = contest.patiently(lambda: contest.watched(None, work))
+            self.assertEqual((len(rounds), entry), (4, {"others": 0.9, "notes": ["others used 90% of a core"]}))
+
+    def test_what_ours_use_is_not_the_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            before = neighbours.Neighbours([])
+            with Process(["sh", "-c", "while :; do :; done"], 0, Path(folder), "busy") as ours:
+                known, unknown = neighbours.Neighbours([ours]), neighbours.Neighbours([])
+                time.sleep(0.5)
+                self.assertGreater(unknown.share() - known.share(), 0.2)
+            # Once it has ended it is counted as ours, whoever knew of it.
+            self.assertLess(before.share() - unknown.share(), 0.2)
+
+
 class Rows(unittest.TestCase):
     def part(self, row: Row) -> set[str]:
         builds = [peers.forebay("forebay", Path("x")), peers.forebay("before", Path("y")), peers.floor(Path("z"))]
-        contest = Contest(None, [], None, 0, Path("/tmp"))
+        contest = Contest(None, [], None, FakeOrigin(), Path("/tmp"))
         all_of_them = (peers.Contender(proxy, "", "") for proxy in [*builds, *peers.PEERS])
         return {one.name for one in all_of_them if contest.takes_part(one, row)}
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import load
 import steady
 from configs import HEAD_SECONDS
-from measure import DISTURBED, LOAD_CORE, PROXY_CORE, faults
+from measure import LOAD_CORE, faults
 from peers import Running
-from processes import Dead, Process, core_busy_seconds, die_with_parent
+from processes import Dead, Process, die_with_parent
 from rows import MIB, Row
 
 HERE = Path(__file__).parent
@@ -148,22 +148,17 @@ def siege_faults(attackers: dict) -> list[str]:
 
 def punctual(running: Running | None, port: int, row: Row, rate: int, seconds: float, folder: Path, program: Path) -> dict:
     """Latency at a constant rate, of a proxy or of the backend alone."""
-    cores, clock = core_busy_seconds(), time.monotonic()
-    cpu = running.process.cpu_seconds() if running else 0.0
+    clock, cpu = time.monotonic(), running.process.cpu_seconds() if running else 0.0
     with Process(steady.command(program, port, rate, seconds, row.connections, row.path), LOAD_CORE, folder, "steady") as sender:
         seen = steady.finish(sender, seconds + 30)
     window = time.monotonic() - clock
     share = ((running.process.cpu_seconds() if running else 0.0) - cpu) / window
-    others = (core_busy_seconds()[PROXY_CORE] - cores[PROXY_CORE]) / window - share
-    notes = seen.faults()
-    if others > DISTURBED:
-        notes.append(f"others used core {PROXY_CORE}")
     return {
         "latency_us": seen.latency,
         "late_us": seen.late,
         "answered": seen.answered,
         "proxy_share": share,
-        "notes": notes,
+        "notes": seen.faults(),
     }
 
 
