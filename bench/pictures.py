@@ -20,7 +20,8 @@ THICK = 18
 PERCENTILES = ("p50", "p95", "p99")
 
 STYLE = """
-  text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328; }
+  text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328;
+         stroke: #ffffff; stroke-width: 4px; paint-order: stroke; }
   .title { font-size: 16px; font-weight: 600; }
   .small { font-size: 12px; fill: #59636e; }
   .ground { fill: #ffffff; stroke: #d1d9e0; }
@@ -32,7 +33,7 @@ STYLE = """
   .limit { stroke: #bc4c00; stroke-width: 2; stroke-dasharray: 5 3; }
   .limit-text { font-size: 12px; fill: #bc4c00; }
   @media (prefers-color-scheme: dark) {
-    text { fill: #e6edf3; }
+    text { fill: #e6edf3; stroke: #0d1117; }
     .small { fill: #9198a1; }
     .ground { fill: #0d1117; stroke: #3d444d; }
     .grid { stroke: #3d444d; }
@@ -94,8 +95,8 @@ def chart(row: dict, ours: str) -> Chart:
             bars = simple_bars(row, ours, "p99_ratio", lambda ratio: f"{ratio:.2f} times")
             return Chart(row["title"], "p99 of good clients, as a multiple of p99 without attackers", bars, limit(row, "times"))
         case "latency":
-            title = f"{row['title']}: {row['rate']:,} requests/s"
-            return Chart(title, "µs added to the backend's own latency", latency_bars(row, ours))
+            axis = f"µs added to the backend's own latency, at {row['rate']:,} requests/s"
+            return Chart(row["title"], axis, latency_bars(row, ours))
         case _:
             axis = "requests that failed, of all rounds together"
             return Chart(row["title"], axis, failure_bars(row, ours), limit(row, "requests"))

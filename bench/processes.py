@@ -21,6 +21,7 @@ class Dead(Exception):
 def die_with_parent() -> None:
     """In the child: end when the benchmark ends, even if that is killed outright."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    Path("/proc/self/autogroup").write_text("-20")
 
 
 class Process:

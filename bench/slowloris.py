@@ -13,13 +13,16 @@ cut off. At the end, when all are gone or `PATIENCE` seconds after the last has 
 """
 
 import json
+import os
 import resource
 import select
 import socket
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 START = b"GET /128 HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Mozilla/5.0\r\nX-Slow: "
@@ -27,8 +30,8 @@ START = b"GET /128 HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: Mozilla/5.0\r\nX-S
 GAP = 3.0
 #: Connections per second: so many would otherwise overflow the queue of any listener.
 CONNECT_RATE = 5000
-#: Seconds between two looks at what is to be done.
-TICK = 0.01
+#: Seconds between two looks at what is to be done: the attackers are not to come in step.
+TICK = 0.001
 #: More than one address, so that there are ports enough.
 SOURCES = [f"127.0.0.{last}" for last in range(2, 10)]
 
@@ -129,7 +132,17 @@ class Attack:
 #: Leaves the choice of the port to `connect`, which knows better; Python has no name for it yet.
 IP_BIND_ADDRESS_NO_PORT = 24
 
+
+def step_aside() -> None:
+    """The attackers' own work must not be in the good clients' way, with whom they share a core."""
+    os.nice(19)
+    # Where sessions share a core as groups, a process's own niceness counts only within its group.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text("19")
+
+
 if __name__ == "__main__":
+    step_aside()
     HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (HARD, HARD))
     PORT, CLIENTS, PATIENCE = sys.argv[1:]

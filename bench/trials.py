@@ -30,6 +30,8 @@ LOOK = 0.05
 ATTACKERS = 10_000
 #: Seconds they may stay beyond what they are given.
 GRACE = 2.0
+#: How long is waited for those that stay: they may also be slow to notice their end.
+PATIENCE = 10.0
 #: Seconds in which they all connect.
 GATHERING = 3.0
 #: Share of the measured maximum at which latency is measured.
@@ -105,9 +107,8 @@ def besieged(running: Running, row: Row, seconds: float, folder: Path, program: 
     with good(seconds) as alone:
         quiet = steady.finish(alone, seconds + 30)
     siege = GATHERING + HEAD_SECONDS + GRACE
-    patience = HEAD_SECONDS + GRACE
-    # The attackers' own work must not be in the good clients' way: they share a core.
-    attack = ["nice", "-n", "19", sys.executable, str(HERE / "slowloris.py"), str(port), str(ATTACKERS), str(patience)]
+    patience = HEAD_SECONDS + PATIENCE
+    attack = [sys.executable, str(HERE / "slowloris.py"), str(port), str(ATTACKERS), str(patience)]
     memory = running.process.rss_bytes()
     cpu = running.process.cpu_seconds()
     with good(siege) as among, Process(attack, LOAD_CORE, folder, "slowloris") as slow:
