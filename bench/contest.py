@@ -163,7 +163,7 @@ class Contest:
         others = Neighbours(ours)
         entry = attempt(work)
         entry["others"] = others.share()
-        if entry["others"] > SPOILT:
+        if entry["others"] > SPOILT and not self.options.ahead:
             entry.setdefault("notes", []).append(f"others used {entry['others']:.0%} of a core")
         return entry
 
@@ -174,7 +174,7 @@ class Contest:
             if patience and not wait_for_quiet(patience * 60):
                 say(f"  others work on after {patience:g} minutes")
             entry = work()
-            if entry.get("others", 0.0) <= SPOILT:
+            if entry.get("others", 0.0) <= SPOILT or self.options.ahead:
                 break
             if left:
                 say(f"  once more: others used {entry['others']:.0%} of a core")

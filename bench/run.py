@@ -21,7 +21,7 @@ import pictures
 import report
 from contest import REPOSITORY, Contest, Programs, say, shown
 from peers import Absent, Contender
-from processes import Process, read
+from processes import PRECEDENCE, Process, read
 from rows import ROWS, Row
 
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target")
@@ -38,6 +38,7 @@ def main() -> None:
         sys.exit("two cores are needed: one for the proxy, one for the load")
     # An end from outside unwinds like Ctrl-C, so that everything started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    PRECEDENCE.wanted = options.ahead
     if options.install:
         install_tools()
     if not shutil.which("wrk"):
@@ -83,6 +84,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=REPOSITORY / "bench/out", metavar="FOLDER")
     parser.add_argument("--patient", type=float, default=0, metavar="MINUTES",
                         help="wait so long for others to pause before each round, and make rounds they spoil again")
+    parser.add_argument("--ahead", action="store_true", help="go before what others do on the machine (root; SCHED_RR)")
     parser.add_argument("--publish", action="store_true", help="draw the pictures in docs/bench as well")
     parser.add_argument("--install", action="store_true", help="install what is missing (apt-get, pip)")
     options = parser.parse_args()

@@ -358,7 +358,7 @@ class Patience(unittest.TestCase):
     """Rounds while others are at work."""
 
     def contest(self, patient: float) -> Contest:
-        return Contest(Namespace(patient=patient), [], None, FakeOrigin(), Path("/tmp"))
+        return Contest(Namespace(patient=patient, ahead=False), [], None, FakeOrigin(), Path("/tmp"))
 
     def test_a_spoilt_round_is_noted_and_made_again(self):
         shares = [0.9, 0.8, 0.0]

@@ -17,7 +17,7 @@ import steady
 from configs import HEAD_SECONDS
 from measure import LOAD_CORE, faults
 from peers import Running
-from processes import Dead, Process, die_with_parent
+from processes import Dead, Process, settle_in
 from rows import MIB, Row
 
 HERE = Path(__file__).parent
@@ -61,7 +61,7 @@ def ends(row: Row) -> Iterator[Through]:
     command = ["taskset", "-c", str(LOAD_CORE), sys.executable, str(HERE / "through.py"), row.direction, str(BODY)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, preexec_fn=die_with_parent,
+        start_new_session=True, preexec_fn=settle_in,
     ) as child:
         try:
             yield Through(child, (int(child.stdout.readline()),))
