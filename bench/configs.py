@@ -10,14 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+#: How long the head of a request may take, where that is measured.
+HEAD_SECONDS = 10
+
+
 @dataclass(frozen=True)
 class Site:
-    """Where a proxy is to listen and send, and where it may write."""
+    """Where a proxy is to listen and send, where it may write, and what it must be ready for."""
 
     port: int
-    origin_port: int
+    #: Of one backend, or of several that can stand in for each other: then requests that fail are tried again.
+    origin_ports: tuple[int, ...]
     folder: Path
-    access_log: bool
+    access_log: bool = False
+    #: 10,000 clients at a time, whose request heads are cut off after `HEAD_SECONDS`.
+    crowd: bool = False
 
     @property
     def log_file(self) -> Path:
@@ -26,20 +33,23 @@ class Site:
 
 def forebay(site: Site) -> str:
     output = str(site.log_file) if site.access_log else "off"
+    crowd = f", header_timeout: {HEAD_SECONDS}s" if site.crowd else ""
+    backends = ", ".join(f'{{url: "http://127.0.0.1:{port}"}}' for port in site.origin_ports)
+    # Retries are on as they come: three attempts, after connections that failed.
     return f"""\
 workers: 1
-server: {{address: "127.0.0.1:{site.port}", max_connections: 20000}}
+server: {{address: "127.0.0.1:{site.port}", max_connections: 20000{crowd}}}
 routes: [{{id: all, path: "/*", backend_group: origin}}]
 backend_groups:
   - id: origin
-    backends: [{{url: "http://127.0.0.1:{site.origin_port}"}}]
+    backends: [{backends}]
     connection_pool: {{max_connections_per_host: 2000, max_idle_connections: 2000}}
 telemetry: {{access_log: {{output: "{output}"}}, metrics: {{enabled: true, port: 0}}}}
 """
 
 
 def floor(site: Site) -> str:
-    return f"--listen 127.0.0.1:{site.port} --to 127.0.0.1:{site.origin_port}"
+    return f"--listen 127.0.0.1:{site.port} --to 127.0.0.1:{site.origin_ports[0]}"
 
 
 def nginx(site: Site) -> str:
@@ -48,6 +58,9 @@ def nginx(site: Site) -> str:
     temporary = "".join(
         f"    {kind}_temp_path {site.folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    crowd = f"client_header_timeout {HEAD_SECONDS}s;" if site.crowd else ""
+    servers = "\n        ".join(f"server 127.0.0.1:{port};" for port in site.origin_ports)
+    # Another server after errors, and none for 10 s after one: both are on as they come.
     return f"""\
 {user}
 daemon off;
@@ -55,14 +68,15 @@ worker_processes 1;
 worker_rlimit_nofile 20000;
 pid {site.folder}/nginx.pid;
 error_log {site.folder}/error.log warn;
-events {{ worker_connections 10000; }}
+events {{ worker_connections {19000 if site.crowd else 10000}; }}
 http {{
+    {crowd}
 {temporary}
     access_log {log};
     keepalive_requests 100000000;
     client_max_body_size 0;
     upstream origin {{
-        server 127.0.0.1:{site.origin_port};
+        {servers}
         keepalive 512;
         keepalive_requests 100000000;
     }}
@@ -84,10 +98,16 @@ http {{
 def haproxy(site: Site) -> str:
     # HAProxy has no log files of its own: its standard output is one here.
     target, lines = ("log stdout format raw local0", "log global\n    option httplog") if site.access_log else ("", "")
+    crowd = f"timeout http-request {HEAD_SECONDS}s" if site.crowd else ""
+    retries = "retries 3\n    option redispatch 1\n    retry-on conn-failure empty-response" if has_spares(site) else ""
+    # Retries alone come back to a dead server: its first error must take it out.
+    check = " check inter 1s observe layer4 error-limit 1 on-error mark-down" if has_spares(site) else ""
+    servers = "\n    ".join(f"server origin{at} 127.0.0.1:{port}{check}" for at, port in enumerate(site.origin_ports))
     return f"""\
 global
     nbthread 1
-    maxconn 9000
+    maxconn {10500 if site.crowd else 9000}
+    {"no strict-limits" if site.crowd else ""}
     {target}
 defaults
     mode http
@@ -97,12 +117,18 @@ defaults
     timeout server 75s
     option forwardfor
     http-reuse always
+    {crowd}
+    {retries}
 frontend front
     bind 127.0.0.1:{site.port} backlog 4096
     default_backend origin
 backend origin
-    server origin 127.0.0.1:{site.origin_port}
+    {servers}
 """
+
+
+def has_spares(site: Site) -> bool:
+    return len(site.origin_ports) > 1
 
 
 def envoy(site: Site) -> str:
@@ -114,6 +140,18 @@ def envoy(site: Site) -> str:
             "path": str(site.log_file),
         },
     }
+    policy = {
+        "retry_on": "connect-failure,refused-stream,reset",
+        "num_retries": 3,
+        "retry_host_predicate": [{
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+            },
+        }],
+        "host_selection_retry_max_attempts": 5,
+    }
+    retries = {"retry_policy": policy} if has_spares(site) else {}
     http = {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "bench",
@@ -122,11 +160,12 @@ def envoy(site: Site) -> str:
         "skip_xff_append": False,
         "access_log": [log] if site.access_log else [],
         "http_filters": [{"name": "envoy.filters.http.router", "typed_config": router}],
+        **({"request_headers_timeout": f"{HEAD_SECONDS}s"} if site.crowd else {}),
         "route_config": {
             "virtual_hosts": [{
                 "name": "all",
                 "domains": ["*"],
-                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "origin", "timeout": "60s"}}],
+                "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "origin", "timeout": "60s", **retries}}],
             }],
         },
     }
@@ -139,7 +178,9 @@ def envoy(site: Site) -> str:
         "circuit_breakers": {"thresholds": [{limit: enough for limit in limits}]},
         "load_assignment": {
             "cluster_name": "origin",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": envoy_address(site.origin_port)}}]}],
+            "endpoints": [{
+                "lb_endpoints": [{"endpoint": {"address": envoy_address(port)}} for port in site.origin_ports],
+            }],
         },
     }
     listener = {
@@ -160,13 +201,17 @@ def envoy_address(port: int) -> dict:
 def caddy(site: Site) -> str:
     proxy = {
         "handler": "reverse_proxy",
-        "upstreams": [{"dial": f"127.0.0.1:{site.origin_port}"}],
+        "upstreams": [{"dial": f"127.0.0.1:{port}"} for port in site.origin_ports],
         "transport": {"protocol": "http", "keep_alive": {"max_idle_conns_per_host": 2000}},
     }
+    if has_spares(site):
+        proxy["load_balancing"] = {"selection_policy": {"policy": "round_robin"}, "retries": 3}
+        proxy["health_checks"] = {"passive": {"fail_duration": "10s"}}
     server = {
         "listen": [f"127.0.0.1:{site.port}"],
         "automatic_https": {"disable": True},
         "routes": [{"handle": [proxy]}],
+        **({"read_header_timeout": f"{HEAD_SECONDS}s"} if site.crowd else {}),
     }
     # Errors go to standard error; the access log, if any, to its own file.
     logs = {"default": {"level": "WARN", "exclude": ["http.log.access"]}}

@@ -21,6 +21,15 @@ def middle(cell: dict, figure: str) -> float | None:
     return median(found) if found else None
 
 
+def values_of(cell: dict, figure: str, percentile: str) -> list[float]:
+    return [entry[figure][percentile] for entry in counted(cell) if figure in entry]
+
+
+def middle_of(cell: dict, figure: str, percentile: str) -> float | None:
+    found = values_of(cell, figure, percentile)
+    return median(found) if found else None
+
+
 def ratio(row: dict, ours: str, theirs: str, figure: str = "us_per_request") -> float | None:
     """How much of their cost ours is."""
     cells = row["cells"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import load
 from peers import Running
-from processes import Dead, core_busy_seconds, die_with_parent
+from processes import Dead, core_busy_seconds, settle_in
 from rows import Row
 
 PROXY_CORE = 0
@@ -122,7 +122,7 @@ def client(port: int, *numbers: int) -> Iterator[subprocess.Popen]:
     command = ["taskset", "-c", str(LOAD_CORE), sys.executable, str(CLIENT), *map(str, (port, *numbers))]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True, preexec_fn=die_with_parent,
+        start_new_session=True, preexec_fn=settle_in,
     ) as sender:
         try:
             yield sender

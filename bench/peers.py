@@ -47,12 +47,14 @@ class Contender:
     def name(self) -> str:
         return self.proxy.name
 
-    def start(self, origin_port: int, folder: Path, core: int, access_log: bool = False) -> "Running":
+    def start(
+        self, origin_ports: tuple[int, ...], folder: Path, core: int, access_log: bool = False, crowd: bool = False
+    ) -> "Running":
         """Starts it in a new folder below `folder` and waits until it listens."""
         home = folder / self.name
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
-        site = Site(free_port(), origin_port, home, access_log)
+        site = Site(free_port(), origin_ports, home, access_log, crowd)
         file = home / self.proxy.config_file
         file.write_text(self.proxy.config(site))
         env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home), **self.proxy.env}

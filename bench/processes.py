@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -18,9 +19,21 @@ class Dead(Exception):
     """A process ended, or never got ready; the text says how and shows its last words."""
 
 
-def die_with_parent() -> None:
-    """In the child: end when the benchmark ends, even if that is killed outright."""
+@dataclass
+class Precedence:
+    """Whether what is started runs before everybody else's work, whenever it has something to do."""
+
+    wanted: bool = False
+
+
+PRECEDENCE = Precedence()
+
+
+def settle_in() -> None:
+    """In the child: end when the benchmark ends, even if that is killed outright; go ahead of others if wanted."""
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if PRECEDENCE.wanted:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
 class Process:
@@ -34,7 +47,7 @@ class Process:
             self.child = subprocess.Popen(
                 self.command, cwd=folder, env={**os.environ, **(env or {})},
                 stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                start_new_session=True, preexec_fn=die_with_parent,
+                start_new_session=True, preexec_fn=settle_in,
             )
 
     def __enter__(self) -> "Process":
@@ -109,6 +122,15 @@ class Process:
         """Resident memory of the tree; pages two processes share are counted in both."""
         return sum(statm_resident(read(f"/proc/{pid}/statm")) for pid in tree(self.pid)) * PAGE
 
+    def forget_peak(self) -> None:
+        """From now on the highest is what is resident now, and what comes."""
+        for pid in tree(self.pid):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+    def peak_rss_bytes(self) -> int:
+        """The most that was ever resident, or since `forget_peak`; of each process of the tree, added up."""
+        return sum(status_bytes(read(f"/proc/{pid}/status"), "VmHWM") for pid in tree(self.pid))
+
 
 def group_exists(group: int) -> bool:
     """Whether any process of the group still runs; one that only waits to be collected does not."""
@@ -146,6 +168,15 @@ def stat_ticks(stat: str) -> int:
 def statm_resident(statm: str) -> int:
     fields = statm.split()
     return int(fields[1]) if len(fields) > 1 else 0
+
+
+def status_bytes(status: str, field: str) -> int:
+    """A size of /proc/PID/status, which gives them in KiB."""
+    for line in status.splitlines():
+        name, _, value = line.partition(":")
+        if name == field:
+            return int(value.split()[0]) * 1024
+    return 0
 
 
 def core_busy_seconds(stat: str | None = None) -> dict[int, float]:

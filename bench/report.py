@@ -4,6 +4,13 @@ import figures
 
 LOAD_HEAD = ["proxy", "µs/request", "min–max", "forebay ÷ it", "requests/s", "core 0", "notes"]
 MEMORY_HEAD = ["proxy", "at rest", "after 10,000 requests", "under load", "after load", "notes"]
+BODY_HEAD = ["proxy", "before", "highest", "grew by", "of each round", "seconds", "notes"]
+SIEGE_HEAD = [
+    "proxy", "alone p50", "p99", "among attackers p50", "p99", "p99 ÷ alone", "of each round", "attackers gone after",
+    "told", "memory each", "notes",
+]
+LATENCY_HEAD = ["proxy", "at most", "p50", "p95", "p99", "added p50", "p95", "p99", "added p99 of each round", "core 0", "notes"]
+KILL_HEAD = ["proxy", "round", "requests", "failed", "killed at", "requests/s", "notes"]
 DRAIN_KINDS = ["answered", "in_flight", "failed", "cut", "unanswered", "status", "hung", "parted", "backlog", "refused"]
 
 
@@ -40,6 +47,14 @@ def row_parts(row: dict, results: dict) -> list[str]:
             return [command, warning(row, results), load_table(row, results), raw_table(row)]
         case "memory":
             return [command, memory_table(row)]
+        case "body":
+            return [command, body_table(row)]
+        case "slowloris":
+            return [command, siege_table(row)]
+        case "latency":
+            return [command, f"{row['rate']:,} requests/s for all. Microseconds.", latency_table(row)]
+        case "kill":
+            return [command, kill_table(row)]
         case _:
             return [command, drain_table(row)]
 
@@ -93,6 +108,80 @@ def memory_table(row: dict) -> str:
         for name, cell in row["cells"].items()
     ]
     return table(MEMORY_HEAD, rows)
+
+
+def body_table(row: dict) -> str:
+    rows = []
+    for name, cell in row["cells"].items():
+        rows.append([
+            name,
+            *[mebibytes(figures.middle(cell, figure)) for figure in ("rss_before", "rss_peak", "growth")],
+            " ".join(number(growth / 2**20) for growth in figures.values(cell, "growth")),
+            number(figures.middle(cell, "seconds_to_pass")),
+            "; ".join(figures.notes(cell)),
+        ])
+    return table(BODY_HEAD, rows)
+
+
+def siege_table(row: dict) -> str:
+    rows = []
+    for name, cell in row["cells"].items():
+        rows.append([
+            name,
+            *[
+                number(figures.middle_of(cell, figure, percentile), 0)
+                for figure in ("quiet_us", "among_us")
+                for percentile in ("p50", "p99")
+            ],
+            number(figures.middle(cell, "p99_ratio"), 2),
+            " ".join(number(ratio, 2) for ratio in figures.values(cell, "p99_ratio")),
+            " ".join(gone(entry["attackers"]) for entry in figures.counted(cell)),
+            "; ".join(sorted({told(entry["attackers"]) for entry in figures.counted(cell)})),
+            f"{number(figures.middle(cell, 'bytes_per_attacker'), 0)} B",
+            "; ".join(figures.notes(cell)),
+        ])
+    return table(SIEGE_HEAD, rows)
+
+
+def gone(attackers: dict) -> str:
+    """When the first and the last were cut off."""
+    return f"{attackers['age'][0]:.1f}–{attackers['age'][2]:.1f} s" if attackers["age"] else "never"
+
+
+def told(attackers: dict) -> str:
+    return ", ".join(f"{answer} {count:,}" for answer, count in sorted(attackers["answers"].items()))
+
+
+def latency_table(row: dict) -> str:
+    percentiles = ("p50", "p95", "p99")
+    rows = []
+    for name, cell in row["cells"].items():
+        rows.append([
+            name,
+            number(row["maxima"].get(name), 0),
+            *[number(figures.middle_of(cell, "latency_us", percentile), 0) for percentile in percentiles],
+            *[number(figures.middle_of(cell, "added_us", percentile), 0) for percentile in percentiles],
+            " ".join(number(value, 0) for value in figures.values_of(cell, "added_us", "p99")),
+            percent(figures.middle(cell, "proxy_share")),
+            "; ".join(figures.notes(cell)),
+        ])
+    return table(LATENCY_HEAD, rows)
+
+
+def kill_table(row: dict) -> str:
+    """Every round by itself: one failure in one round is a failure."""
+    rows = []
+    for name, cell in row["cells"].items():
+        for index, entry in enumerate(cell["rounds"]):
+            if "died" in entry:
+                rows.append([name, str(index + 1), *["–"] * (len(KILL_HEAD) - 3), entry["died"]])
+                continue
+            rows.append([
+                name, str(index + 1), number(entry["requests"], 0), str(entry["failed"]),
+                " and ".join(f"{at:.1f} s" for at in entry["killed_at"]), number(entry["requests_per_second"], 0),
+                "; ".join(entry["notes"]),
+            ])
+    return table(KILL_HEAD, rows)
 
 
 def drain_table(row: dict) -> str:

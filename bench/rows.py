@@ -1,27 +1,46 @@
 """What is measured: one row per kind of work."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 UPLOAD = 1024 * 1024
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Row:
     name: str
     title: str
-    kind: str = "load"  # or "memory", or "drain"
+    #: load, memory, drain, body, slowloris, latency or kill.
+    kind: str = "load"
     path: str = "/128?page=2&sort=name"
     connections: int = 64
     upload: int = 0
     access_log: bool = False
+    #: Which way a large body goes: up or down.
+    direction: str = ""
+    #: Requests per second, for a load that does not wait for answers.
+    rate: int = 0
+    #: What forebay may cost at most, as shares of what peers cost.
+    aims: dict[str, float] = field(default_factory=dict)
+    #: What forebay's headline figure may be at most, in its own unit.
+    limit: float | None = None
+    #: Who takes part; everyone, when empty.
+    only: tuple[str, ...] = ()
 
 
 ROWS = [
-    Row("small", "128 B answers, 64 connections"),
-    Row("large", "64 KiB answers, 64 connections", path="/64k?page=2&sort=name"),
-    Row("many", "128 B answers, 1,000 connections", connections=1000),
+    Row("small", "128 B answers, 64 connections", aims={"nginx": 0.75, "haproxy": 0.75}),
+    Row("large", "64 KiB answers, 64 connections", path="/64k?page=2&sort=name", aims={"haproxy": 0.55}),
+    Row("many", "128 B answers, 1,000 connections", connections=1000, aims={"nginx": 0.75}),
     Row("log", "128 B answers, 64 connections, access log to a file", access_log=True),
     Row("upload", "1 MiB uploads, 16 connections", path="/upload?part=1", connections=16, upload=UPLOAD),
     Row("rss", "resident memory of a fresh process", kind="memory"),
-    Row("drain", "told to stop under load of 200 connections", kind="drain", connections=200),
+    Row("drain", "told to stop under load of 200 connections", kind="drain", connections=200, limit=0),
+    Row("body-1g-down", "1 GiB to a client that pauses", kind="body", direction="down", limit=2 * MIB),
+    Row("body-1g-up", "1 GiB to a backend that pauses", kind="body", direction="up", limit=2 * MIB),
+    Row("slowloris", "50 good clients among 10,000 that never finish a request", kind="slowloris",
+        connections=50, rate=2000, limit=3.0),
+    Row("added-latency", "128 B answers, 1,000 connections, half of what the slowest can", kind="latency",
+        connections=1000, only=("forebay", "floor", "nginx", "haproxy")),
+    Row("kill-backends", "two of three backends killed under load", kind="kill", limit=0),
 ]

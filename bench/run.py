@@ -12,22 +12,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-import load
 import measure
 import peers
+import pictures
 import report
-from peers import Absent, Contender, Running
-from processes import Dead, Process, read
+from contest import REPOSITORY, Contest, Programs, say, shown
+from peers import Absent, Contender
+from processes import PRECEDENCE, Process, read
 from rows import ROWS, Row
 
-REPOSITORY = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target")
 OURS = "forebay"
 FLOOR = TARGET / "release/forebay-floor"
+STEADY = TARGET / "release/forebay-steady"
+PUBLISHED = REPOSITORY / "docs/bench"
 QUICK_ROWS = "small,large,many"
 
 
@@ -37,6 +38,7 @@ def main() -> None:
         sys.exit("two cores are needed: one for the proxy, one for the load")
     # An end from outside unwinds like Ctrl-C, so that everything started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    PRECEDENCE.wanted = options.ahead
     if options.install:
         install_tools()
     if not shutil.which("wrk"):
@@ -53,108 +55,19 @@ def main() -> None:
         origin = stack.enter_context(
             Process([str(origin_program), "--listen", "127.0.0.1:0"], measure.LOAD_CORE, folder, "origin")
         )
-        origin_port = int(origin.first_line().rpartition(":")[2])
-        bench = Bench(options, contenders, origin_port, folder)
+        contest = Contest(options, contenders, Programs(origin_program, STEADY), origin, folder)
         try:
             for row in options.rows:
-                results["rows"].append(bench.run(row))
+                results["rows"].append(contest.run(row))
         finally:
             # Rows that are done are kept, whatever became of the rest; without any, the last results are.
-            results["configs"] = bench.configs
+            results["configs"] = contest.configs
             if results["rows"]:
                 write(results, options.out)
+                if options.publish:
+                    pictures.write(results, PUBLISHED)
     sys.stdout.reconfigure(encoding="utf-8")
     print(report.markdown(results))
-
-
-class Bench:
-    """Runs rows, one after the other."""
-
-    def __init__(self, options: argparse.Namespace, contenders: list[Contender], origin_port: int, folder: Path):
-        self.options = options
-        self.contenders = contenders
-        self.origin_port = origin_port
-        self.folder = folder
-        #: The configuration each proxy got, as written in the last row.
-        self.configs: dict[str, str] = {}
-
-    def run(self, row: Row) -> dict:
-        say(f"== {row.name}: {row.title}")
-        contenders = self.contenders
-        if row.access_log:
-            contenders = [one for one in contenders if one.name != "floor"]
-        if row.kind == "drain":
-            contenders = [one for one in contenders if one.proxy.drain_signal]
-        cells = {one.name: {"rounds": []} for one in contenders}
-        if row.kind == "load":
-            self.run_load(row, contenders, cells)
-        else:
-            self.run_fresh(row, contenders, cells)
-        command = "" if row.kind == "drain" else shown(
-            shlex.join(["taskset", "-c", str(measure.LOAD_CORE), *load.command(row, "PORT", self.options.seconds)])
-        )
-        return {"name": row.name, "title": row.title, "kind": row.kind, "command": command, "cells": cells}
-
-    def run_load(self, row: Row, contenders: list[Contender], cells: dict) -> None:
-        """All are started first, then measured in turn, round after round."""
-        with ExitStack() as stack:
-            started = [one for one in (self.try_start(one, row, cells, stack) for one in contenders) if one]
-            for number in range(self.options.warm_ups + self.options.rounds):
-                warm_up = number < self.options.warm_ups
-                seconds = self.options.warm_up_seconds if warm_up else self.options.seconds
-                # Nobody is always first, or always after the same one.
-                turn = number % len(started) if started else 0
-                for running in started[turn:] + started[:turn]:
-                    entry = attempt(lambda: measure.loaded(running, row, seconds, self.folder))
-                    record(cells, running.name, entry, warm_up)
-
-    def run_fresh(self, row: Row, contenders: list[Contender], cells: dict) -> None:
-        """Every round starts a process of its own."""
-        for _ in range(self.options.rounds):
-            for contender in contenders:
-                with ExitStack() as stack:
-                    running = self.try_start(contender, row, cells, stack)
-                    if running:
-                        record(cells, contender.name, attempt(lambda: self.fresh(running, row)), warm_up=False)
-
-    def fresh(self, running: Running, row: Row) -> dict:
-        if row.kind == "drain":
-            return measure.drained(running, row, self.options.seconds)
-        return measure.remembered(running, row, self.options.seconds, self.folder)
-
-    def try_start(self, contender: Contender, row: Row, cells: dict, stack: ExitStack) -> Running | None:
-        try:
-            running = contender.start(self.origin_port, self.folder, measure.PROXY_CORE, row.access_log)
-        except (Dead, OSError) as error:
-            record(cells, contender.name, {"died": f"did not start: {error}"}, warm_up=False)
-            return None
-        stack.callback(running.stop)
-        proxy = contender.proxy
-        file = running.site.folder / proxy.config_file
-        self.configs[contender.name] = f"# {shlex.join(running.process.command)}\n{file.read_text()}"
-        return running
-
-
-def attempt(work: Callable[[], dict]) -> dict:
-    """The round's numbers, or how it died: one proxy's trouble is not the others'."""
-    try:
-        return work()
-    except (Dead, OSError) as error:
-        return {"died": str(error)}
-
-
-def record(cells: dict, name: str, entry: dict, warm_up: bool) -> None:
-    cells[name]["rounds"].append({"warm_up": warm_up, **entry})
-    if "us_per_request" in entry:
-        shown = f"{entry['us_per_request']:7.2f} us/request  {entry['requests_per_second']:9,.0f} requests/s"
-    else:
-        shown = ", ".join(f"{key} {value}" for key, value in entry.items() if key != "notes")
-    notes = "  ".join(["", *entry.get("notes", []), *(["(warm-up)"] if warm_up else [])])
-    say(f"  {name:12} {shown}{notes}")
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def arguments() -> argparse.Namespace:
@@ -169,6 +82,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--also", action="append", default=[], metavar="NAME=PATH", help="another build of forebay")
     parser.add_argument("--origin", type=Path, metavar="PATH", help="the backend, if already built")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "bench/out", metavar="FOLDER")
+    parser.add_argument("--patient", type=float, default=0, metavar="MINUTES",
+                        help="wait so long for others to pause before each round, and make rounds they spoil again")
+    parser.add_argument("--ahead", action="store_true", help="go before what others do on the machine (root; SCHED_RR)")
+    parser.add_argument("--publish", action="store_true", help="draw the pictures in docs/bench as well")
     parser.add_argument("--install", action="store_true", help="install what is missing (apt-get, pip)")
     options = parser.parse_args()
     options.seconds = whole_seconds(parser, options.seconds or (2.0 if options.quick else 4.0))
@@ -221,11 +138,11 @@ def install_tools() -> None:
 
 
 def build_origin(given: Path | None) -> Path:
-    """The backend's program; it and the floor are built now if there are none."""
+    """The backend's program; it, the floor and the generator are built now if there are none."""
     program = given or TARGET / "release/forebay-origin"
     if given and not program.exists():
         sys.exit(f"no such file: {given}")
-    if not (program.exists() and FLOOR.exists()):
+    if not (program.exists() and FLOOR.exists() and STEADY.exists()):
         subprocess.run(["cargo", "build", "--release", "-p", "forebay-origin"], cwd=REPOSITORY, check=True)
     return program.resolve()
 
@@ -255,11 +172,6 @@ def describe(options: argparse.Namespace, contenders: list[Contender], absent: l
     }
 
 
-def shown(text: str) -> str:
-    """Paths within the repository as seen from its top, as a reader would type them."""
-    return text.replace(f"{REPOSITORY}/", "")
-
-
 def commit() -> str:
     def git(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
@@ -276,6 +188,7 @@ def write(results: dict, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     (out / "results.md").write_text(report.markdown(results), encoding="utf-8")
+    pictures.write(results, out)
 
 
 if __name__ == "__main__":

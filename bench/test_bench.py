@@ -2,21 +2,37 @@
 
 import asyncio
 import json
+import socket
 import sys
 import tempfile
+import threading
+import time
 import unittest
+from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
+from unittest import mock
+from xml.etree import ElementTree
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import configs
+import contest as contest_module
 import figures
 import load
+import neighbours
 import peers
+import pictures
 import processes
 import report
+import slowloris
+import steady
+import through
+import trials
 from client import Client
+from contest import Contest
 from processes import Dead, Process
+from rows import MIB, ROWS, Row
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
@@ -31,6 +47,11 @@ class Proc(unittest.TestCase):
     def test_resident_pages(self):
         self.assertEqual(processes.statm_resident("1000 250 30 1 0 99 0"), 250)
         self.assertEqual(processes.statm_resident(""), 0)
+
+    def test_sizes_in_a_status(self):
+        status = "Name:\tx VmHWM: 1 kB\nVmHWM:\t    1236 kB\nVmRSS:\t     900 kB\n"
+        self.assertEqual(processes.status_bytes(status, "VmHWM"), 1236 * 1024)
+        self.assertEqual(processes.status_bytes("", "VmHWM"), 0)
 
     def test_busy_time_leaves_out_idle_and_disk(self):
         stat = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 100 10 50 999 888 3 7 30 5 5\ncpu1 0 0 0 5 0 0 0 0 0 0\nintr 1\n"
@@ -64,6 +85,16 @@ class Started(unittest.TestCase):
         self.assertTrue(processes.group_exists(process.pid))
         process.stop()
         self.assertFalse(processes.group_exists(process.pid))
+
+    def test_the_peak_of_memory_can_be_forgotten(self):
+        script = "import sys\nheld = b'x' * 64_000_000\ndel held\nprint('small', flush=True)\nsys.stdin.read(1)\nimport time\ntime.sleep(600)"
+        process = Process([sys.executable, "-c", script], 0, self.folder, "it")
+        self.addCleanup(process.stop)
+        process.first_line()
+        self.assertGreater(process.peak_rss_bytes(), 64_000_000)
+        process.forget_peak()
+        self.assertLess(process.peak_rss_bytes(), 64_000_000)
+        self.assertGreaterEqual(process.peak_rss_bytes(), process.rss_bytes() - MIB)
 
     def test_the_deaf_are_killed(self):
         process = self.start("trap '' TERM; echo started; while :; do sleep 1; done")
@@ -108,10 +139,11 @@ class Peers(unittest.TestCase):
     def test_configurations(self):
         for write in (configs.forebay, configs.nginx, configs.haproxy, configs.envoy, configs.caddy):
             for logged in (False, True):
-                site = configs.Site(40001, 40002, Path("/tmp/site"), logged)
+                site = configs.Site(40001, (40002, 40003), Path("/tmp/site"), logged, crowd=logged)
                 text = write(site)
-                for port in ("40001", "40002"):
+                for port in ("40001", "40002", "40003"):
                     self.assertIn(port, text, write.__name__)
+                self.assertEqual("10s" in text.replace("fail_timeout", "").replace('"fail_duration": "10s"', ""), logged, write.__name__)
                 shows_log = str(site.log_file) in text or "log stdout" in text
                 self.assertEqual(shows_log, logged, write.__name__)
         json.loads(configs.envoy(site))
@@ -155,6 +187,308 @@ class Report(unittest.TestCase):
         row = {"kind": "load", "cells": {"nginx": {"rounds": [{"warm_up": False, "died": "exit code 1: bad"}]}}}
         self.assertIn("| nginx | – | – | – | – | – | died: exit code 1: bad |", report.load_table(row, {"ours": "forebay"}))
         self.assertIn("| nginx | died |", report.raw_table(row))
+
+
+class Bodies(unittest.TestCase):
+    """Both ends of a large body, with and without something bad between them."""
+
+    SIZE = 8 * MIB
+    SLOWNESS = through.Slowness(pause=0.01, slow_bytes=MIB, slow_rate=100 * MIB)
+
+    def pass_through(self, direction: str, spoil=lambda piece, offset: piece) -> str:
+        backend = through.Backend(self.SIZE, self.SLOWNESS)
+        self.addCleanup(backend.listener.close)
+        relay = self.relay(backend.port, spoil if direction == "down" else None, spoil if direction == "up" else None)
+        through.warm_up(backend.port)
+        seen = through.transfer(direction, relay, self.SIZE, self.SLOWNESS)
+        self.assertGreater(seen["seconds_to_pass"], self.SLOWNESS.pause)
+        return seen["outcome"]
+
+    def relay(self, port: int, spoil_down, spoil_up) -> int:
+        """Passes everything on; what a spoiler makes empty ends the connection."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def pump(source: socket.socket, sink: socket.socket, spoil) -> None:
+            offset = 0
+            with suppress(OSError):
+                while piece := source.recv(65536):
+                    out = spoil(piece, offset) if spoil else piece
+                    offset += len(piece)
+                    if not out:
+                        break
+                    sink.sendall(out)
+            for end in (source, sink):
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            with client, socket.create_connection(("127.0.0.1", port)) as backend:
+                threads = [
+                    threading.Thread(target=pump, args=(client, backend, spoil_up), daemon=True),
+                    threading.Thread(target=pump, args=(backend, client, spoil_down), daemon=True),
+                ]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        self.addCleanup(server.join)
+        return listener.getsockname()[1]
+
+    def test_intact(self):
+        for direction in ("up", "down"):
+            self.assertEqual(self.pass_through(direction), "intact", direction)
+
+    def test_one_wrong_byte_is_seen(self):
+        def flip(piece: bytes, offset: int) -> bytes:
+            at = 5 * MIB - offset
+            return piece[:at] + b"\xff\xfe"[piece[at] == 255:][:1] + piece[at + 1:] if 0 <= at < len(piece) else piece
+
+        for direction in ("up", "down"):
+            self.assertRegex(self.pass_through(direction, flip), "block (19|20) is not as it was sent", direction)
+
+    def test_an_early_end_is_seen(self):
+        cut = self.pass_through("down", lambda piece, offset: piece if offset < 6 * MIB else b"")
+        self.assertRegex(cut, r"ended \d+ bytes too early")
+
+    def test_slow_blocks_differ(self):
+        self.assertEqual(len({bytes(through.block(number)) for number in range(300)}), 300)
+
+
+class Besieged(unittest.TestCase):
+    """Clients that never finish, against servers that mind and servers that do not."""
+
+    def attack(self, answer: bytes | None, clients: int = 20, patience: float = 5.0) -> dict:
+        listener = socket.create_server(("127.0.0.1", 0))
+        one = slowloris.Attack(listener.getsockname()[1], clients, patience)
+
+        def serve() -> None:
+            accepted = [listener.accept()[0] for _ in range(clients)]
+            if answer is None:
+                over.wait()
+            time.sleep(0.3)
+            for connection in accepted:
+                connection.recv(4096)
+                connection.sendall(answer or b"")
+                connection.close()
+
+        over = threading.Event()
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        with listener:
+            seen = one.run()
+            for client in one.open.values():
+                client.socket.close()
+            over.set()
+            server.join()
+        return seen
+
+    def test_those_that_are_cut_off_are_gone(self):
+        seen = self.attack(b"HTTP/1.1 408 Request Timeout\r\n\r\n")
+        self.assertEqual((seen["connected"], seen["refused"], seen["left"]), (20, 0, 0))
+        self.assertEqual(seen["answers"], {"408": 20})
+        self.assertGreater(seen["age"][0], 0.25)
+        self.assertLess(seen["age"][2], 3)
+        self.assertEqual(self.attack(b"")["answers"], {"nothing": 20})
+
+    def test_those_that_are_not_are_counted(self):
+        seen = self.attack(None, patience=0.3)
+        self.assertEqual((seen["connected"], seen["left"], seen["age"]), (20, 20, []))
+
+    def test_those_that_nobody_lets_in_are_counted(self):
+        seen = slowloris.Attack(processes.free_port(), 5, 1.0).run()
+        self.assertEqual((seen["connected"], seen["refused"], seen["left"]), (0, 5, 0))
+
+    def test_bytes_come_one_by_one(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            one = slowloris.Attack(listener.getsockname()[1], 1, 1.0)
+            one.connect(0)
+            with listener.accept()[0] as accepted:
+                [client] = one.open.values()
+                for _ in range(3):
+                    one.send_bytes(client.next_byte - 0.1)
+                    one.send_bytes(client.next_byte + 0.1)
+                client.socket.close()
+                received = b"".join(iter(lambda: accepted.recv(4096), b""))
+        self.assertEqual(received, slowloris.START + b"xxx")
+
+    def test_what_is_noted(self):
+        good = {"connected": trials.ATTACKERS, "left": 0, "age": [9.9, 10.0, 10.1]}
+        self.assertEqual(trials.siege_faults(good), [])
+        self.assertIn("7 attackers still there", trials.siege_faults({**good, "left": 7})[0])
+        self.assertIn("only 3 attackers", trials.siege_faults({**good, "connected": 3})[0])
+        self.assertIn("cut after 2.0 s", trials.siege_faults({**good, "age": [2.0, 10.0, 10.0]})[0])
+
+
+def latencies(p50: float, p95: float, p99: float) -> dict[str, float]:
+    return {"p50": p50, "p95": p95, "p99": p99}
+
+
+class Rate(unittest.TestCase):
+    def test_result_line(self):
+        errors = {"status": 2, "cut": 0, "hung": 1}
+        text = json.dumps({"answered": 9, "latency_us": latencies(1, 2, 3), "late_us": latencies(0, 0, 5000), "errors": errors})
+        seen = steady.parse(text)
+        self.assertEqual(seen.errors, {"status": 2, "hung": 1})
+        self.assertEqual(seen.faults(), ["**2 status**", "**1 hung**", "the generator was late"])
+
+    def test_half_of_what_the_slowest_can(self):
+        self.assertEqual(trials.rate_for([61_999.0, 40_390.0]), 20_100)
+
+    def test_added_is_beyond_the_backend_alone(self):
+        through_it, direct = {"latency_us": latencies(50, 80, 200)}, {"latency_us": latencies(20, 30, 250)}
+        self.assertEqual(trials.added(through_it, direct), latencies(30, 50, -50))
+
+
+class FakeOrigin:
+    pid = 0
+
+    def first_line(self) -> str:
+        return "127.0.0.1:1"
+
+    def cpu_seconds(self) -> float:
+        return 0.0
+
+
+class Patience(unittest.TestCase):
+    """Rounds while others are at work."""
+
+    def contest(self, patient: float) -> Contest:
+        return Contest(Namespace(patient=patient, ahead=False), [], None, FakeOrigin(), Path("/tmp"))
+
+    def test_a_spoilt_round_is_noted_and_made_again(self):
+        shares = [0.9, 0.8, 0.0]
+        rounds = []
+
+        def work() -> dict:
+            rounds.append({})
+            return {}
+
+        with mock.patch.multiple(contest_module, wait_for_quiet=lambda _: True, say=lambda _: None), \
+                mock.patch.object(neighbours.Neighbours, "share", lambda _: shares[(len(rounds) - 1) % 3]):
+            contest = self.contest(1)
+            entry = contest.patiently(lambda: contest.watched(None, work))
+            self.assertEqual((len(rounds), entry), (3, {"others": 0.0}))
+            contest = self.contest(0)
+            entry = contest.patiently(lambda: contest.watched(None, work))
+            self.assertEqual((len(rounds), entry), (4, {"others": 0.9, "notes": ["others used 90% of a core"]}))
+
+    def test_what_ours_use_is_not_the_others(self):
+        with tempfile.TemporaryDirectory() as folder:
+            before = neighbours.Neighbours([])
+            with Process(["sh", "-c", "while :; do :; done"], 0, Path(folder), "busy") as ours:
+                known, unknown = neighbours.Neighbours([ours]), neighbours.Neighbours([])
+                time.sleep(0.5)
+                self.assertGreater(unknown.share() - known.share(), 0.2)
+            # Once it has ended it is counted as ours, whoever knew of it.
+            self.assertLess(before.share() - unknown.share(), 0.2)
+
+
+class Rows(unittest.TestCase):
+    def part(self, row: Row) -> set[str]:
+        builds = [peers.forebay("forebay", Path("x")), peers.forebay("before", Path("y")), peers.floor(Path("z"))]
+        contest = Contest(None, [], None, FakeOrigin(), Path("/tmp"))
+        all_of_them = (peers.Contender(proxy, "", "") for proxy in [*builds, *peers.PEERS])
+        return {one.name for one in all_of_them if contest.takes_part(one, row)}
+
+    def test_who_takes_part(self):
+        rows = {row.name: self.part(row) for row in ROWS}
+        everyone = {"forebay", "before", "floor", "nginx", "haproxy", "envoy", "caddy"}
+        self.assertEqual(rows["small"], everyone)
+        self.assertEqual(rows["log"], everyone - {"floor"})
+        self.assertEqual(rows["drain"], {"forebay", "before", "nginx", "haproxy"})
+        self.assertEqual(rows["slowloris"], everyone - {"floor"})
+        self.assertEqual(rows["added-latency"], {"forebay", "before", "floor", "nginx", "haproxy"})
+
+    def test_names_are_names_of_files(self):
+        self.assertEqual(len({row.name for row in ROWS}), len(ROWS))
+        for row in ROWS:
+            self.assertRegex(row.name, r"^[a-z0-9-]+$")
+
+
+def row_of(kind: str, **cells: dict) -> dict:
+    return {"name": kind, "title": "A & B", "kind": kind, "aims": {}, "limit": None, "cells": cells}
+
+
+def rounds(*entries: dict) -> dict:
+    return {"rounds": [{"warm_up": False, "notes": [], **entry} for entry in entries]}
+
+
+DEAD = {"rounds": [{"warm_up": False, "died": "exit code 1"}]}
+SIEGE = {
+    "p99_ratio": 2.5, "quiet_us": latencies(1, 2, 100), "among_us": latencies(1, 2, 250), "bytes_per_attacker": 4096,
+    "attackers": {"age": [9.9, 10, 10.1], "answers": {"408": 9_999, "nothing": 1}},
+}
+LATENCY = {"latency_us": latencies(50, 60, 70), "added_us": latencies(20, 30, -5), "proxy_share": 0.5}
+
+
+class Pictures(unittest.TestCase):
+    def texts(self, row: dict) -> list[str]:
+        drawn = ElementTree.fromstring(pictures.draw(pictures.chart(row, "forebay")))
+        self.assertEqual(drawn.tag, "{http://www.w3.org/2000/svg}svg")
+        for element in drawn.iter("{http://www.w3.org/2000/svg}rect"):
+            self.assertGreaterEqual(float(element.get("width")), 0)
+        return [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+
+    def test_cost(self):
+        row = row_of("load", forebay=cell(99, 10, 11, 12), nginx=cell(99, 20, 20), haproxy=cell(99, 16, 16), envoy=DEAD)
+        row["aims"] = {"nginx": 0.75, "haproxy": 0.75, "absent": 0.1}
+        texts = self.texts(row)
+        for wanted in ("A & B", "11.0 µs", "20.0 µs · forebay ÷ it: 0.55", "died", "aim: 0.75 of haproxy"):
+            self.assertIn(wanted, texts)
+        self.assertIn("µs of processor time per request", texts)
+        self.assertEqual(pictures.aim(row).value, 12)
+
+    def test_every_kind(self):
+        memory = {"rss_after_requests": 9 * MIB, "rss_under_load": 10 * MIB}
+        table = {
+            "memory": (memory, "9.0 MiB (10.0)"),
+            "body": ({"growth": MIB / 8}, "0.1 MiB"),
+            "slowloris": (SIEGE, "2.50 times"),
+            "latency": (LATENCY, "-5 µs"),
+            "drain": ({"failed": 1}, "2"),
+            "kill": ({"failed": 3000}, "6,000"),
+        }
+        for kind, (entry, wanted) in table.items():
+            with self.subTest(kind):
+                row = {**row_of(kind, forebay=rounds(entry, entry), nginx=DEAD), "limit": 2 * MIB, "rate": 100}
+                self.assertIn(wanted, self.texts(row))
+
+    def test_nothing_to_draw(self):
+        self.assertIn("died", self.texts(row_of("kill", forebay=DEAD)))
+        self.assertIn("0", self.texts({**row_of("kill", forebay=rounds({"failed": 0})), "limit": 0}))
+
+    def test_axis(self):
+        table = {0: [0, 1], 3: [0, 1, 2, 3], 0.13: [0, 0.05, 0.1, 0.15], 48: [0, 10, 20, 30, 40, 50], 1: [0, 0.2, 0.4, 0.6, 0.8, 1]}
+        for highest, ticks in table.items():
+            self.assertEqual(pictures.scale(highest), ticks, highest)
+
+
+class Tables(unittest.TestCase):
+    def test_body(self):
+        cell_of = {"rss_before": 5 * MIB, "rss_peak": 6 * MIB, "growth": MIB, "seconds_to_pass": 2.5}
+        text = report.body_table(row_of("body", forebay=rounds(cell_of, cell_of), nginx=DEAD))
+        self.assertIn("| forebay | 5.0 MiB | 6.0 MiB | 1.0 MiB | 1.0 1.0 | 2.5 |  |", text)
+        self.assertIn("died: exit code 1", text)
+
+    def test_siege(self):
+        text = report.siege_table(row_of("slowloris", forebay=rounds(SIEGE), nginx=DEAD))
+        self.assertIn("| forebay | 1 | 100 | 1 | 250 | 2.50 | 2.50 | 9.9–10.1 s | 408 9,999, nothing 1 | 4,096 B |  |", text)
+
+    def test_latency(self):
+        row = {**row_of("latency", forebay=rounds(LATENCY), nginx=DEAD), "maxima": {"forebay": 40_000.0}}
+        text = report.latency_table(row)
+        self.assertIn("| forebay | 40,000 | 50 | 60 | 70 | 20 | 30 | -5 | -5 | 50% |  |", text)
+        self.assertIn("died: exit code 1", text)
+
+    def test_killed(self):
+        entry = {"requests": 1000, "failed": 2, "killed_at": [4.0, 8.04], "requests_per_second": 90.0}
+        text = report.kill_table(row_of("kill", forebay=rounds(entry), nginx=DEAD))
+        self.assertIn("| forebay | 1 | 1,000 | 2 | 4.0 s and 8.0 s | 90 |  |", text)
 
 
 class Careful(unittest.TestCase):

@@ -11,6 +11,7 @@ mod backend_conn;
 mod client;
 mod clock;
 mod connect;
+mod descriptors;
 mod event_loop;
 mod exchange;
 mod explain;

@@ -113,8 +113,8 @@ async fn tick(worker: Rc<Worker>) {
     let mut ticks = 0u32;
     loop {
         tokio::time::sleep(TICK).await;
-        worker.timers.tick();
         worker.clock.tick();
+        worker.timers.tick().await;
         worker.flush_log();
         worker.pool.tick(worker.clock.coarse().into_std());
         ticks = ticks.wrapping_add(1);

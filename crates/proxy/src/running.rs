@@ -13,6 +13,7 @@ use telemetry::{Drops, LogWriter, OpenFault, Snapshot, Trouble};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
+use crate::descriptors::make_room;
 use crate::listen::{check_free, listen};
 use crate::metrics_page::MetricsPage;
 use crate::names::Resolver;
@@ -101,6 +102,9 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
         for (worker, socket) in sockets.iter_mut().zip(opened) {
             worker.push(socket);
         }
+    }
+    if let Some(any) = sockets.first().and_then(|opened| opened.first()) {
+        make_room(&plan, any);
     }
     let access_log = open_access_log(&plan)?;
     let workers = start_workers(&plan, sockets, access_log.as_ref())?;

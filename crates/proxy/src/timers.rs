@@ -2,9 +2,10 @@
 //!
 //! Each half of a connection owns a slot with its deadline. Setting one is a
 //! store into memory; a single ticker per worker looks at all of them a few
-//! times a second and wakes the tasks whose deadline has passed. The clock by
-//! which they are set is up to one `TICK` behind, which is added, so timeouts are
-//! never early and up to two ticks late: no timeout of a proxy minds.
+//! times a second and wakes the tasks whose deadline has passed, a few at a
+//! time. The clock by which they are set is up to one `TICK` behind, which is
+//! added, so timeouts are never early and up to two ticks late: no timeout of a
+//! proxy minds.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,6 +16,11 @@ use tokio::time::Instant;
 
 /// How often deadlines are looked at.
 pub(crate) const TICK: Duration = Duration::from_millis(50);
+
+/// How many tasks are woken before others get their turn. Thousands of slow
+/// clients that come together are cut off together: in one go, everyone else
+/// would wait for the last of them.
+const AT_ONCE: usize = 4;
 
 /// No deadline.
 const NEVER: u64 = u64::MAX;
@@ -53,14 +59,33 @@ impl Timers {
     }
 
     /// Advances the coarse clock and wakes every task whose deadline has passed.
-    pub(crate) fn tick(&self) {
+    pub(crate) async fn tick(&self) {
         let now = self.start.elapsed().as_millis() as u64;
         self.now.set(now);
-        for slot in self.slots.borrow_mut().iter_mut().filter(|s| s.at <= now) {
-            if let Some(waker) = slot.waker.take() {
-                waker.wake();
+        let mut next = 0;
+        while let Some(more) = self.wake_some(next, now) {
+            next = more;
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Wakes the first few from a slot on; the slot to go on with, if there may be more.
+    fn wake_some(&self, from: usize, now: u64) -> Option<usize> {
+        let mut slots = self.slots.borrow_mut();
+        let passed = slots.iter_mut().enumerate().skip(from);
+        let wakers = passed.filter_map(|(index, slot)| {
+            let waker = slot.waker.take_if(|_| slot.at <= now)?;
+            Some((index, waker))
+        });
+        let mut woken = 0;
+        for (index, waker) in wakers {
+            waker.wake();
+            woken += 1;
+            if woken == AT_ONCE {
+                return Some(index + 1);
             }
         }
+        None
     }
 
     /// Wakes every task that waits with a slot, whatever its deadline.
@@ -178,7 +203,9 @@ impl Drop for Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::task::Waker;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
 
     #[tokio::test(start_paused = true)]
     async fn deadlines_pass_on_the_coarse_clock() {
@@ -188,10 +215,10 @@ mod tests {
         assert!(!deadline.has_passed(&cx));
         deadline.within(Duration::from_secs(1));
         tokio::time::advance(Duration::from_millis(1049)).await;
-        timers.tick();
+        timers.tick().await;
         assert!(!deadline.has_passed(&cx));
         tokio::time::advance(Duration::from_millis(1)).await;
-        timers.tick();
+        timers.tick().await;
         assert!(deadline.has_passed(&cx));
         deadline.clear();
         assert!(!deadline.has_passed(&cx));
@@ -206,14 +233,41 @@ mod tests {
         for _ in 0..3 {
             assert!(!deadline.has_passed(&cx));
             tokio::time::advance(Duration::from_millis(900)).await;
-            timers.tick();
+            timers.tick().await;
             assert!(!deadline.has_passed(&cx));
             deadline.progressed();
         }
         assert!(!deadline.has_passed(&cx));
         tokio::time::advance(Duration::from_secs(1) + TICK).await;
-        timers.tick();
+        timers.tick().await;
         assert!(deadline.has_passed(&cx));
+    }
+
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn others_get_their_turn_while_many_deadlines_pass() {
+        let timers = Timers::new();
+        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&count));
+        let all: Vec<Deadline> = (0..2 * AT_ONCE + 1).map(|_| timers.deadline()).collect();
+        for deadline in &all {
+            deadline.within(Duration::from_secs(1));
+            assert!(!deadline.has_passed(&Context::from_waker(&waker)));
+        }
+        tokio::time::advance(Duration::from_secs(1) + TICK).await;
+        let mut tick = std::pin::pin!(timers.tick());
+        let cx = &mut Context::from_waker(Waker::noop());
+        for woken in [AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1] {
+            assert_eq!(tick.as_mut().poll(cx).is_pending(), woken < all.len());
+            assert_eq!(count.0.load(Ordering::Relaxed), woken);
+        }
     }
 
     #[tokio::test(start_paused = true)]

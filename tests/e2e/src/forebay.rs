@@ -106,13 +106,19 @@ impl Forebay {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
+        self.status("VmRSS:") * 1024
+    }
+
+    /// How many descriptors there is room for before the kernel has to make more.
+    pub fn room_for_descriptors(&self) -> u64 {
+        self.status("FDSize:")
+    }
+
+    /// A number in the kernel's account of the process.
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
-        let line = status
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .unwrap();
-        let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
-        kib * 1024
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Open descriptors.

@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use forebay_e2e::{Backend, Config, Forebay, Gate, PATIENCE, Reply, Scratch, forebay, until};
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal, getrlimit};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -45,6 +45,20 @@ fn what_is_in_flight_finishes_after_the_signal() {
         client.finish();
         client.assert_closed();
         assert_eq!(forebay.wait_exit(), Some(0));
+    }
+}
+
+#[test]
+fn there_is_room_for_all_connections_from_the_start() {
+    let backend = Backend::answering(|_| Reply::ok("served"));
+    let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    for connections in [3000, 10_000_000] {
+        let entry = format!("max_connections: {connections}");
+        let forebay = Config::to(&backend).server(&entry).start();
+        let wanted = limit.min(connections).min(1 << 16);
+        let room = forebay.room_for_descriptors();
+        assert!(room >= wanted, "{room} for {wanted}");
+        assert!(forebay.descriptors() < 100);
     }
 }
 
