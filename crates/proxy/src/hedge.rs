@@ -121,7 +121,10 @@ impl<'a> Hedge<'a> {
 
     fn is_affordable(&self) -> bool {
         let now = self.worker.clock.now().into_std();
-        let may = self.group.retry.budget.withdraw(now);
+        let own = self.group.hedge.as_ref().map(|policy| &policy.budget);
+        let may = own.is_some_and(|own| own.can_afford(now))
+            && self.group.retry.budget.withdraw(now)
+            && own.is_some_and(|own| own.withdraw(now));
         let mut metrics = self.worker.metrics.borrow_mut();
         match may {
             true => metrics.retried(Retried::Slow),

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::{Backend, Group};
+use crate::{Backend, Budget, Group};
 
 /// When a second backend is asked as well, because the first takes longer than
 /// is usual.
@@ -9,10 +9,14 @@ use crate::{Backend, Group};
 /// Usual is what the group's backends take: each has its own percentile, and
 /// the median of these is the group's. So a backend that is slow does not make
 /// slowness usual, not even one that gets every other request.
+/// Half as much again is waited, so that what is a little slower than usual does
+/// not double the load of a group that has little to spare.
 #[derive(Debug)]
 pub struct HedgePolicy {
     percent: u32,
     min_delay: Duration,
+    /// How many hedges there may be, whatever the retries leave over.
+    pub budget: Budget,
     /// When it began to count; the microseconds since then at which `delay` was
     /// worked out; and it in microseconds, 0 while nothing is known.
     start: std::sync::OnceLock<Instant>,
@@ -24,12 +28,13 @@ pub struct HedgePolicy {
 const EVERY: u64 = 100_000;
 
 impl HedgePolicy {
-    /// `percent` of answers come without a second backend being asked, and none
-    /// is asked before `min_delay`.
-    pub fn new(percent: u32, min_delay: Duration) -> Self {
+    /// Waits for half as much again as `percent` of answers take, and at least
+    /// for `min_delay`. Hedges are at most `most` percent of the requests.
+    pub fn new(percent: u32, min_delay: Duration, most: u32) -> Self {
         Self {
             percent,
             min_delay,
+            budget: Budget::new(most, 0),
             start: std::sync::OnceLock::new(),
             worked_out: AtomicU64::new(0),
             delay: AtomicU64::new(0),
@@ -56,7 +61,7 @@ impl HedgePolicy {
         }
         match self.delay.load(Ordering::Relaxed) {
             0 => None,
-            micros => Some(Duration::from_micros(micros).max(self.min_delay)),
+            micros => Some(Duration::from_micros(micros / 2 * 3).max(self.min_delay)),
         }
     }
 
@@ -78,8 +83,8 @@ impl std::fmt::Display for HedgePolicy {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "a second backend is asked after {}% of the usual times, at least {:?}",
-            self.percent, self.min_delay
+            "a second backend is asked after 1.5 times what {}% of answers take, at least {:?}; hedges at most {}",
+            self.percent, self.min_delay, self.budget
         )
     }
 }
@@ -108,7 +113,7 @@ mod tests {
     fn usual_is_what_most_backends_take() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let policy = HedgePolicy::new(95, Duration::from_millis(2));
+        let policy = HedgePolicy::new(95, Duration::from_millis(2), 10);
         let group = group(Strategy::RoundRobin, &[1; 3]);
         assert_eq!(policy.delay(&group, at(0)), None);
         answers(&group, 0, 500);
@@ -122,14 +127,14 @@ mod tests {
         let among_three = policy.delay(&group, at(303)).unwrap();
         for delay in [among_two, among_three] {
             let millis = delay.as_secs_f64() * 1000.0;
-            assert!((5.0..7.0).contains(&millis), "{delay:?}");
+            assert!((7.5..10.0).contains(&millis), "{delay:?}");
         }
     }
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
     fn the_least_delay_is_kept() {
-        let policy = HedgePolicy::new(95, Duration::from_millis(9));
+        let policy = HedgePolicy::new(95, Duration::from_millis(9), 10);
         let group = group(Strategy::RoundRobin, &[1; 2]);
         answers(&group, 0, 1);
         let delay = policy.delay(&group, Instant::now());

@@ -201,9 +201,11 @@ settings! {
 
     /// Asking a second backend.
     "hedging" => pub struct Hedge {
-        /// How many percent of answers are usual. What is usual is worked out for each backend, and the median of these counts, so a slow
-        /// backend does not make slowness usual.
+        /// How many percent of answers are usual. The time that these take is worked out for each backend, and the median of the backends
+        /// counts, so a slow one does not make slowness usual. A second backend is asked after one and a half times as long.
         percentile: u32 = 95, rule Within(50, 99), example 99;
+        /// Hedges as a percentage of the group's requests of the last ten seconds; no more, even where the budget of `retry` would allow it.
+        max_percent: u32 = 10, rule Within(1, 100), example 5;
         /// No second backend is asked sooner.
         min_delay: Duration = Duration::from_millis(1), rule Positive, example "20ms";
     }

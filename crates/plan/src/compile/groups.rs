@@ -146,7 +146,7 @@ fn group(
         hedge: written
             .hedge
             .as_ref()
-            .map(|hedge| HedgePolicy::new(hedge.percentile, hedge.min_delay)),
+            .map(|hedge| HedgePolicy::new(hedge.percentile, hedge.min_delay, hedge.max_percent)),
     }
 }
 

@@ -118,7 +118,9 @@ fn hedge<'a>(
     if !is_harmless || x.heads.affinity.session.is_some() {
         return None;
     }
-    let delay = policy.delay(&to.group.balance, x.worker.clock.coarse().into_std());
+    let now = x.worker.clock.coarse().into_std();
+    policy.budget.deposit(now);
+    let delay = policy.delay(&to.group.balance, now);
     let mut others = tried.clone();
     others.insert(first);
     let index = choose(x, to.group, &others)?;

@@ -42,14 +42,19 @@ impl Budget {
         self.requests.count(self.second(now));
     }
 
-    /// True if one more retry can be afforded, which is then made.
-    pub fn withdraw(&self, now: Instant) -> bool {
+    /// True if one more retry can be afforded.
+    pub fn can_afford(&self, now: Instant) -> bool {
         let second = self.second(now);
         let share = self.requests.sum(second) * self.percent / 100;
         let affordable = share.max(self.per_second * WINDOW);
-        let may = self.retries.sum(second) < affordable;
+        self.retries.sum(second) < affordable
+    }
+
+    /// True if one more retry can be afforded, which is then made.
+    pub fn withdraw(&self, now: Instant) -> bool {
+        let may = self.can_afford(now);
         if may {
-            self.retries.count(second);
+            self.retries.count(self.second(now));
         }
         may
     }
@@ -62,11 +67,11 @@ impl Budget {
 
 impl fmt::Display for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}% of requests, at least {} per second",
-            self.percent, self.per_second
-        )
+        write!(f, "{}% of requests", self.percent)?;
+        match self.per_second {
+            0 => Ok(()),
+            least => write!(f, ", at least {least} per second"),
+        }
     }
 }
 

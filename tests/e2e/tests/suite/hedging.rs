@@ -27,7 +27,9 @@ fn start(gate: &Gate, more: &str) -> (Forebay, [Backend; 2]) {
     let backends = [backend("one", gate), backend("two", &open)];
     let forebay = Config::to_all(&backends)
         .top("workers: 1")
-        .group(&format!("hedge: {{ min_delay: 30ms }}, {more}"))
+        .group(&format!(
+            "hedge: {{ min_delay: 30ms, max_percent: 100 }}, {more}"
+        ))
         .start();
     let mut client = forebay.client();
     for _ in 0..60 {
@@ -104,7 +106,7 @@ fn a_failure_of_the_second_does_not_count() {
     });
     let forebay = Config::to_urls([one.url(), two.url()])
         .top("workers: 1")
-        .group("hedge: { min_delay: 30ms }")
+        .group("hedge: { min_delay: 30ms, max_percent: 100 }")
         .start();
     let mut client = forebay.client();
     for _ in 0..60 {
@@ -160,7 +162,7 @@ fn a_second_that_failed_has_been_tried() {
     let forebay = Config::to_urls([one.url(), two.url(), three.url()])
         .top("workers: 1")
         .group(
-            "hedge: { min_delay: 30ms }, retry: { max_attempts: 3, retry_on: [5xx], delay: 1ms }",
+            "hedge: { min_delay: 30ms, max_percent: 100 }, retry: { max_attempts: 3, retry_on: [5xx], delay: 1ms }",
         )
         .start();
     let mut client = forebay.client();
