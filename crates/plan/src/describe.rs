@@ -94,8 +94,8 @@ pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
     )?;
     writeln!(
         f,
-        "      timeouts: header {:?}, body {:?}, keep-alive {:?}, write {:?}",
-        l.header_timeout, l.body_timeout, l.keep_alive_timeout, l.write_timeout
+        "      timeouts: header {:?}, body {:?}, keep-alive {:?}, write {:?}; bodies at {} bytes per second at least",
+        l.header_timeout, l.body_timeout, l.keep_alive_timeout, l.write_timeout, l.min_rate
     )
 }
 

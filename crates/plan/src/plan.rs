@@ -67,6 +67,9 @@ pub struct Listener {
     pub body_timeout: Duration,
     pub keep_alive_timeout: Duration,
     pub write_timeout: Duration,
+    /// Bytes per second at which a client has to send a body and take an answer;
+    /// 0 for none.
+    pub min_rate: u64,
 }
 
 pub struct Route {

@@ -81,9 +81,9 @@ fn in_time(
             Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
         }
         Poll::Pending => Poll::Pending,
-        ready => {
-            deadline.progressed();
-            ready
+        Poll::Ready(result) => {
+            deadline.progressed(*result.as_ref().unwrap_or(&0));
+            Poll::Ready(result)
         }
     }
 }

@@ -37,6 +37,10 @@ struct Slot {
     at: u64,
     /// Re-armed at each wait: silence for so long is a timeout; 0 for none.
     silence: u64,
+    /// How long the next wait may take. Each byte that comes adds its time at the
+    /// least rate, in bytes per second; without a rate any byte adds all of it.
+    left: u64,
+    rate: u64,
     waker: Option<Waker>,
 }
 
@@ -44,6 +48,8 @@ impl Slot {
     const UNSET: Slot = Slot {
         at: NEVER,
         silence: 0,
+        left: 0,
+        rate: 0,
         waker: None,
     };
 }
@@ -147,10 +153,20 @@ impl Deadline {
 
     /// From now on no single wait may take longer than `time`.
     pub(crate) fn silence(&self, time: Duration) {
+        self.trickle(time, 0);
+    }
+
+    /// From now on no single wait may take longer than `time`, nor all waits
+    /// together longer than that and what the bytes that have moved take at
+    /// `rate` bytes per second: a peer that moves a byte now and then is not
+    /// waited for any longer than one that is silent.
+    pub(crate) fn trickle(&self, time: Duration, rate: u64) {
         let silence = millis(time);
         self.with(|slot| {
             slot.at = NEVER;
             slot.silence = silence;
+            slot.left = silence;
+            slot.rate = rate;
         });
     }
 
@@ -162,12 +178,21 @@ impl Deadline {
         });
     }
 
-    /// Something moved.
-    pub(crate) fn progressed(&self) {
+    /// So many bytes moved.
+    pub(crate) fn progressed(&self, count: usize) {
+        let now = self.timers.now.get();
         self.with(|slot| {
-            if slot.silence > 0 {
-                slot.at = NEVER;
+            if slot.silence == 0 {
+                return;
             }
+            if let Some(earned) = (count as u64).saturating_mul(1000).checked_div(slot.rate) {
+                // Only waiting counts, not what happens between two waits.
+                if slot.at != NEVER {
+                    slot.left = slot.at.saturating_sub(now + millis(TICK));
+                }
+                slot.left = slot.left.saturating_add(earned).min(slot.silence);
+            }
+            slot.at = NEVER;
         });
     }
 
@@ -176,9 +201,7 @@ impl Deadline {
         let now = self.timers.now.get();
         self.with(|slot| {
             if slot.at == NEVER && slot.silence > 0 {
-                slot.at = now
-                    .saturating_add(slot.silence)
-                    .saturating_add(millis(TICK));
+                slot.at = now.saturating_add(slot.left).saturating_add(millis(TICK));
             }
             if slot.at <= now {
                 return true;
@@ -235,12 +258,37 @@ mod tests {
             tokio::time::advance(Duration::from_millis(900)).await;
             timers.tick().await;
             assert!(!deadline.has_passed(&cx));
-            deadline.progressed();
+            deadline.progressed(1);
         }
         assert!(!deadline.has_passed(&cx));
         tokio::time::advance(Duration::from_secs(1) + TICK).await;
         timers.tick().await;
         assert!(deadline.has_passed(&cx));
+    }
+
+    /// One byte every 900 ms is not enough at 10 bytes per second; 9 are, and what
+    /// happens between two waits does not count.
+    #[tokio::test(start_paused = true)]
+    async fn who_trickles_is_waited_for_no_longer_than_who_is_silent() {
+        for (bytes, expected) in [(1, 1), (8, 2), (9, 20), (1000, 20)] {
+            let timers = Timers::new();
+            let deadline = timers.deadline();
+            let cx = Context::from_waker(Waker::noop());
+            deadline.trickle(Duration::from_secs(1), 10);
+            let mut waits = 0;
+            while waits < 20 && !deadline.has_passed(&cx) {
+                tokio::time::advance(Duration::from_millis(900)).await;
+                timers.tick().await;
+                if deadline.has_passed(&cx) {
+                    break;
+                }
+                deadline.progressed(bytes);
+                tokio::time::advance(Duration::from_secs(60)).await;
+                timers.tick().await;
+                waits += 1;
+            }
+            assert_eq!(waits, expected, "{bytes}");
+        }
     }
 
     struct Count(AtomicUsize);

@@ -52,5 +52,8 @@ settings! {
         keep_alive_timeout: Duration = Duration::from_secs(75), rule Positive, example "30s";
         /// How long a client may leave an answer unread.
         write_timeout: Duration = Duration::from_secs(30), rule Positive, example "1m";
+        /// Bytes per second at which a client has to send a body and take an answer, over all the time that it is waited for: beyond
+        /// `body_timeout` or `write_timeout` it gets only as much time as its bytes take at this rate. `0B` is no rate.
+        min_rate: Size = Size::bytes(240), rule Within(0, 1 << 30), example "1KiB";
     }
 }

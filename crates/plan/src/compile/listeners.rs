@@ -82,6 +82,7 @@ fn listener(written: &Spanned<config::Listener>) -> Listener {
         body_timeout: written.body_timeout,
         keep_alive_timeout: written.keep_alive_timeout,
         write_timeout: written.write_timeout,
+        min_rate: written.min_rate.as_bytes(),
     }
 }
 

@@ -62,6 +62,7 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         body_timeout,
         keep_alive_timeout,
         write_timeout,
+        min_rate,
     } = listener;
     let time = |what: &str, time: &Duration| Aspect::value(what, format!("{time:?}"), "none");
     let bytes = |what: &str, n: &usize| Aspect::value(what, format!("{n} bytes"), "none");
@@ -81,5 +82,6 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         time("timeout body", body_timeout),
         time("timeout keep-alive", keep_alive_timeout),
         time("timeout write", write_timeout),
+        Aspect::value("bytes per second at least", min_rate, "none"),
     ]
 }

@@ -234,7 +234,7 @@ fn groups() {
             "backends: [ { url: \"http://a\" } ], retry: { max_attempts: 1 }, hedge: {}",
             "backends: [ { url: \"http://a\" } ], retry: { max_attempts: 1, budget: 5, delay: 1s }",
             &[
-                "g: hedging: a second backend is asked after 95% of the usual times, at least 1ms -> no",
+                "g: hedging: a second backend is asked after 1.5 times what 95% of answers take, at least 1ms; hedges at most 10% of requests -> no",
                 "g: budget of retries and hedges: 20% of requests, at least 3 per second -> none",
             ],
         ),

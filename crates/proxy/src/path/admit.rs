@@ -27,7 +27,7 @@ pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
     let deadline = &x.client.inbound.io().deadline;
     match admitted.framing {
         Framing::Empty => deadline.clear(),
-        _ => deadline.silence(x.listener.body_timeout),
+        _ => deadline.trickle(x.listener.body_timeout, x.listener.min_rate),
     }
     x.client
         .body

