@@ -14,7 +14,7 @@ use plan::Times;
 use upstream::{Backend, Checkout, Conn, Full, InFlight, Permit, QueueFull};
 use wire::h1::{
     Framing, HeadError, Limits, response_framing, say_length_once, take_connection,
-    write_request_head,
+    tidy_idle_length, write_request_head,
 };
 
 use crate::attempt::{Attempt, Upload};
@@ -144,7 +144,7 @@ async fn open(
     let began = worker.clock.now();
     let backend = Arc::clone(permit.backend());
     let limit = within_total(x, times, times.connect);
-    let connecting = connect(&worker.resolver, &backend, limit);
+    let connecting = connect(worker, &backend, limit);
     let stream = unless_gone(x, pin!(connecting)).await??;
     let now = worker.clock.now();
     x.progress.reused = false;
@@ -159,13 +159,12 @@ pub(crate) async fn unless_gone<T>(
     x: &mut Exchange<'_>,
     mut future: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, Failure> {
-    let has_body = !x.client.body.is_end();
     poll_fn(|cx| {
         if let Poll::Ready(value) = future.as_mut().poll(cx) {
             return Poll::Ready(Ok(value));
         }
         // A body that has not been asked for yet stays in the socket.
-        if !has_body && x.client.inbound.poll_gone(cx).is_ready() {
+        if x.client.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(client_gone()));
         }
         Poll::Pending
@@ -230,7 +229,6 @@ fn poll_response(
         let limit = within_total(x, times, times.response);
         attempt.conn.inbound.io().deadline.within(limit);
     }
-    let client = &mut *x.client;
     let conn = &mut **attempt.conn;
     match conn
         .inbound
@@ -240,7 +238,7 @@ fn poll_response(
         Poll::Ready(Err(error)) => return Poll::Ready(Err(head_failure(x, attempt, error))),
         Poll::Pending => {}
     }
-    if attempt.client_has_gone(cx, client) {
+    if x.client.poll_gone(cx).is_ready() {
         return Poll::Ready(Err(client_gone()));
     }
     Poll::Pending
@@ -281,6 +279,8 @@ pub(crate) fn begin_response(
     say_length_once(&mut head.fields, framing);
     if head.status == 204 {
         head.fields.remove(Known::ContentLength);
+    } else if framing == Framing::Empty {
+        tidy_idle_length(&mut head.fields);
     }
     conn.keep_alive = persistence.keep_alive && framing != Framing::UntilClose;
     conn.inbound.io().deadline.silence(times.idle);

@@ -32,14 +32,6 @@ impl Attempt<'_> {
             Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
         }
     }
-
-    /// The client has left, as far as one can see: while its body is still
-    /// coming up, its end is found there.
-    pub(crate) fn client_has_gone(&self, cx: &mut Context<'_>, client: &mut Client) -> bool {
-        self.conn.upload.is_over()
-            && client.body.is_end()
-            && client.inbound.poll_gone(cx).is_ready()
-    }
 }
 
 impl Attempt<'_> {
@@ -119,11 +111,6 @@ impl Upload {
         match self.relay.poll(cx, &mut source, &mut sink) {
             Poll::Ready(Err(failure)) if failure.kind.side() == Side::Upstream => {
                 self.broken = true;
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Ok(())) => {
-                // Nothing more is due from the client, however long the answer takes.
-                client.inbound.io().deadline.clear();
                 Poll::Ready(Ok(()))
             }
             result => result,

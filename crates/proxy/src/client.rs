@@ -1,6 +1,7 @@
 //! A client's connection as long as it is open.
 
 use std::net::SocketAddr;
+use std::task::{Context, Poll};
 
 use message::Side;
 use wire::h1::{Body, Inbound, Outbound};
@@ -39,5 +40,16 @@ impl Client {
             body: Body::new(Side::Client),
             replay: Replay::default(),
         }
+    }
+
+    /// Resolves when the client has left, as far as one can see: while its body
+    /// is still coming up, its end is found there.
+    pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.body.is_end() {
+            return Poll::Pending;
+        }
+        // All of it is here, so nothing is due, however long the answer takes.
+        self.inbound.io().deadline.clear();
+        self.inbound.poll_gone(cx)
     }
 }

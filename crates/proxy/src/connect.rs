@@ -8,18 +8,18 @@ use message::{Failure, Kind, Retry};
 use tokio::net::{TcpStream, UnixStream};
 use upstream::{Address, Backend};
 
-use crate::names::Resolver;
 use crate::stream::Stream;
+use crate::worker::Worker;
 
 /// Opens a connection within `timeout`, resolving the name and trying its
 /// addresses in order where there are several. Every failure allows another
 /// backend: nothing of the request has been sent.
 pub(crate) async fn connect(
-    resolver: &Resolver,
+    worker: &Worker,
     backend: &Backend,
     timeout: Duration,
 ) -> Result<Stream, Failure> {
-    match tokio::time::timeout(timeout, open(resolver, &backend.address)).await {
+    match tokio::time::timeout(timeout, open(worker, &backend.address)).await {
         Ok(result) => result,
         Err(_) => {
             let detail = format!("{}: no connection within {timeout:?}", backend.url);
@@ -28,10 +28,19 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open(resolver: &Resolver, address: &Address) -> Result<Stream, Failure> {
+async fn open(worker: &Worker, address: &Address) -> Result<Stream, Failure> {
+    #[cfg(feature = "sim")]
+    if let Some(world) = worker.world.get() {
+        let opened = world.connect(address).await;
+        return opened
+            .map(Stream::Sim)
+            .map_err(|error| failure(address, &error));
+    }
     match address {
         Address::Ip(address) => open_tcp(*address).await,
-        Address::Name { host, port } => open_first(&resolver.resolve(host, *port).await?).await,
+        Address::Name { host, port } => {
+            open_first(&worker.resolver.resolve(host, *port).await?).await
+        }
         Address::Unix(path) => UnixStream::connect(path)
             .await
             .map(Stream::Unix)

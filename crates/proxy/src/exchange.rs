@@ -6,6 +6,7 @@ use std::time::Duration;
 use message::Failure;
 use plan::{Listener, Plan};
 use tokio::time::Instant;
+use wire::h1::Framing;
 
 use crate::client::Client;
 use crate::heads::Heads;
@@ -72,6 +73,8 @@ impl<'a> Exchange<'a> {
         metrics.client_active(listener_index as u32);
         metrics.exchange_started(listener_index as u32);
         drop(metrics);
+        // Until its framing is known, and for one that is refused before.
+        client.body.begin(Framing::Empty, listener.limits, 0);
         Self {
             worker,
             plan: &current.plan,

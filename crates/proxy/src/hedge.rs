@@ -160,7 +160,7 @@ impl<'a> Hedge<'a> {
             Err(_) => Err(Kind::QueueFull.into()),
             Ok(Checkout::Reused(conn)) => Ok((conn, true)),
             Ok(Checkout::Connect(permit)) => {
-                let stream = connect(&worker.resolver, self.second, self.times.connect).await?;
+                let stream = connect(worker, self.second, self.times.connect).await?;
                 let now = worker.clock.now().into_std();
                 let conn = BackendConn::new(worker, stream);
                 Ok((worker.pool.opened(permit, conn, now), false))
@@ -188,6 +188,9 @@ impl<'a> Hedge<'a> {
                     .map_err(|_| Failure::from(Kind::Terminated))
             })
             .await?;
+            if head.status == 101 {
+                break;
+            }
             if !head.is_interim() {
                 begin_response(self.method, &mut head, self.times, conn)?;
                 return Ok(head);

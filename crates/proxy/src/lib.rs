@@ -31,6 +31,8 @@ mod request_id;
 mod retry;
 mod run;
 mod running;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stream;
 mod timers;
 mod worker;

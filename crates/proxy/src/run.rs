@@ -58,9 +58,7 @@ async fn serve(start: Start) {
             Err(error) => warn!(listener, %error, "listener could not be watched"),
         }
     }
-    spawn_local(tick(Rc::clone(&worker)));
-    let pooling = Rc::clone(&worker);
-    spawn_local(async move { pooling.pool.serve_requests().await });
+    begin_chores(&worker);
 
     let within = obey(&worker, start.commands).await;
     stop.notify_waiters();
@@ -70,6 +68,13 @@ async fn serve(start: Start) {
     }
     drain(&worker, within).await;
     worker.flush_log();
+}
+
+/// What a worker does besides serving connections.
+pub(crate) fn begin_chores(worker: &Rc<Worker>) {
+    spawn_local(tick(Rc::clone(worker)));
+    let pooling = Rc::clone(worker);
+    spawn_local(async move { pooling.pool.serve_requests().await });
 }
 
 /// Does as told until told to drain. Whoever gives the commands going away
@@ -87,7 +92,7 @@ async fn obey(worker: &Worker, mut commands: mpsc::UnboundedReceiver<Command>) -
 
 /// Finishes what is in flight. Connections without a request get a moment in
 /// which one that is already on its way is still answered.
-async fn drain(worker: &Worker, within: Duration) {
+pub(crate) async fn drain(worker: &Worker, within: Duration) {
     worker.begin_drain();
     worker.timers.wake_all();
     let all_gone = async {
@@ -125,7 +130,7 @@ async fn tick(worker: Rc<Worker>) {
     }
 }
 
-fn snapshot(worker: &Worker) -> Snapshot {
+pub(crate) fn snapshot(worker: &Worker) -> Snapshot {
     let mut snapshot = worker.metrics.borrow().snapshot();
     let current = worker.current();
     for (backend, stats) in worker.pool.stats() {

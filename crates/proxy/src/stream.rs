@@ -9,12 +9,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use wire::io::{Input, Output};
 
+#[cfg(feature = "sim")]
+use crate::sim::Socket;
 use crate::timers::{Deadline, Timers};
 
 /// A connected socket.
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    #[cfg(feature = "sim")]
+    Sim(Rc<dyn Socket>),
 }
 
 impl Stream {
@@ -29,6 +33,8 @@ impl Stream {
                 let (read, write) = stream.into_split();
                 (ReadHalf::Unix(read), WriteHalf::Unix(write))
             }
+            #[cfg(feature = "sim")]
+            Stream::Sim(socket) => (ReadHalf::Sim(Rc::clone(&socket)), WriteHalf::Sim(socket)),
         };
         (
             Reader {
@@ -46,11 +52,15 @@ impl Stream {
 enum ReadHalf {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
+    #[cfg(feature = "sim")]
+    Sim(Rc<dyn Socket>),
 }
 
 enum WriteHalf {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
+    #[cfg(feature = "sim")]
+    Sim(Rc<dyn Socket>),
     /// Taken out to be dropped.
     Gone,
 }
@@ -65,6 +75,8 @@ impl Input for Reader {
         let result = match &mut self.half {
             ReadHalf::Tcp(half) => poll_read(half, cx, into),
             ReadHalf::Unix(half) => poll_read(half, cx, into),
+            #[cfg(feature = "sim")]
+            ReadHalf::Sim(socket) => socket.poll_read(cx, into),
         };
         in_time(&self.deadline, cx, result)
     }
@@ -104,10 +116,15 @@ pub(crate) struct Writer {
 impl Writer {
     /// When the connection is closed, the peer learns that it was cut.
     pub(crate) fn reset_on_close(&self) {
-        // Where that cannot be set the connection closes as usual.
-        if let WriteHalf::Tcp(half) = &self.half {
-            let _ =
-                socket2::SockRef::from(half.as_ref()).set_linger(Some(std::time::Duration::ZERO));
+        match &self.half {
+            // Where that cannot be set the connection closes as usual.
+            WriteHalf::Tcp(half) => {
+                let socket = socket2::SockRef::from(half.as_ref());
+                let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+            }
+            #[cfg(feature = "sim")]
+            WriteHalf::Sim(socket) => socket.reset_on_close(),
+            WriteHalf::Unix(_) | WriteHalf::Gone => {}
         }
     }
 }
@@ -120,6 +137,8 @@ impl Drop for Writer {
         match std::mem::replace(&mut self.half, WriteHalf::Gone) {
             WriteHalf::Tcp(half) => half.forget(),
             WriteHalf::Unix(half) => half.forget(),
+            #[cfg(feature = "sim")]
+            WriteHalf::Sim(_) => {}
             WriteHalf::Gone => {}
         }
     }
@@ -134,6 +153,8 @@ impl Output for Writer {
         let result = match &mut self.half {
             WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
+            #[cfg(feature = "sim")]
+            WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
             WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
         in_time(&self.deadline, cx, result)
@@ -143,6 +164,8 @@ impl Output for Writer {
         match &mut self.half {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            #[cfg(feature = "sim")]
+            WriteHalf::Sim(socket) => socket.poll_shutdown(cx),
             WriteHalf::Gone => Poll::Ready(Ok(())),
         }
     }

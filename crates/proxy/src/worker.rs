@@ -42,6 +42,9 @@ pub(crate) struct Worker {
     /// Clients that are just being told that there is no room for them.
     turned_away: Cell<usize>,
     pub(crate) all_gone: Notify,
+    /// What takes the network's place in a simulation.
+    #[cfg(feature = "sim")]
+    pub(crate) world: std::cell::OnceCell<Rc<dyn crate::sim::World>>,
 }
 
 /// A plan as one worker holds it: counted without atomics.
@@ -74,6 +77,8 @@ impl Worker {
             clients: Cell::new(0),
             turned_away: Cell::new(0),
             all_gone: Notify::new(),
+            #[cfg(feature = "sim")]
+            world: std::cell::OnceCell::new(),
         })
     }
 
@@ -83,6 +88,12 @@ impl Worker {
 
     pub(crate) fn random(&self) -> u64 {
         self.random.borrow_mut().u64(..)
+    }
+
+    /// From now on the random numbers are always the same.
+    #[cfg(feature = "sim")]
+    pub(crate) fn seed(&self, seed: u64) {
+        self.random.replace(fastrand::Rng::with_seed(seed));
     }
 
     pub(crate) fn new_request_id(&self, unix_micros: u64) -> RequestId {

@@ -10,11 +10,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
 use crate::path;
+use crate::stream::Stream;
 use crate::worker::{Held, TurnedAway, Worker};
 
 /// A client's socket, counted.
 pub(crate) struct Accepted {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
     pub(crate) listener: usize,
     pub(crate) held: Held,
@@ -33,15 +34,21 @@ pub(crate) async fn accept(
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, peer)) => begin(&worker, stream, peer, listener),
+                Ok((stream, peer)) => begin(&worker, tcp(stream), peer, listener),
                 Err(error) => pause_after(&error, listener).await,
             },
             () = &mut stopped => break,
         }
     }
     while let Some(Ok((stream, peer))) = now_or_never(socket.accept()) {
-        begin(&worker, stream, peer, listener);
+        begin(&worker, tcp(stream), peer, listener);
     }
+}
+
+fn tcp(stream: TcpStream) -> Stream {
+    // Without it small answers would wait for acknowledgements; a socket that refuses works all the same.
+    let _ = stream.set_nodelay(true);
+    Stream::Tcp(stream)
 }
 
 fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
@@ -52,9 +59,8 @@ fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
-fn begin(worker: &Rc<Worker>, stream: TcpStream, peer: SocketAddr, listener: usize) {
-    // Without it small answers would wait for acknowledgements; a socket that refuses works all the same.
-    let _ = stream.set_nodelay(true);
+/// One connection begins: counted and served, or turned away.
+pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, listener: usize) {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let current = worker.current();
     let Some(held) = Held::new(worker, &current, listener) else {

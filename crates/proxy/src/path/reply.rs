@@ -10,7 +10,6 @@ use std::time::Duration;
 use filters::{Answer, ErrorPage};
 use message::{Failure, Kind, Known, Method, Relay, Side, Sink, Version};
 use plan::Plan;
-use tokio::net::TcpStream;
 use wire::h1::{
     Announce, Encoder, Framing, Incoming, Outgoing, take_connection, write_response_head,
 };
@@ -102,7 +101,7 @@ fn poll_both(
     if let Poll::Ready(result) = down.poll(cx, &mut source, &mut sink) {
         return Poll::Ready(result);
     }
-    if attempt.client_has_gone(cx, client) {
+    if client.poll_gone(cx).is_ready() {
         let detail = "the client left within the answer";
         return Poll::Ready(Err(Failure::new(Kind::ClientGone, detail)));
     }
@@ -253,11 +252,11 @@ pub(crate) async fn close(client: &mut Client) {
 /// Tells a client that the listener is full, without reading its request.
 pub(crate) async fn turn_away(
     worker: Rc<Worker>,
-    stream: TcpStream,
+    stream: Stream,
     peer: std::net::SocketAddr,
     listener: usize,
 ) {
-    let mut client = Client::new(&worker, Stream::Tcp(stream), peer, "http");
+    let mut client = Client::new(&worker, stream, peer, "http");
     let current = worker.current();
     let Some(options) = current.plan.listeners.get(listener) else {
         return;

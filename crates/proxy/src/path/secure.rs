@@ -3,11 +3,9 @@
 
 use crate::client::Client;
 use crate::path::accept::Accepted;
-use crate::stream::Stream;
 use crate::worker::{Held, Worker};
 
 pub(crate) fn secure(worker: &Worker, accepted: Accepted) -> (Client, Held) {
-    let stream = Stream::Tcp(accepted.stream);
-    let client = Client::new(worker, stream, accepted.peer, "http");
+    let client = Client::new(worker, accepted.stream, accepted.peer, "http");
     (client, accepted.held)
 }

@@ -44,6 +44,11 @@ pub(crate) fn on_drop(x: &mut Exchange<'_>) {
         if x.progress.status == 0 {
             x.progress.status = Kind::ShutDown.status();
         }
+        // Half an answer that lasts until the connection closes must not end
+        // like a whole one.
+        if x.progress.head_sent {
+            x.client.outbound.io().reset_on_close();
+        }
     }
     if let Some(failure) = &x.progress.failure {
         note(x, failure);
@@ -124,6 +129,10 @@ fn record(x: &Exchange<'_>) {
     metrics.client_idle(x.listener_index as u32);
     metrics.record(&record);
     drop(metrics);
+    #[cfg(feature = "sim")]
+    if let Some(world) = x.worker.world.get() {
+        world.settled(&record);
+    }
     if let (Some(sink), Some(log)) = (x.worker.access_log.borrow_mut().as_mut(), &plan.access_log) {
         sink.push(&log.format, &record);
     }

@@ -71,6 +71,19 @@ pub fn say_length_once(fields: &mut Fields, framing: Framing) {
     }
 }
 
+/// The length in a response without a body, to a HEAD or with 304, frames
+/// nothing here. It is passed on if it is one; the next reader might make
+/// something of any other.
+pub fn tidy_idle_length(fields: &mut Fields) {
+    match length(fields) {
+        Length::None => {}
+        Length::Bytes(n) => say_length_once(fields, Framing::Length(n)),
+        Length::Bad => {
+            fields.remove(Known::ContentLength);
+        }
+    }
+}
+
 enum Coding {
     None,
     Chunked,
@@ -223,6 +236,30 @@ mod tests {
             assert_eq!(
                 fields.all(Known::ContentLength).collect::<Vec<_>>(),
                 [expected.as_bytes()]
+            );
+        }
+    }
+
+    #[test]
+    fn a_length_that_frames_nothing_is_passed_on_if_it_is_one() {
+        for (said, expected) in [
+            (&["5"][..], Some("5")),
+            (&["5", "5"], Some("5")),
+            (&["5", "6"], None),
+            (&["5, 6"], None),
+            (&["five"], None),
+            (&[], None),
+        ] {
+            let mut fields = Fields::default();
+            for value in said {
+                fields.push(b"content-length", value.as_bytes());
+            }
+            tidy_idle_length(&mut fields);
+            let left: Vec<_> = fields.all(Known::ContentLength).collect();
+            assert_eq!(
+                left,
+                Vec::from_iter(expected.map(str::as_bytes)),
+                "{said:?}"
             );
         }
     }

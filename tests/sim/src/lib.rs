@@ -1,0 +1,1 @@
+//! Everything here is in `tests/sim`; see `README.md`.
