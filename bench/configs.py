@@ -22,7 +22,8 @@ class Site:
     #: Of one backend, or of several that can stand in for each other: then requests that fail are tried again.
     origin_ports: tuple[int, ...]
     folder: Path
-    access_log: bool = False
+    #: The format of Forebay's access log; empty for none.
+    access_log: str = ""
     #: 10,000 clients at a time, whose request heads are cut off after `HEAD_SECONDS`.
     crowd: bool = False
 
@@ -32,7 +33,7 @@ class Site:
 
 
 def forebay(site: Site) -> str:
-    output = str(site.log_file) if site.access_log else "off"
+    output = f'"{site.log_file}", format: {site.access_log}' if site.access_log else '"off"'
     crowd = f", header_timeout: {HEAD_SECONDS}s" if site.crowd else ""
     backends = ", ".join(f'{{url: "http://127.0.0.1:{port}"}}' for port in site.origin_ports)
     # Retries are on as they come: three attempts, after connections that failed.
@@ -44,7 +45,7 @@ backend_groups:
   - id: origin
     backends: [{backends}]
     connection_pool: {{max_connections_per_host: 2000, max_idle_connections: 2000}}
-telemetry: {{access_log: {{output: "{output}"}}, metrics: {{enabled: true, port: 0}}}}
+telemetry: {{access_log: {{output: {output}}}, metrics: {{enabled: true, port: 0}}}}
 """
 
 

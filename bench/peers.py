@@ -48,7 +48,7 @@ class Contender:
         return self.proxy.name
 
     def start(
-        self, origin_ports: tuple[int, ...], folder: Path, core: int, access_log: bool = False, crowd: bool = False
+        self, origin_ports: tuple[int, ...], folder: Path, core: int, access_log: str = "", crowd: bool = False
     ) -> "Running":
         """Starts it in a new folder below `folder` and waits until it listens."""
         home = folder / self.name

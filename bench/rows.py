@@ -15,7 +15,8 @@ class Row:
     path: str = "/128?page=2&sort=name"
     connections: int = 64
     upload: int = 0
-    access_log: bool = False
+    #: The format of Forebay's access log: combined or json. The others have one of their own.
+    access_log: str = ""
     #: Which way a large body goes: up or down.
     direction: str = ""
     #: Requests per second, for a load that does not wait for answers.
@@ -32,7 +33,9 @@ ROWS = [
     Row("small", "128 B answers, 64 connections", aims={"nginx": 0.75, "haproxy": 0.75}),
     Row("large", "64 KiB answers, 64 connections", path="/64k?page=2&sort=name", aims={"haproxy": 0.55}),
     Row("many", "128 B answers, 1,000 connections", connections=1000, aims={"nginx": 0.75}),
-    Row("log", "128 B answers, 64 connections, access log to a file", access_log=True),
+    Row("log", "128 B answers, 64 connections, access log to a file, nginx and Forebay in the combined format",
+        access_log="combined", aims={"nginx": 0.80}),
+    Row("log-json", "the same, Forebay in its default format of JSON", access_log="json"),
     Row("upload", "1 MiB uploads, 16 connections", path="/upload?part=1", connections=16, upload=UPLOAD),
     Row("rss", "resident memory of a fresh process", kind="memory"),
     Row("drain", "told to stop under load of 200 connections", kind="drain", connections=200, limit=0),
