@@ -89,10 +89,14 @@ impl World {
         Some(self.tasks()?.spawn_local(task))
     }
 
-    /// Ends all tasks.
+    /// Ends all tasks, and lets go of all that holds on to each other.
     pub(crate) fn end(&self) {
         let tasks = self.tasks.borrow_mut().take();
         drop(tasks);
+        for client in self.clients.borrow().iter() {
+            client.cases.borrow_mut().clear();
+            client.open.borrow_mut().clear();
+        }
     }
 
     pub(crate) fn note(&self, text: impl FnOnce() -> String) {
