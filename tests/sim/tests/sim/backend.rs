@@ -1,6 +1,7 @@
 //! A connection to a backend, as far as both the backend and whoever judges
 //! look at it.
 
+mod acts;
 pub(crate) mod answer;
 pub(crate) mod fault;
 pub(crate) mod life;

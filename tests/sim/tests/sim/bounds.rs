@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use crate::backend::HeardRequest;
-use crate::case::Case;
+use crate::case::{Attempt, Case};
 use crate::client::Client;
 use crate::line::Line;
 use crate::world::World;
@@ -20,6 +20,14 @@ impl World {
         if capacity > LARGEST {
             let name = &line.name;
             self.wrong(format!("{name}: a buffer of {capacity} bytes"));
+        }
+    }
+
+    /// What Forebay offers to send at once is a buffer and a piece from another.
+    pub(crate) fn check_offer(&self, line: &Line, offered: usize) {
+        if offered > 2 * LARGEST {
+            let name = &line.name;
+            self.wrong(format!("{name}: {offered} bytes to send at once"));
         }
     }
 
@@ -49,8 +57,7 @@ impl World {
             return;
         };
         let attempts = case.attempts.borrow();
-        let passed_on =
-            |attempt: &Rc<crate::case::Attempt>| attempt.line.sent.get() - attempt.sent_before;
+        let passed_on = |attempt: &Rc<Attempt>| attempt.line.sent.get() - attempt.sent_before;
         let Some(passed_on) = attempts.iter().map(passed_on).max() else {
             return;
         };

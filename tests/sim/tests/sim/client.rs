@@ -1,6 +1,7 @@
 //! A client's connection, as far as both the client and whoever judges look
 //! at it.
 
+pub(crate) mod habits;
 pub(crate) mod life;
 pub(crate) mod tap;
 

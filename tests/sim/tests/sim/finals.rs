@@ -10,6 +10,7 @@ use upstream::Backend;
 
 use crate::case::Case;
 use crate::client::Client;
+use crate::request::To;
 use crate::tally::Tally;
 use crate::world::World;
 
@@ -156,9 +157,7 @@ fn is_accounted_for(
             false => Err("is not answered".to_owned()),
         };
     };
-    if world.settings.is_calm
-        && (failure.is_some() && case.request.to == crate::request::To::Backend)
-    {
+    if world.settings.is_calm && (failure.is_some() && case.request.to == To::Backend) {
         return Err(format!("failed although nothing was wrong: {failure:?}"));
     }
     *may_be_unheard |= client.is_closing.get() || !reply.is_whole.get();

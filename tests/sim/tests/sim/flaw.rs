@@ -4,6 +4,7 @@ use fastrand::Rng;
 use message::Kind;
 
 use crate::message::Framing;
+use crate::pattern;
 use crate::request::Request;
 use crate::settings::Settings;
 
@@ -141,7 +142,7 @@ fn bad_chunk(request: &mut Request) {
     request.length = request.length.clamp(1, 40_000);
     request.trailers = Vec::new();
     request.bytes.truncate(request.head);
-    let body = crate::pattern::body(request.token, request.length);
+    let body = pattern::body(request.token, request.length);
     let size = format!("{:x}\r\n", body.len());
     request.bytes.extend_from_slice(size.as_bytes());
     request.bytes.extend_from_slice(&body);

@@ -44,13 +44,12 @@ fn judge(world: &World, record: &Record<'_>, kind: Option<Kind>) -> Result<(), S
         let may = all > world.settings.max_clients && client.reply_ends.borrow().is_empty();
         return may.then_some(()).ok_or_else(|| "there was room".to_owned());
     }
-    let was_told = kind == Some(Kind::ShutDown) && all > world.settings.max_clients;
-    if was_told && record.target.is_empty() && world.is_cut.get() {
+    let cases = client.cases.borrow();
+    let case = cases.iter().find(|case| case.settled.get().is_none());
+    if case.is_none() && kind == Some(Kind::ShutDown) && all > world.settings.max_clients {
         // It was just about to hear that there is no room.
         return Ok(());
     }
-    let cases = client.cases.borrow();
-    let case = cases.iter().find(|case| case.settled.get().is_none());
     let case = case.ok_or("no request is open")?;
     let named = token(record.target);
     if named.is_some_and(|token| token != case.request.token) {

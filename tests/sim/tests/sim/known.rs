@@ -7,6 +7,21 @@ use crate::stage::play;
 const AT_ONCE: Duration = Duration::ZERO;
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
+#[test]
+fn a_request_gets_its_answer() {
+    play("", "", AT_ONCE, async |mut stage| {
+        let mut client = stage.client();
+        stage
+            .run(client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+            .await;
+        let mut backend = stage.backend().await;
+        stage.run(backend.hear_until("\r\n\r\n")).await;
+        stage.run(backend.say(OK)).await;
+        stage.run(client.hear_until("ok")).await;
+        assert_eq!(stage.settled(), [(200, 0)]);
+    });
+}
+
 /// Once its body is here, nothing more is due from a client.
 #[test]
 fn a_backend_that_stops_reading_does_not_make_its_client_gone() {

@@ -30,6 +30,7 @@ mod settings;
 mod stage;
 mod tally;
 mod trace;
+mod usual;
 mod world;
 
 use crate::trace::Mode;

@@ -18,6 +18,7 @@ use crate::panics;
 use crate::pipe::{ForebaysEnd, Pipe};
 use crate::tally::Tally;
 use crate::trace::{Mode, Trace};
+use crate::usual::teach;
 use crate::world::World;
 
 /// What a run came to.
@@ -49,11 +50,16 @@ pub(crate) fn run(seed: u64, mode: Mode) -> Outcome {
     if let Some(panic) = panics::first() {
         world.wrong(format!("a panic: {panic}"));
     }
-    Outcome {
+    let outcome = Outcome {
         wrong: world.first_wrong(),
         tally,
         sum: world.sum(),
-    }
+    };
+    let clients: Vec<_> = world.clients.borrow().iter().map(Rc::downgrade).collect();
+    drop(world);
+    let is_kept = clients.iter().any(|client| client.strong_count() > 0);
+    assert!(!is_kept, "SIM_SEED={seed} leaves something in memory");
+    outcome
 }
 
 /// A worker with the task that runs it.
@@ -126,16 +132,6 @@ fn compile(world: &World) -> Arc<Plan> {
         panic!("{}\n{}", world.settings.yaml, read.problems.render(false));
     };
     Arc::new(plan)
-}
-
-/// Tells the group how long its backends usually take, which decides when a
-/// second one is asked; runs are too short to find out.
-fn teach(plan: &Plan) {
-    for group in &plan.groups {
-        for backend in &group.balance.backends {
-            (0..50).for_each(|_| backend.answered_after(Duration::from_millis(5)));
-        }
-    }
 }
 
 /// Sends the clients on their way.

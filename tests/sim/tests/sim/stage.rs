@@ -18,6 +18,8 @@ use tokio::task::LocalSet;
 use tokio::time::{Duration, sleep, timeout};
 use upstream::Address;
 
+use crate::usual::teach;
+
 /// What a connection takes that its other end does not read: a client's, and a
 /// backend's, which has hardly any.
 const CLIENTS_ROOM: usize = 16 * 1024;
@@ -50,24 +52,26 @@ struct End {
     resets: Rc<Cell<bool>>,
 }
 
-/// Plays one scene with one backend, `app`, to which connecting takes so long.
-/// `server` and `group` are entries of the configuration.
+/// Plays one scene. `server` and `group` are entries of the configuration, by
+/// which there are two backends; connecting to one takes so long.
 pub(crate) fn play<F: Future<Output = ()>>(
     server: &str,
     group: &str,
     connect_time: Duration,
     scene: impl FnOnce(Stage) -> F,
 ) {
+    let urls = "{ url: \"http://10.0.0.1:80\" }, { url: \"http://10.0.0.2:80\" }";
     let yaml = format!(
         "server: {{ address: \"127.0.0.1:0\", {server} }}\n\
          telemetry: {{ access_log: {{ output: \"off\" }} }}\n\
          routes: [ {{ id: all, backend_group: app }} ]\n\
-         backend_groups: [ {{ id: app, backends: [ {{ url: \"http://10.0.0.1:80\" }} ], {group} }} ]\n"
+         backend_groups: [ {{ id: app, backends: [ {urls} ], {group} }} ]\n"
     );
     let read = forebay::read("sim.yaml", &yaml, &forebay::Outside::nothing());
     let Some(plan) = read.plan else {
         panic!("{}", read.problems.render(false));
     };
+    teach(&plan);
     let shared = Shared::new(Arc::new(plan));
     let mut builder = Builder::new_current_thread();
     let runtime = builder.enable_time().start_paused(true).build().unwrap();

@@ -9,19 +9,20 @@ use super::answer::Answer;
 use super::fault::{self, Fault};
 use super::{Heard, HeardRequest};
 use crate::line::End;
+use crate::message::Framing;
 use crate::pipe::Pipe;
 use crate::world::World;
 
-struct Backend {
-    world: Rc<World>,
-    pipe: Rc<Pipe>,
-    heard: Rc<Heard>,
-    random: Rng,
+pub(super) struct Backend {
+    pub(super) world: Rc<World>,
+    pub(super) pipe: Rc<Pipe>,
+    pub(super) heard: Rc<Heard>,
+    pub(super) random: Rng,
 }
 
 /// Whether another request may follow.
 #[derive(PartialEq, Eq)]
-enum After {
+pub(super) enum After {
     Next,
     Over,
 }
@@ -68,7 +69,7 @@ async fn read(pipe: Rc<Pipe>, heard: Rc<Heard>, mut random: Rng) {
     }
 }
 
-async fn pause(random: &mut Rng, most: u64) {
+pub(super) async fn pause(random: &mut Rng, most: u64) {
     let millis = random.u64(..=most);
     sleep(Duration::from_millis(millis)).await;
 }
@@ -149,7 +150,7 @@ impl Backend {
             }
         }
         let length = answer.bytes.len();
-        let until_end = answer.closes && answer.framing == crate::message::Framing::UntilEnd;
+        let until_end = answer.closes && answer.framing == Framing::UntilEnd;
         match fault {
             Some(Fault::Hangup) => return After::Over,
             Some(Fault::Silence) => return self.wait_for_end().await,
@@ -197,7 +198,7 @@ impl Backend {
         request: &HeardRequest,
         number: usize,
     ) -> After {
-        let until_end = answer.framing == crate::message::Framing::UntilEnd;
+        let until_end = answer.framing == Framing::UntilEnd;
         if until_end {
             let is_orderly = self.world.settings.is_calm || self.random.bool();
             if is_orderly {
@@ -228,83 +229,5 @@ impl Backend {
             }
             false => After::Next,
         }
-    }
-
-    /// Sends the answer up to this byte, in pieces or at once.
-    async fn send(&mut self, answer: &Answer, end: usize) -> After {
-        answer.begin(&self.heard.line);
-        let mut cuts: Vec<usize> = match self.random.u8(..5) {
-            0 | 1 => Vec::new(),
-            2 => (1..end.min(60)).collect(),
-            _ => (0..self.random.usize(1..8))
-                .map(|_| self.random.usize(..=end))
-                .collect(),
-        };
-        cuts.extend([answer.head.min(end), end]);
-        cuts.sort_unstable();
-        let is_slow = self.random.u8(..3) == 0;
-        let mut at = 0;
-        for cut in cuts {
-            let piece = answer.bytes.get(at..cut).unwrap_or_default();
-            if self.pipe.write(piece).await.is_err() {
-                return After::Over;
-            }
-            at = cut;
-            if is_slow {
-                pause(&mut self.random, 5).await;
-            }
-        }
-        After::Next
-    }
-
-    async fn interim(&mut self, request: &HeardRequest, line: &str) -> After {
-        let token = request.case.request.token;
-        let head = format!("HTTP/1.1 {line}\r\nX-Token: {token:016x}\r\n\r\n");
-        match self.pipe.write(head.as_bytes()).await {
-            Ok(()) => After::Next,
-            Err(_) => After::Over,
-        }
-    }
-
-    async fn garbage(&mut self) -> After {
-        let texts: &[&[u8]] = &[
-            b"220 mail.example ready\r\n",
-            b"\x00\x01\x02\x03",
-            b"HTTP/1.1 20x Fine\r\n\r\n",
-            b"HTTP/1.1 200 Fine\nContent-Length: 0\n\n",
-            b"HTTP/2.0 200 Fine\r\n\r\n",
-        ];
-        let text = self.random.choice(texts).unwrap_or(&texts[0]);
-        // Forebay may have closed meanwhile.
-        let _ = self.pipe.write(text).await;
-        After::Over
-    }
-
-    async fn all_read(&self, request: &HeardRequest) {
-        while !(self.heard.has_read(request) || self.heard.reads_no_more.get()) {
-            self.heard.changed.notified().await;
-        }
-    }
-
-    /// Says nothing until Forebay has had enough.
-    async fn wait_for_end(&self) -> After {
-        while !self.heard.reads_no_more.get() && !self.heard.line.is_dropped() {
-            let waiting = timeout(Duration::from_secs(1), self.heard.changed.notified());
-            // Either way it is looked at again.
-            let _ = waiting.await;
-        }
-        After::Over
-    }
-
-    /// Closes; true if what was sent before is not lost by that.
-    fn close(&self, how: End) -> bool {
-        let closed = self.pipe.close(how);
-        self.say(&format!("closes ({how:?}, {closed:?})"));
-        closed == Some(End::Fin)
-    }
-
-    fn say(&self, what: &str) {
-        let name = &self.heard.line.name;
-        self.world.note(|| format!("{name} {what}"));
     }
 }

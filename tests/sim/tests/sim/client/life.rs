@@ -6,6 +6,7 @@ use fastrand::Rng;
 use tokio::time::{Duration, sleep, timeout};
 
 use super::Client;
+use super::habits::{Habits, Leaves, Leaving, Moment};
 use crate::case::Case;
 use crate::line::End;
 use crate::message::Framing;
@@ -15,70 +16,6 @@ use crate::world::World;
 
 /// No client of a healthy Forebay waits as long.
 const FOR_EVER: Duration = Duration::from_secs(900);
-
-/// What the client does besides asking and reading.
-struct Habits {
-    /// Sends requests before it has the replies to earlier ones.
-    pipelines: bool,
-    leaves: Option<Leaves>,
-    /// Pauses for seconds after so many bytes sent, or read.
-    halts_sending: Option<u64>,
-    halts_reading: Option<u64>,
-    /// Waits for Forebay to close in the end.
-    lingers: bool,
-}
-
-/// Leaves before all is done.
-struct Leaves {
-    after: Moment,
-    how: Leaving,
-}
-
-#[derive(Clone, Copy)]
-enum Moment {
-    Sent(u64),
-    Read(u64),
-    Time(Duration),
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Leaving {
-    Closes,
-    Resets,
-    /// Only says that it sends no more.
-    HalfCloses,
-}
-
-impl Habits {
-    fn draw(random: &mut Rng, is_calm: bool) -> Self {
-        let mut is = |of: u8| !is_calm && random.u8(..of) == 0;
-        let (leaves, halts_sending, halts_reading) = (is(4), is(15), is(15));
-        let leaves = leaves.then(|| Leaves {
-            after: match random.u8(..3) {
-                0 => Moment::Sent(bytes(random)),
-                1 => Moment::Read(bytes(random)),
-                _ => Moment::Time(Duration::from_millis(random.u64(..1500))),
-            },
-            how: *random
-                .choice(&[Leaving::Closes, Leaving::Resets, Leaving::HalfCloses])
-                .unwrap_or(&Leaving::Closes),
-        });
-        Self {
-            pipelines: random.u8(..3) == 0,
-            leaves,
-            halts_sending: halts_sending.then(|| bytes(random)),
-            halts_reading: halts_reading.then(|| bytes(random)),
-            lingers: !is_calm && random.u8(..4) == 0,
-        }
-    }
-}
-
-fn bytes(random: &mut Rng) -> u64 {
-    match random.bool() {
-        true => random.u64(..600),
-        false => random.u64(..100_000),
-    }
-}
 
 pub(crate) async fn live(world: Rc<World>, pipe: Rc<Pipe>, client: Rc<Client>, mut random: Rng) {
     let habits = Rc::new(Habits::draw(&mut random, world.settings.is_calm));
