@@ -1,6 +1,7 @@
 //! Hedging: a second backend is asked as well, because the first takes longer
 //! than is usual.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -56,22 +57,32 @@ impl<'a> Hedge<'a> {
     /// beside it. Whoever answers first wins, and the other is cut off; an answer
     /// of the second that is a failure does not count. Returns also whether the
     /// second was asked.
+    ///
+    /// If the first attempt fails it says so in `lost` and goes on to watch the
+    /// client: when that leaves, the race is over.
     pub(crate) async fn race(
         self,
         first: impl Future<Output = Result<Attempt<'a>, Failure>>,
+        lost: &Cell<Option<Failure>>,
     ) -> (Won<'a>, bool) {
         let began = self.worker.clock.now();
         let mut first = pin!(first);
+        let mut outcome = pin!(poll_fn(|cx| match first.as_mut().poll(cx) {
+            Poll::Pending => lost
+                .take()
+                .map_or(Poll::Pending, |lost| Poll::Ready(Err(lost))),
+            ready => ready,
+        }));
         let early = match self.delay {
-            None => Some(first.as_mut().await),
-            Some(delay) => tokio::time::timeout(delay, first.as_mut()).await.ok(),
+            None => Some(outcome.as_mut().await),
+            Some(delay) => tokio::time::timeout(delay, outcome.as_mut()).await.ok(),
         };
         if let Some(outcome) = early {
             self.first_answered(&outcome, began);
             return (Won::First(outcome), false);
         }
         if !self.is_affordable() {
-            let outcome = first.await;
+            let outcome = outcome.await;
             self.first_answered(&outcome, began);
             return (Won::First(outcome), false);
         }
@@ -80,11 +91,11 @@ impl<'a> Hedge<'a> {
         let mut second_ended = false;
         let mut failure = None;
         let won = poll_fn(|cx| {
-            if failure.is_none()
-                && let Poll::Ready(outcome) = first.as_mut().poll(cx)
-            {
+            if let Poll::Ready(outcome) = outcome.as_mut().poll(cx) {
                 match outcome {
-                    Err(lost) if !second_ended => failure = Some(lost),
+                    Err(lost) if !second_ended && lost.kind.side() != Side::Client => {
+                        failure = Some(lost);
+                    }
                     outcome => return Poll::Ready(Won::First(outcome)),
                 }
             }

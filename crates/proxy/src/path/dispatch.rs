@@ -3,10 +3,12 @@
 //! Attempts follow each other as far as the group's retry policy goes, and only
 //! where repeating the request is safe. Never touches the answer but for its framing. Next: `store`.
 
+use std::cell::Cell;
+use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
 
-use message::{Failure, Kind};
+use message::{Failure, Kind, Side};
 use plan::{Choice, Group, choose_backend};
 use telemetry::Retried;
 use tracing::info;
@@ -146,9 +148,18 @@ async fn race<'a>(
     hedge: Box<Hedge<'a>>,
     tried: &mut Excluded,
 ) -> Result<Attempt<'a>, Failure> {
-    let second = hedge.index;
-    let first = ask(x, framing, hedge.times, hedge.first);
-    let (won, asked) = hedge.race(first).await;
+    let (second, times, backend) = (hedge.index, hedge.times, hedge.first);
+    let lost = Cell::new(None);
+    let first = async {
+        match ask(x, framing, times, backend).await {
+            Err(failure) if failure.kind.side() != Side::Client => {
+                lost.set(Some(failure));
+                unless_gone(x, pin!(pending())).await?
+            }
+            outcome => outcome,
+        }
+    };
+    let (won, asked) = hedge.race(first, &lost).await;
     if asked {
         x.progress.attempts += 1;
         tried.insert(second);

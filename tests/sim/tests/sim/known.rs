@@ -107,3 +107,23 @@ fn a_client_that_leaves_is_missed_while_its_backend_does_not_read() {
         assert_eq!(stage.settled(), [(499, 0)]);
     });
 }
+
+#[test]
+fn a_client_that_leaves_is_missed_while_a_second_backend_is_asked() {
+    let group = "hedge: { percentile: 50, max_percent: 100 }";
+    for first_fails in [false, true] {
+        play("", group, AT_ONCE, async |mut stage| {
+            let mut client = stage.client();
+            stage
+                .run(client.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+                .await;
+            let first = stage.backend().await;
+            let _second = stage.backend().await;
+            let _first = (!first_fails).then_some(first);
+            stage.run(sleep(Duration::from_secs(1))).await;
+            drop(client);
+            stage.run(sleep(Duration::from_secs(1))).await;
+            assert_eq!(stage.settled(), [(499, 0)], "{first_fails}");
+        });
+    }
+}
