@@ -21,6 +21,8 @@ from rows import Row
 REPOSITORY = Path(__file__).resolve().parent.parent
 #: The backend alone, in the row about latency.
 DIRECT = "direct"
+#: How the note begins that others spoilt a round.
+OTHERS = "others used"
 #: How often a round that others spoil is made, for those who are patient.
 TRIES = 6
 
@@ -164,7 +166,7 @@ class Contest:
         entry = attempt(work)
         entry["others"] = others.share()
         if entry["others"] > SPOILT and not self.options.ahead:
-            entry.setdefault("notes", []).append(f"others used {entry['others']:.0%} of a core")
+            entry.setdefault("notes", []).append(f"{OTHERS} {entry['others']:.0%} of a core")
         return entry
 
     def patiently(self, work: Callable[[], dict]) -> dict:
@@ -174,10 +176,11 @@ class Contest:
             if patience and not wait_for_quiet(patience * 60):
                 say(f"  others work on after {patience:g} minutes")
             entry = work()
-            if entry.get("others", 0.0) <= SPOILT or self.options.ahead:
+            trouble = [note for note in entry.get("notes", []) if note == steady.LATE or note.startswith(OTHERS)]
+            if not trouble:
                 break
             if left:
-                say(f"  once more: others used {entry['others']:.0%} of a core")
+                say(f"  once more: {'; '.join(trouble)}")
         return entry
 
     def backends(self, row: Row) -> AbstractContextManager:

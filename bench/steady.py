@@ -8,6 +8,8 @@ from processes import Dead, Process
 
 #: The generator's own lateness beyond which its numbers say little, in microseconds.
 PUNCTUAL = 1000.0
+#: What is noted then.
+LATE = "the generator was late"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Steady:
     def faults(self) -> list[str]:
         """What makes its numbers worthless."""
         notes = [f"**{count} {kind}**" for kind, count in self.errors.items()]
-        return notes + (["the generator was late"] if self.late["p99"] > PUNCTUAL else [])
+        return notes + ([LATE] if self.late["p99"] > PUNCTUAL else [])
 
 
 def command(program: Path | str, port: int | str, rate: int, seconds: float, connections: int, path: str) -> list[str]:
