@@ -2,7 +2,7 @@
 
 use config::{Problems, Span};
 use libfuzzer_sys::fuzz_target;
-use upstream::Living;
+use plan::Heritage;
 
 // Any text, in every format. Reading and compiling end, what is refused has a
 // reason, and every reason has a place in the text.
@@ -22,7 +22,7 @@ fn check(name: &str, text: &str) {
         parsed,
     } = config::read(name, text, &env);
     let plan = match parsed {
-        true => plan::compile(&settings, &mut problems, &Living::new(), &open),
+        true => plan::compile(&settings, &mut problems, &Heritage::default(), &open),
         false => None,
     };
     assert_eq!(plan.is_none(), problems.has_errors());

@@ -11,10 +11,10 @@ use std::time::Duration;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use message::RequestHead;
-use plan::Plan;
+use plan::{Heritage, Plan};
 use proxy::sim::{Connecting, Shared, Socket, Worker, World};
 use telemetry::Record;
-use upstream::{Address, Living};
+use upstream::Address;
 use wire::h1::{HeadParser, Limits};
 
 /// What a client sends, and what backends answer, piece by piece.
@@ -94,7 +94,7 @@ backend_groups:
 ";
         let mut reading = config::read("fuzz.yaml", text, &|_| None);
         let open = |_: &str| Err(ErrorKind::NotFound.into());
-        let plan = plan::compile(&reading.settings, &mut reading.problems, &Living::new(), &open);
+        let plan = plan::compile(&reading.settings, &mut reading.problems, &Heritage::default(), &open);
         Arc::new(plan.expect("a plan"))
     };
     Arc::clone(PLAN.get_or_init(compiled))

@@ -72,7 +72,7 @@ pub(crate) struct TestOptions {
     pub(crate) tests: Vec<PathBuf>,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct RunOptions {
     /// The configuration: YAML, or JSON or TOML by the file's extension.
     #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["listen", "to"])]
@@ -80,6 +80,9 @@ pub(crate) struct RunOptions {
     /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out.
     #[arg(long, requires = "config")]
     pub(crate) strict: bool,
+    /// Take up the configuration anew whenever one of its files changes, as SIGHUP does.
+    #[arg(long, requires = "config")]
+    pub(crate) watch: bool,
     /// Without a file: where to listen.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,

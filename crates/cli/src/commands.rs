@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
+mod reload;
 pub(crate) mod run;
 pub(crate) mod test;
 

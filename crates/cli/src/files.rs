@@ -8,7 +8,9 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-use forebay::{IncludedFile, Outside, Plan, Problems, Read, Test};
+use forebay::{Heritage, IncludedFile, Outside, Plan, Problems, Read, Test};
+
+use crate::watch::Touched;
 
 /// What to do about included files with mistakes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,37 +38,75 @@ pub(crate) fn load(path: &Path, mistakes: Mistakes) -> Option<Plan> {
 
 /// Reads a configuration file and its unit tests.
 pub(crate) fn load_with_tests(path: &Path, mistakes: Mistakes) -> Option<(Plan, Vec<Test>)> {
-    let read = read_whole(&path.display().to_string(), &text_of(path)?, mistakes);
+    let read = read_file(path, mistakes, &Touched::default(), &Heritage::default());
+    let read = told(read)?;
     Some((read.plan?, read.tests))
 }
 
 /// Reads a file that holds only unit tests.
 pub(crate) fn load_tests(path: &Path) -> Option<Vec<Test>> {
-    let (tests, problems) = forebay::read_tests(&path.display().to_string(), &text_of(path)?);
+    let text = told_text(text_of(path))?;
+    let (tests, problems) = forebay::read_tests(&path.display().to_string(), &text);
     show(&problems);
     (!problems.has_errors()).then_some(tests)
 }
 
-/// Reads a configuration text.
-pub(crate) fn read(name: &str, text: &str) -> Option<Plan> {
-    read_whole(name, text, Mistakes::Refuse).plan
-}
-
-fn read_whole(name: &str, text: &str, mistakes: Mistakes) -> Read {
-    let directory = Path::new(name).parent().unwrap_or(Path::new(""));
+/// Reads a configuration file after others, and notes what files it is made of.
+pub(crate) fn read_file(
+    path: &Path,
+    mistakes: Mistakes,
+    touched: &Touched,
+    heritage: &Heritage,
+) -> Result<Read, String> {
+    let name = path.display().to_string();
+    let directory = path.parent().unwrap_or(Path::new(""));
+    touched.begin(path);
+    let text = text_of(path)?;
     let outside = Outside {
         env: &|variable| std::env::var(variable).ok(),
-        open: &|file| std::fs::read(directory.join(file)),
-        find: &|pattern| included(directory, pattern),
+        open: &|file| {
+            let file = directory.join(file);
+            touched.file(&file);
+            std::fs::read(file)
+        },
+        find: &|pattern| {
+            touched.pattern(&directory.join(pattern));
+            included(directory, pattern)
+        },
         strict: mistakes == Mistakes::Refuse,
     };
-    let read = forebay::read(name, text, &outside);
+    Ok(forebay::read_after(&name, &text, &outside, heritage))
+}
+
+/// Reads a text that stands for a configuration file.
+pub(crate) fn read_text(name: &str, text: &str, heritage: &Heritage) -> Read {
+    let outside = Outside {
+        env: &|variable| std::env::var(variable).ok(),
+        ..Outside::nothing()
+    };
+    forebay::read_after(name, text, &outside, heritage)
+}
+
+/// Tells people what is wrong with what was read; None when there was nothing
+/// to read.
+pub(crate) fn told(read: Result<Read, String>) -> Option<Read> {
+    let read = match read {
+        Ok(read) => read,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return None;
+        }
+    };
     for (file, problems) in &read.left_out {
         show(problems);
         eprintln!("error: {file} is left out until this is mended; everything else goes on\n");
     }
     show(&read.problems);
-    read
+    Some(read)
+}
+
+fn told_text(text: Result<String, String>) -> Option<String> {
+    text.inspect_err(|why| eprintln!("error: {why}")).ok()
 }
 
 /// The files of an `include`, in the order of their names. A pattern may stand
@@ -93,18 +133,16 @@ fn included(directory: &Path, pattern: &str) -> Result<Vec<IncludedFile>, String
     paths.into_iter().map(file).collect()
 }
 
-fn text_of(path: &Path) -> Option<String> {
-    let error = match std::fs::read_to_string(path) {
-        Ok(text) => return Some(text),
-        Err(error) => error,
-    };
-    eprintln!("error: cannot read {}: {error}", path.display());
-    if error.kind() == std::io::ErrorKind::NotFound {
-        eprintln!(
-            "  a first one: server: {{ address: \"127.0.0.1:8080\" }} and so on; see `forebay reference`"
-        );
-    }
-    None
+fn text_of(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "\n  a first one: server: { address: \"127.0.0.1:8080\" } and so on; see `forebay reference`"
+            }
+            _ => "",
+        };
+        format!("cannot read {}: {error}{hint}", path.display())
+    })
 }
 
 fn show(problems: &Problems) {

@@ -1,37 +1,103 @@
 //! The runtime log: what `tracing` collects, written where the plan says.
 
 use std::io::IsTerminal;
+use std::time::Duration;
 
-use forebay::{LogWriter, Logging, OpenFault, Output};
+use forebay::{LogHandle, LogWriter, Logging, OpenFault, Output};
+use tracing::Subscriber;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt;
 use tracing_subscriber::prelude::*;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 
-/// Starts the runtime log. The writer must be closed at the end.
-pub(crate) fn start(logging: &Logging) -> Result<LogWriter, OpenFault> {
+/// The runtime log. It must be closed at the end.
+pub(crate) struct Log {
+    logging: Logging,
+    writer: LogWriter,
+    level: reload::Handle<LevelFilter, Registry>,
+    layer: reload::Handle<Lines, Filtered>,
+}
+
+/// What comes through the level.
+type Filtered = tracing_subscriber::layer::Layered<reload::Layer<LevelFilter, Registry>, Registry>;
+type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
+
+/// How long the last lines may take at the end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+impl Log {
+    pub(crate) fn start(logging: &Logging) -> Result<Self, OpenFault> {
+        let writer = open(logging)?;
+        let (level, level_handle) = reload::Layer::new(level_of(logging));
+        let (layer, layer_handle) = reload::Layer::new(lines(logging, writer.writer()));
+        // A second start in one process keeps the first log.
+        let _ = tracing_subscriber::registry()
+            .with(level)
+            .with(layer)
+            .try_init();
+        Ok(Self {
+            logging: logging.clone(),
+            writer,
+            level: level_handle,
+            layer: layer_handle,
+        })
+    }
+
+    /// Goes on as another plan says. Where that cannot be, as before.
+    pub(crate) fn adopt(&mut self, logging: &Logging) -> Result<(), OpenFault> {
+        if self.logging == *logging {
+            return Ok(());
+        }
+        let moves = self.logging.output != logging.output;
+        let new = moves.then(|| open(logging)).transpose()?;
+        let handle = new.as_ref().unwrap_or(&self.writer).writer();
+        // Only the end of the program takes the subscriber away.
+        let _ = self.level.reload(level_of(logging));
+        let _ = self.layer.reload(lines(logging, handle));
+        if let Some(new) = new {
+            std::mem::replace(&mut self.writer, new).close(PATIENCE);
+        }
+        self.logging = logging.clone();
+        Ok(())
+    }
+
+    pub(crate) fn reopen(&self) {
+        self.writer.reopen();
+    }
+
+    pub(crate) fn close(self) {
+        self.writer.close(PATIENCE);
+    }
+}
+
+fn open(logging: &Logging) -> Result<LogWriter, OpenFault> {
     // Trouble with the log itself has no better place to go than the log.
-    let log = LogWriter::open(logging.output.clone(), |_| {})?;
-    let level = match &*logging.level {
+    LogWriter::open(logging.output.clone(), |_| {})
+}
+
+fn level_of(logging: &Logging) -> LevelFilter {
+    match &*logging.level {
         "debug" => LevelFilter::DEBUG,
         "warn" => LevelFilter::WARN,
         "error" => LevelFilter::ERROR,
         _ => LevelFilter::INFO,
-    };
+    }
+}
+
+fn lines<S>(logging: &Logging, handle: LogHandle) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
     let color = match logging.output {
         Output::Stderr => std::io::stderr().is_terminal(),
         Output::Stdout => std::io::stdout().is_terminal(),
         Output::File(_) => false,
     };
-    let handle = log.writer();
     let layer = fmt::layer()
         .with_writer(move || handle.clone())
         .with_ansi(color);
-    let registry = tracing_subscriber::registry().with(level);
-    // A second start in one process keeps the first log.
-    let _ = if logging.json {
-        registry.with(layer.json().flatten_event(true)).try_init()
-    } else {
-        registry.with(layer.with_target(false)).try_init()
-    };
-    Ok(log)
+    match logging.json {
+        true => layer.json().flatten_event(true).boxed(),
+        false => layer.with_target(false).boxed(),
+    }
 }

@@ -6,6 +6,7 @@ mod commands;
 mod files;
 mod logging;
 mod signals;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
 //! Signals: SIGINT and SIGTERM end the program well, a second one at once;
-//! SIGUSR1 opens the logs anew.
+//! SIGUSR1 opens the logs anew, SIGHUP reads the configuration anew.
 
 use std::io;
 
@@ -9,11 +9,13 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     user1: Signal,
+    hang_up: Signal,
 }
 
 pub(crate) enum Asked {
-    ToEnd,
-    ToReopenLogs,
+    End,
+    ReopenLogs,
+    Reload,
 }
 
 impl Signals {
@@ -22,14 +24,16 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             user1: signal(SignalKind::user_defined1())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
     pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.interrupt.recv() => Asked::ToEnd,
-            _ = self.terminate.recv() => Asked::ToEnd,
-            _ = self.user1.recv() => Asked::ToReopenLogs,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.user1.recv() => Asked::ReopenLogs,
+            _ = self.hang_up.recv() => Asked::Reload,
         }
     }
 }

@@ -83,6 +83,11 @@ struct Source {
 }
 
 impl Problems {
+    /// The texts of all files that were read.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| &*source.text)
+    }
+
     /// No problems yet with `text`, the content of `file`.
     pub fn new(file: impl Into<String>, text: impl Into<String>) -> Self {
         let source = Source {

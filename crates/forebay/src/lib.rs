@@ -12,14 +12,16 @@
 //! running.drain(std::time::Duration::from_secs(30));
 //! ```
 
+mod live;
 mod recorded;
 mod replay;
 mod testing;
 
 pub use config::{File as IncludedFile, Problems, Test, reference, schema};
+pub use live::{Last, Live, LiveFault, Reloaded, Source};
 pub use plan::{
-    AccessLog, Change, Difference, Differences, Group, Listener, Logging, MetricsEndpoint, Plan,
-    Precedence, Route, Turned, What, diff,
+    AccessLog, Change, Difference, Differences, Group, Heritage, Listener, Logging,
+    MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,
 };
 pub use proxy::{
     Candidate, Explanation, Question, Running, StartFault, explain, request_head, start,
@@ -40,6 +42,8 @@ pub struct Read {
     pub left_out: Vec<(String, Problems)>,
     /// Its unit tests.
     pub tests: Vec<Test>,
+    /// Of the text with all it includes, in sixteen hexadecimal digits.
+    pub hash: String,
 }
 
 /// What a configuration may ask for besides its own text.
@@ -71,10 +75,16 @@ impl Outside<'_> {
 /// format: `.json`, `.toml`, and YAML for everything else. Opens nothing but
 /// through `outside`, and starts nothing.
 pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
+    read_after(name, text, outside, &Heritage::default())
+}
+
+/// The same for a configuration that is to follow others: `heritage` is what
+/// they leave to it.
+pub fn read_after(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
     let mut left_out: Vec<(String, Problems)> = Vec::new();
     loop {
         let names: Vec<String> = left_out.iter().map(|(name, _)| name.clone()).collect();
-        let mut read = read_without(name, text, &names, outside);
+        let mut read = read_without(name, text, &names, outside, heritage);
         let bad = read.problems.files_with_errors();
         let bad: Vec<_> = bad
             .into_iter()
@@ -93,23 +103,36 @@ pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
     }
 }
 
-fn read_without(name: &str, text: &str, left_out: &[String], outside: &Outside<'_>) -> Read {
+fn read_without(
+    name: &str,
+    text: &str,
+    left_out: &[String],
+    outside: &Outside<'_>,
+    heritage: &Heritage,
+) -> Read {
     let config::Reading {
         settings,
         mut problems,
         parsed,
     } = config::read_files(name, text, left_out, outside.env, outside.find);
-    let living = upstream::Living::new();
     let plan = parsed
-        .then(|| plan::compile(&settings, &mut problems, &living, outside.open))
+        .then(|| plan::compile(&settings, &mut problems, heritage, outside.open))
         .flatten();
     let tests = settings.tests.into_iter().map(|test| test.value).collect();
     Read {
+        hash: hash(&problems),
         plan,
         problems,
         left_out: Vec::new(),
         tests,
     }
+}
+
+fn hash(problems: &Problems) -> String {
+    let hash = problems.texts().fold(0, |hash: u64, text| {
+        hash.rotate_left(5) ^ upstream::hash_key(text.as_bytes())
+    });
+    format!("{hash:016x}")
 }
 
 /// Reads a file that holds only `tests`.

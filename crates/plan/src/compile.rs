@@ -18,27 +18,25 @@ mod unique;
 
 use std::sync::Arc;
 
-use ::telemetry::Names;
 use config::{Problems, RoutingMode, Settings};
-use upstream::Living;
 
-use crate::{Plan, Trusted};
+use crate::{Heritage, Plan, Trusted};
 
 /// Reads a file that the settings name.
 pub type Open<'a> = dyn Fn(&str) -> std::io::Result<Vec<u8>> + 'a;
 
 /// Compiles the settings. Without a plan there is at least one error among the
-/// problems. `living` supplies the backends that exist already, `open` the
-/// files that the settings name.
+/// problems. `heritage` supplies what exists already, `open` the files that the
+/// settings name.
 pub fn compile(
     settings: &Settings,
     problems: &mut Problems,
-    living: &Living,
+    heritage: &Heritage,
     open: &Open<'_>,
 ) -> Option<Plan> {
-    let mut names = Names::default();
+    let mut names = heritage.names();
     let listeners = listeners::compile(settings, problems, &mut names);
-    let groups = groups::compile(settings, problems, living, &mut names);
+    let groups = groups::compile(settings, problems, &heritage.living, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
     let error_pages = pages::compile(&settings.error_pages, open, problems);
     let (metrics, logging, access_log) = telemetry::compile(settings, problems);
@@ -49,6 +47,8 @@ pub fn compile(
         RoutingMode::Specific => routing::Order::Specific,
         RoutingMode::Ordered => routing::Order::Ordered,
     };
+    let names = Arc::new(names);
+    heritage.keep_names(&names);
     Some(Plan {
         listeners,
         routes,
@@ -63,7 +63,7 @@ pub fn compile(
         metrics,
         logging,
         access_log,
-        names: Arc::new(names),
+        names,
     })
 }
 

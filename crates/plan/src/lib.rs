@@ -9,12 +9,14 @@ mod compile;
 mod decide;
 mod describe;
 mod diff;
+mod heritage;
 mod plan;
 mod trusted;
 
 pub use compile::{Open, compile};
 pub use decide::{Affinity, Choice, choose_backend, find_route};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
+pub use heritage::Heritage;
 pub use plan::{
     AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route, Sticky, StickyCookie, Times,
 };

@@ -57,6 +57,8 @@ impl Plan {
 #[derive(Debug, Clone)]
 pub struct Listener {
     pub id: Box<str>,
+    /// In the names of the metrics.
+    pub number: u32,
     pub address: SocketAddr,
     /// Over all workers.
     pub max_connections: usize,
@@ -74,6 +76,8 @@ pub struct Listener {
 
 pub struct Route {
     pub id: Box<str>,
+    /// In the names of the metrics.
+    pub number: u32,
     /// The expression of its path, for templates that quote its groups.
     pub expression: Option<Pattern>,
     /// In the order in which requests pass them.

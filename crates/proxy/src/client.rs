@@ -1,11 +1,13 @@
 //! A client's connection as long as it is open.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use message::Side;
 use wire::h1::{Body, Inbound, Outbound};
 
+use crate::door::Door;
 use crate::ip_text::IpText;
 use crate::replay::Replay;
 use crate::stream::{Reader, Stream, Writer};
@@ -14,6 +16,8 @@ use crate::worker::Worker;
 pub(crate) struct Client {
     pub(crate) inbound: Inbound<Reader>,
     pub(crate) outbound: Outbound<Writer>,
+    /// Where it came in.
+    pub(crate) door: Rc<Door>,
     pub(crate) peer: SocketAddr,
     pub(crate) peer_text: IpText,
     /// How the client came: `http`, or `https` once TLS exists.
@@ -27,6 +31,7 @@ impl Client {
     pub(crate) fn new(
         worker: &Worker,
         stream: Stream,
+        door: Rc<Door>,
         peer: SocketAddr,
         scheme: &'static str,
     ) -> Self {
@@ -34,6 +39,7 @@ impl Client {
         Self {
             inbound: Inbound::new(reader, worker.blocks.clone()),
             outbound: Outbound::new(writer, worker.blocks.clone()),
+            door,
             peer,
             peer_text: IpText::new(peer.ip()),
             scheme,

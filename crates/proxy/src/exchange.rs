@@ -19,7 +19,6 @@ pub(crate) struct Exchange<'a> {
     /// The plan the exchange began with and keeps to its end.
     pub(crate) plan: &'a Plan,
     pub(crate) listener: &'a Listener,
-    pub(crate) listener_index: usize,
     pub(crate) client: &'a mut Client,
     pub(crate) heads: &'a mut Heads,
     pub(crate) id: RequestId,
@@ -62,7 +61,6 @@ impl<'a> Exchange<'a> {
     pub(crate) fn begin(
         worker: &'a Worker,
         current: &'a Current,
-        listener_index: usize,
         listener: &'a Listener,
         client: &'a mut Client,
         heads: &'a mut Heads,
@@ -70,8 +68,8 @@ impl<'a> Exchange<'a> {
         let started = worker.clock.now();
         let started_unix_micros = worker.clock.unix_micros(started);
         let mut metrics = worker.metrics.borrow_mut();
-        metrics.client_active(listener_index as u32);
-        metrics.exchange_started(listener_index as u32);
+        metrics.client_active(listener.number);
+        metrics.exchange_started(listener.number);
         drop(metrics);
         // Until its framing is known, and for one that is refused before.
         client.body.begin(Framing::Empty, listener.limits, 0);
@@ -79,7 +77,6 @@ impl<'a> Exchange<'a> {
             worker,
             plan: &current.plan,
             listener,
-            listener_index,
             id: worker.new_request_id(started_unix_micros),
             address: client.peer,
             client,

@@ -12,6 +12,7 @@ mod client;
 mod clock;
 mod connect;
 mod descriptors;
+mod door;
 mod event_loop;
 mod exchange;
 mod explain;
@@ -33,9 +34,11 @@ mod run;
 mod running;
 #[cfg(feature = "sim")]
 pub mod sim;
+mod start_fault;
 mod stream;
 mod timers;
 mod worker;
 
 pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
-pub use running::{Running, StartFault, start};
+pub use running::{Running, start};
+pub use start_fault::StartFault;

@@ -7,13 +7,13 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use message::{Fields, Known, Method, RequestHead, ResponseHead};
 use plan::MetricsEndpoint;
-use telemetry::{CONTENT_TYPE, Drops, ProcessFigures, Program, render};
+use telemetry::{CONTENT_TYPE, ConfigurationFigures, Drops, ProcessFigures, Program, render};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::debug;
@@ -33,15 +33,17 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(crate) struct MetricsPage {
     address: SocketAddr,
+    page: Arc<Page>,
     /// Dropping it ends the thread.
     _stop: oneshot::Sender<()>,
     _thread: JoinHandle<()>,
 }
 
 struct Page {
-    path: Box<str>,
+    path: Mutex<Box<str>>,
     workers: Vec<mpsc::UnboundedSender<Command>>,
-    drops: Option<Drops>,
+    drops: Mutex<Option<Drops>>,
+    configuration: Arc<Mutex<ConfigurationFigures>>,
 }
 
 impl MetricsPage {
@@ -49,26 +51,30 @@ impl MetricsPage {
         endpoint: &MetricsEndpoint,
         workers: Vec<mpsc::UnboundedSender<Command>>,
         drops: Option<Drops>,
+        configuration: Arc<Mutex<ConfigurationFigures>>,
     ) -> io::Result<Self> {
         let socket = std::net::TcpListener::bind(endpoint.address)?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        let page = Page {
-            path: endpoint.path.clone(),
+        let page = Arc::new(Page {
+            path: Mutex::new(endpoint.path.clone()),
             workers,
-            drops,
-        };
+            drops: Mutex::new(drops),
+            configuration,
+        });
+        let served = Arc::clone(&page);
         let (stop, stopped) = oneshot::channel();
         let thread = event_loop::spawn("forebay-control".to_owned(), move |runtime| {
             runtime.block_on(async {
                 tokio::select! {
                     _ = stopped => {}
-                    () = serve(socket, page) => {}
+                    () = serve(socket, served) => {}
                 }
             });
         })?;
         Ok(Self {
             address,
+            page,
             _stop: stop,
             _thread: thread,
         })
@@ -77,13 +83,26 @@ impl MetricsPage {
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// The page is there from now on.
+    pub(crate) fn move_to(&self, path: &str) {
+        *lock(&self.page.path) = path.into();
+    }
+
+    /// The access log is another one, or none.
+    pub(crate) fn count_drops(&self, drops: Option<Drops>) {
+        *lock(&self.page.drops) = drops;
+    }
 }
 
-async fn serve(socket: std::net::TcpListener, page: Page) {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn serve(socket: std::net::TcpListener, page: Arc<Page>) {
     let Ok(socket) = TcpListener::from_std(socket) else {
         return;
     };
-    let page = Rc::new(page);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let timers = Timers::new();
     loop {
@@ -95,7 +114,7 @@ async fn serve(socket: std::net::TcpListener, page: Page) {
             tokio::time::sleep(TICK).await;
             continue;
         };
-        let (page, timers) = (Rc::clone(&page), Rc::clone(&timers));
+        let (page, timers) = (Arc::clone(&page), Rc::clone(&timers));
         tokio::task::spawn_local(async move {
             let _permit = permit;
             let scrape = scrape(&page, stream, &timers);
@@ -150,15 +169,17 @@ async fn answer(page: &Page, request: &RequestHead) -> (u16, &'static str, Strin
     if !matches!(request.method, Method::Get | Method::Head) {
         return (405, TEXT, "only GET and HEAD are served here\n".to_owned());
     }
-    if request.path_bytes() != page.path.as_bytes() {
-        return (404, TEXT, format!("the metrics are at {}\n", page.path));
+    let path = lock(&page.path).clone();
+    if request.path_bytes() != path.as_bytes() {
+        return (404, TEXT, format!("the metrics are at {path}\n"));
     }
     let Some(snapshot) = gather(&page.workers).await else {
         return (503, TEXT, "no worker has answered\n".to_owned());
     };
     let program = Program {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        access_log_dropped: page.drops.as_ref().map_or(0, Drops::get),
+        access_log_dropped: lock(&page.drops).as_ref().map_or(0, Drops::get),
+        configuration: lock(&page.configuration).clone(),
         process: ProcessFigures::read(),
     };
     match render(snapshot, program) {

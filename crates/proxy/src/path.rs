@@ -30,26 +30,17 @@ use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
 pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
-    let index = accepted.listener;
     let (mut client, _held) = secure::secure(&worker, accepted);
     for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
-        if !is_wanted(&worker, index, &mut client, is_first).await {
+        if !receive::first_byte(&worker, &mut client, is_first).await {
             return;
         }
         // An idle connection holds no exchange.
-        match Box::pin(exchange(&worker, index, &mut client)).await {
+        match Box::pin(exchange(&worker, &mut client)).await {
             After::KeepAlive => {}
             After::Close => return reply::close(&mut client).await,
             After::Reset => return client.outbound.io().reset_on_close(),
         }
-    }
-}
-
-async fn is_wanted(worker: &Worker, index: usize, client: &mut Client, is_first: bool) -> bool {
-    let current = worker.current();
-    match current.plan.listeners.get(index) {
-        Some(listener) => receive::first_byte(worker, listener, client, is_first).await,
-        None => false,
     }
 }
 
@@ -58,19 +49,15 @@ async fn is_wanted(worker: &Worker, index: usize, client: &mut Client, is_first:
     clippy::manual_async_fn,
     reason = "an async fn holds its arguments twice; up to 1,032 bytes an allocation costs next to nothing"
 )]
-fn exchange<'a>(
-    worker: &'a Worker,
-    index: usize,
-    client: &'a mut Client,
-) -> impl Future<Output = After> + 'a {
+fn exchange<'a>(worker: &'a Worker, client: &'a mut Client) -> impl Future<Output = After> + 'a {
     async move {
-        let current = worker.current();
-        let Some(listener) = current.plan.listeners.get(index) else {
+        let current = client.door.plan(worker);
+        let Some(listener) = client.door.listener(&current) else {
             return After::Close;
         };
         let mut heads = worker.heads.take();
         let received = receive::head(listener, client, &mut heads).await;
-        let mut x = Exchange::begin(worker, &current, index, listener, client, &mut heads);
+        let mut x = Exchange::begin(worker, &current, listener, client, &mut heads);
         let end = match received {
             Ok(()) => answer(&mut x).await,
             Err(failure) => reply::failure(&mut x, failure).await,
@@ -113,7 +100,7 @@ async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn size_of_result<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+    fn size_of_result<A, B, F>(_: impl FnOnce(A, B) -> F) -> usize {
         size_of::<F>()
     }
 
@@ -123,7 +110,7 @@ mod tests {
     fn futures_stay_small() {
         let exchange = size_of_result(exchange);
         assert!(exchange <= 1032, "{exchange}");
-        let idle = size_of_result(|a, b, (): ()| connection(a, b));
+        let idle = size_of_result(connection);
         assert!(idle <= 768, "{idle}");
     }
 }

@@ -1,37 +1,61 @@
 //! A worker's life: its tasks, the commands it takes, and its end.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use plan::Plan;
 use telemetry::{LogSink, Snapshot, UpstreamFigures};
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::task::spawn_local;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{JoinSet, spawn_local};
 use tracing::warn;
+use upstream::Backend;
 
+use crate::door::{Door, DoorId};
 use crate::event_loop;
 use crate::names::Resolver;
 use crate::path::accept::accept;
 use crate::timers::TICK;
-use crate::worker::{Current, Worker};
+use crate::worker::Worker;
 
 /// What a worker is asked to do from outside.
 pub(crate) enum Command {
     /// Send the numbers gathered so far.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Go on by another plan.
+    Adopt(Box<Adoption>),
     /// Take nothing new, finish what is in flight, end within the time.
     Drain(Duration),
 }
 
+/// A plan, and what a worker needs to go by it.
+pub(crate) struct Adoption {
+    pub(crate) plan: Arc<Plan>,
+    /// In the order of the plan's listeners.
+    pub(crate) entrances: Vec<Entrance>,
+    /// Where the access log goes from now on; absent: where it went.
+    pub(crate) access_log: Option<Option<LogSink>>,
+    /// Dropped when it is done.
+    pub(crate) done: Option<std::sync::mpsc::Sender<()>>,
+}
+
+/// The sockets of a listener, as far as one worker has to do with them.
+pub(crate) struct Entrance {
+    pub(crate) id: DoorId,
+    /// Client connections, over all workers.
+    pub(crate) open: Arc<AtomicUsize>,
+    /// The worker's own, if it has not got it yet.
+    pub(crate) socket: Option<TcpListener>,
+}
+
 /// What a worker starts with.
 pub(crate) struct Start {
-    pub(crate) current: Current,
-    /// In the order of the plan's listeners.
-    pub(crate) sockets: Vec<TcpListener>,
+    pub(crate) first: Adoption,
     pub(crate) resolver: Arc<Resolver>,
-    pub(crate) access_log: Option<LogSink>,
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
 }
 
@@ -44,28 +68,15 @@ pub(crate) fn start(index: usize, start: Start) -> io::Result<std::thread::JoinH
 }
 
 async fn serve(start: Start) {
-    let worker = Worker::new(start.current, start.resolver, start.access_log);
-    let stop = Rc::new(Notify::new());
-    let mut accepting = Vec::new();
-    for (listener, socket) in start.sockets.into_iter().enumerate() {
-        match tokio::net::TcpListener::from_std(socket) {
-            Ok(socket) => accepting.push(spawn_local(accept(
-                Rc::clone(&worker),
-                socket,
-                listener,
-                Rc::clone(&stop),
-            ))),
-            Err(error) => warn!(listener, %error, "listener could not be watched"),
-        }
-    }
+    let worker = Worker::new(Arc::clone(&start.first.plan), start.resolver);
+    let mut accepting = JoinSet::new();
+    adopt(&worker, start.first, &mut accepting);
     begin_chores(&worker);
 
-    let within = obey(&worker, start.commands).await;
-    stop.notify_waiters();
-    for task in accepting {
-        // A task that accepts only ends; it neither fails nor panics.
-        let _ = task.await;
-    }
+    let within = obey(&worker, start.commands, &mut accepting).await;
+    worker.close_doors();
+    // Tasks that accept only end; they neither fail nor panic.
+    while accepting.join_next().await.is_some() {}
     drain(&worker, within).await;
     worker.flush_log();
 }
@@ -79,15 +90,89 @@ pub(crate) fn begin_chores(worker: &Rc<Worker>) {
 
 /// Does as told until told to drain. Whoever gives the commands going away
 /// means the same, at once.
-async fn obey(worker: &Worker, mut commands: mpsc::UnboundedReceiver<Command>) -> Duration {
+async fn obey(
+    worker: &Rc<Worker>,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    accepting: &mut JoinSet<()>,
+) -> Duration {
     while let Some(command) = commands.recv().await {
         match command {
             // Who asked may have stopped waiting.
             Command::Snapshot(answer) => drop(answer.send(snapshot(worker))),
+            Command::Adopt(adoption) => {
+                adopt(worker, *adoption, accepting);
+                while accepting.try_join_next().is_some() {}
+            }
             Command::Drain(within) => return within,
         }
     }
     Duration::ZERO
+}
+
+/// Goes on by another plan: takes its new doors, closes those it no longer has,
+/// and lets go of connections to backends that are in none of its groups.
+/// Everything else stays as it is.
+fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
+    let Adoption {
+        plan,
+        entrances,
+        access_log,
+        done: _done,
+    } = adoption;
+    let old = worker.current();
+    let mut doors = Vec::new();
+    for Entrance { id, open, socket } in entrances {
+        let door = worker.door(id).unwrap_or_else(|| Door::new(id, open));
+        if let Some(socket) = socket {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(socket) => {
+                    accepting.spawn_local(accept(Rc::clone(worker), socket, Rc::clone(&door)));
+                }
+                Err(error) => warn!(%error, "a listener could not be watched"),
+            }
+        }
+        doors.push(door);
+    }
+    if let Some(access_log) = access_log {
+        worker.log_access_to(access_log);
+    }
+    let within = plan.shutdown_timeout;
+    let gone = worker.adopt(plan, doors);
+    for door in gone {
+        spawn_local(cut(door, within));
+        // Whoever is idle there learns that nothing more is wanted.
+        worker.timers.wake_all();
+    }
+    forget_backends(worker, &old.plan);
+}
+
+/// Ends what is left at a door that is closed when its time has passed.
+async fn cut(door: Rc<Door>, within: Duration) {
+    tokio::time::sleep(within).await;
+    let connections = door.cut();
+    if connections > 0 {
+        warn!(
+            connections,
+            "shutdown_timeout has passed since their listener was removed; connections are cut"
+        );
+    }
+}
+
+/// Idle connections to backends that are gone serve nobody any more.
+fn forget_backends(worker: &Worker, old: &Plan) {
+    let current = worker.current();
+    let all = |plan: &Plan| {
+        let groups = plan.groups.iter();
+        groups
+            .flat_map(|group| group.balance.backends.iter().cloned())
+            .collect::<Vec<_>>()
+    };
+    let kept: HashSet<*const Backend> = all(&current.plan).iter().map(Arc::as_ptr).collect();
+    for backend in all(old) {
+        if !kept.contains(&Arc::as_ptr(&backend)) {
+            worker.pool.forget(&backend);
+        }
+    }
 }
 
 /// Finishes what is in flight. Connections without a request get a moment in

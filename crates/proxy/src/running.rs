@@ -1,81 +1,57 @@
 //! A running Forebay, from outside its workers.
 
-use std::fmt;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use plan::Plan;
-use telemetry::{Drops, LogWriter, OpenFault, Snapshot, Trouble};
+use telemetry::{ConfigurationFigures, LogWriter, Snapshot, Trouble};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{error, warn};
 
+use crate::StartFault;
 use crate::descriptors::make_room;
+use crate::door::DoorId;
 use crate::listen::{check_free, listen};
 use crate::metrics_page::MetricsPage;
 use crate::names::Resolver;
-use crate::run::{self, Command, Start};
-use crate::worker::Current;
+use crate::run::{self, Adoption, Command, Entrance, Start};
 
-/// Why a Forebay could not start.
-#[derive(Debug)]
-pub enum StartFault {
-    /// An address that cannot be listened on.
-    Listen {
-        what: Box<str>,
-        address: SocketAddr,
-        error: io::Error,
-    },
-    /// The access log cannot be opened.
-    AccessLog(OpenFault),
-    /// No thread or event loop could be had.
-    Worker(io::Error),
-}
-
-impl fmt::Display for StartFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartFault::Listen {
-                what,
-                address,
-                error,
-            } => {
-                write!(f, "{what} cannot listen on {address}: {error}")?;
-                match error.kind() {
-                    io::ErrorKind::AddrInUse => {
-                        f.write_str(" (does another program, or another Forebay, listen there?)")
-                    }
-                    io::ErrorKind::PermissionDenied => f.write_str(
-                        " (ports below 1024 need root or the capability CAP_NET_BIND_SERVICE)",
-                    ),
-                    io::ErrorKind::AddrNotAvailable => {
-                        f.write_str(" (this machine has no such address)")
-                    }
-                    _ => Ok(()),
-                }
-            }
-            StartFault::AccessLog(fault) => write!(f, "the access log cannot be opened: {fault}"),
-            StartFault::Worker(error) => write!(f, "a worker cannot start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartFault {}
+/// How long a worker may take to go over to another plan. One that is busier
+/// does so later.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A Forebay that serves. Dropping it ends it at once; `drain` ends it well.
 pub struct Running {
+    state: Mutex<State>,
+}
+
+struct State {
+    plan: Arc<Plan>,
     workers: Vec<Worker>,
-    addresses: Vec<(Box<str>, SocketAddr)>,
+    /// In the order of the plan's listeners.
+    listening: Vec<Listening>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
+    configuration: Arc<Mutex<ConfigurationFigures>>,
 }
 
 struct Worker {
     commands: mpsc::UnboundedSender<Command>,
     thread: JoinHandle<()>,
+}
+
+/// The sockets of one listener.
+#[derive(Clone)]
+struct Listening {
+    id: DoorId,
+    listener: Box<str>,
+    /// As the plan has it, and as the kernel does.
+    address: SocketAddr,
+    bound: SocketAddr,
+    open: Arc<AtomicUsize>,
 }
 
 /// Opens every listener of the plan and starts its workers.
@@ -86,41 +62,122 @@ struct Worker {
 /// no thread can be had. Nothing is left running then.
 pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
     let count = plan.workers.unwrap_or_else(cores);
-    let mut sockets: Vec<Vec<std::net::TcpListener>> = (0..count).map(|_| Vec::new()).collect();
-    let mut addresses = Vec::new();
-    for listener in &plan.listeners {
-        let fault = |error| StartFault::Listen {
-            what: format!("listener \"{}\"", listener.id).into(),
-            address: listener.address,
-            error,
-        };
-        check_free(listener.address).map_err(fault)?;
-        let opened = listen(listener.address, count).map_err(fault)?;
-        if let Some(Ok(address)) = opened.first().map(|s| s.local_addr()) {
-            addresses.push((listener.id.clone(), address));
-        }
-        for (worker, socket) in sockets.iter_mut().zip(opened) {
-            worker.push(socket);
-        }
-    }
-    if let Some(any) = sockets.first().and_then(|opened| opened.first()) {
+    let opened = open_listeners(&plan, &[], count)?;
+    if let Some(any) = opened.sockets.iter().flatten().next() {
         make_room(&plan, any);
     }
     let access_log = open_access_log(&plan)?;
-    let workers = start_workers(&plan, sockets, access_log.as_ref())?;
+    let listening = opened.listening.clone();
+    let adoptions = adoptions(&plan, opened, count, |_| {
+        Some(access_log.as_ref().map(LogWriter::sink))
+    });
+    let workers = start_workers(adoptions)?;
     let commands = workers.iter().map(|w| w.commands.clone()).collect();
     let drops = access_log.as_ref().map(LogWriter::drops);
-    let metrics = start_metrics(&plan, commands, drops)?;
+    let configuration = Arc::default();
+    let metrics = start_metrics(&plan, commands, drops, &configuration)?;
     Ok(Running {
-        workers,
-        addresses,
-        metrics,
-        access_log,
+        state: Mutex::new(State {
+            plan,
+            workers,
+            listening,
+            metrics,
+            access_log,
+            configuration,
+        }),
     })
 }
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The sockets of a plan's listeners.
+struct Opened {
+    /// In the order of the plan.
+    listening: Vec<Listening>,
+    /// For each of them, one socket for each worker; none where they have them.
+    sockets: Vec<Vec<TcpListener>>,
+}
+
+/// Opens what a plan's listeners need beyond what is open. Who listens at the
+/// same address is the same, whatever it is called.
+fn open_listeners(plan: &Plan, now: &[Listening], count: usize) -> Result<Opened, StartFault> {
+    let mut opened = Opened {
+        listening: Vec::new(),
+        sockets: Vec::new(),
+    };
+    for listener in &plan.listeners {
+        let is_same = |known: &&Listening| {
+            known.address == listener.address
+                && (known.address.port() != 0 || known.listener == listener.id)
+        };
+        let (listening, sockets) = match now.iter().find(is_same) {
+            Some(known) => (known.clone(), Vec::new()),
+            None => open_listener(listener, now, count)?,
+        };
+        opened.listening.push(Listening {
+            listener: listener.id.clone(),
+            ..listening
+        });
+        opened.sockets.push(sockets);
+    }
+    Ok(opened)
+}
+
+fn open_listener(
+    listener: &plan::Listener,
+    now: &[Listening],
+    count: usize,
+) -> Result<(Listening, Vec<TcpListener>), StartFault> {
+    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let address = listener.address;
+    let fault = |error| StartFault::Listen {
+        what: format!("listener \"{}\"", listener.id).into(),
+        address,
+        error,
+    };
+    // One of ours that is about to go, such as 127.0.0.1:80 for 0.0.0.0:80, is
+    // in nobody's way.
+    if !now.iter().any(|known| known.bound.port() == address.port()) {
+        check_free(address).map_err(fault)?;
+    }
+    let sockets = listen(address, count).map_err(fault)?;
+    let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
+    let listening = Listening {
+        id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+        listener: listener.id.clone(),
+        address,
+        bound: bound.unwrap_or(address),
+        open: Arc::default(),
+    };
+    Ok((listening, sockets))
+}
+
+/// What each worker is to do to go by a plan.
+fn adoptions(
+    plan: &Arc<Plan>,
+    opened: Opened,
+    count: usize,
+    mut access_log: impl FnMut(usize) -> Option<Option<telemetry::LogSink>>,
+) -> Vec<Adoption> {
+    let Opened { listening, sockets } = opened;
+    let mut sockets: Vec<_> = sockets.into_iter().map(Vec::into_iter).collect();
+    let mut of_worker = |worker| {
+        let entrances = listening.iter().zip(&mut sockets);
+        let entrances = entrances.map(|(listening, sockets)| Entrance {
+            id: listening.id,
+            open: Arc::clone(&listening.open),
+            socket: sockets.next(),
+        });
+        Adoption {
+            plan: Arc::clone(plan),
+            entrances: entrances.collect(),
+            access_log: access_log(worker),
+            done: None,
+        }
+    };
+    (0..count).map(&mut of_worker).collect()
 }
 
 fn open_access_log(plan: &Plan) -> Result<Option<LogWriter>, StartFault> {
@@ -135,25 +192,14 @@ fn open_access_log(plan: &Plan) -> Result<Option<LogWriter>, StartFault> {
     .map_err(StartFault::AccessLog)
 }
 
-fn start_workers(
-    plan: &Arc<Plan>,
-    sockets: Vec<Vec<std::net::TcpListener>>,
-    access_log: Option<&LogWriter>,
-) -> Result<Vec<Worker>, StartFault> {
-    let connections: Arc<[AtomicUsize]> =
-        plan.listeners.iter().map(|_| AtomicUsize::new(0)).collect();
+fn start_workers(adoptions: Vec<Adoption>) -> Result<Vec<Worker>, StartFault> {
     let resolver = Arc::new(Resolver::default());
     let mut workers = Vec::new();
-    for (index, sockets) in sockets.into_iter().enumerate() {
+    for (index, first) in adoptions.into_iter().enumerate() {
         let (commands, receiver) = mpsc::unbounded_channel();
         let start = Start {
-            current: Current {
-                plan: Arc::clone(plan),
-                connections: Arc::clone(&connections),
-            },
-            sockets,
+            first,
             resolver: Arc::clone(&resolver),
-            access_log: access_log.map(LogWriter::sink),
             commands: receiver,
         };
         let thread = run::start(index, start).map_err(StartFault::Worker)?;
@@ -165,12 +211,13 @@ fn start_workers(
 fn start_metrics(
     plan: &Plan,
     workers: Vec<mpsc::UnboundedSender<Command>>,
-    drops: Option<Drops>,
+    drops: Option<telemetry::Drops>,
+    configuration: &Arc<Mutex<ConfigurationFigures>>,
 ) -> Result<Option<MetricsPage>, StartFault> {
     let Some(endpoint) = &plan.metrics else {
         return Ok(None);
     };
-    MetricsPage::start(endpoint, workers, drops)
+    MetricsPage::start(endpoint, workers, drops, Arc::clone(configuration))
         .map(Some)
         .map_err(|error| StartFault::Listen {
             what: "the metrics endpoint".into(),
@@ -203,44 +250,159 @@ pub(crate) async fn gather(workers: &[mpsc::UnboundedSender<Command>]) -> Option
 }
 
 impl Running {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Goes on by another plan. Connections and exchanges go on; listeners that
+    /// are gone take nothing new and finish what they have within
+    /// `shutdown_timeout`. Blocks until every worker goes by the plan.
+    ///
+    /// # Errors
+    ///
+    /// As for [`start`]; everything goes on as it was then.
+    pub fn adopt(&self, plan: Arc<Plan>) -> Result<(), StartFault> {
+        self.state().adopt(plan)
+    }
+
+    /// The plan that new requests go by.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.state().plan)
+    }
+
     /// Each listener's id with the address it is bound to, in the plan's order.
-    pub fn addresses(&self) -> &[(Box<str>, SocketAddr)] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<(Box<str>, SocketAddr)> {
+        let state = self.state();
+        let listening = state.listening.iter();
+        listening.map(|l| (l.listener.clone(), l.bound)).collect()
     }
 
     /// Where the metrics are, if they are served.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics.as_ref().map(MetricsPage::address)
+        self.state().metrics.as_ref().map(MetricsPage::address)
     }
 
     pub fn workers(&self) -> usize {
-        self.workers.len()
+        self.state().workers.len()
+    }
+
+    /// What the metrics say of the configuration.
+    pub fn tell_of_configuration(&self, figures: ConfigurationFigures) {
+        let told = Arc::clone(&self.state().configuration);
+        *told.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
     /// Opens the access log anew, after it has been moved away.
     pub fn reopen_logs(&self) {
-        if let Some(log) = &self.access_log {
+        if let Some(log) = &self.state().access_log {
             log.reopen();
         }
     }
 
     /// Takes no new connections, finishes what is in flight within the time,
     /// writes the logs out and ends. Blocks until then.
-    pub fn drain(self, within: Duration) {
-        for worker in &self.workers {
+    pub fn drain(&self, within: Duration) {
+        let mut state = self.state();
+        let workers = std::mem::take(&mut state.workers);
+        for worker in &workers {
             // A worker that has ended already needs no telling.
             let _ = worker.commands.send(Command::Drain(within));
         }
-        for worker in self.workers {
+        let (metrics, access_log) = (state.metrics.take(), state.access_log.take());
+        drop(state);
+        for worker in workers {
             if worker.thread.join().is_err() {
                 error!("a worker ended with a panic");
             }
         }
-        drop(self.metrics);
-        if let Some(log) = self.access_log
-            && !log.close(Duration::from_secs(5))
-        {
-            warn!("the access log takes nothing any more; its last lines are lost");
+        drop(metrics);
+        if let Some(log) = access_log {
+            close_access_log(log);
         }
     }
+}
+
+fn close_access_log(log: LogWriter) {
+    if !log.close(Duration::from_secs(5)) {
+        warn!("the access log takes nothing any more; its last lines are lost");
+    }
+}
+
+impl State {
+    fn adopt(&mut self, plan: Arc<Plan>) -> Result<(), StartFault> {
+        // Whatever can go wrong comes first, while nothing has changed.
+        let opened = open_listeners(&plan, &self.listening, self.workers.len())?;
+        let access_log = match self.output() == output(&plan) {
+            true => None,
+            false => Some(open_access_log(&plan)?),
+        };
+        self.move_metrics(&plan, access_log.as_ref())?;
+
+        self.listening = opened.listening.clone();
+        let sink = |_| {
+            let log = access_log.as_ref()?;
+            Some(log.as_ref().map(LogWriter::sink))
+        };
+        self.tell(adoptions(&plan, opened, self.workers.len(), sink));
+        if let Some(new) = access_log
+            && let Some(old) = std::mem::replace(&mut self.access_log, new)
+        {
+            close_access_log(old);
+        }
+        self.plan = plan;
+        Ok(())
+    }
+
+    /// Serves the metrics where the plan says.
+    fn move_metrics(
+        &mut self,
+        plan: &Plan,
+        access_log: Option<&Option<LogWriter>>,
+    ) -> Result<(), StartFault> {
+        let log = access_log.unwrap_or(&self.access_log);
+        let drops = log.as_ref().map(LogWriter::drops);
+        match (&self.metrics, &plan.metrics, &self.plan.metrics) {
+            (Some(page), Some(new), Some(old)) if new.address == old.address => {
+                page.move_to(&new.path);
+                page.count_drops(drops);
+            }
+            _ => {
+                let commands = self.workers.iter().map(|w| w.commands.clone()).collect();
+                self.metrics = start_metrics(plan, commands, drops, &self.configuration)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&self) -> Option<&telemetry::Output> {
+        output(&self.plan)
+    }
+
+    /// Tells every worker what it is to do, and waits until it is done.
+    fn tell(&self, adoptions: Vec<Adoption>) {
+        let mut all_done = Vec::new();
+        for (worker, mut adoption) in self.workers.iter().zip(adoptions) {
+            let (done, is_done) = std::sync::mpsc::channel();
+            adoption.done = Some(done);
+            // A worker that has ended needs no plan.
+            if worker
+                .commands
+                .send(Command::Adopt(Box::new(adoption)))
+                .is_ok()
+            {
+                all_done.push(is_done);
+            }
+        }
+        for is_done in all_done {
+            // It is done when the sender is dropped.
+            if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = is_done.recv_timeout(PATIENCE)
+            {
+                warn!("a worker is busy and takes the new configuration later");
+            }
+        }
+    }
+}
+
+fn output(plan: &Plan) -> Option<&telemetry::Output> {
+    plan.access_log.as_ref().map(|log| &log.output)
 }

@@ -18,10 +18,11 @@ use telemetry::{Record, Snapshot};
 use tokio::task::LocalSet;
 use upstream::{Address, Backend, PoolStats};
 
+use crate::door::Door;
 use crate::path::accept::begin;
 use crate::run;
 use crate::stream::Stream;
-use crate::worker::{self, Current};
+use crate::worker;
 
 /// What stands in for a connected socket. Dropping it closes it.
 pub trait Socket {
@@ -53,12 +54,12 @@ pub trait World {
 /// What all workers of one simulation share, as those of one process do.
 pub struct Shared {
     plan: Arc<Plan>,
-    connections: Arc<[AtomicUsize]>,
+    connections: Vec<Arc<AtomicUsize>>,
 }
 
 impl Shared {
     pub fn new(plan: Arc<Plan>) -> Self {
-        let connections = plan.listeners.iter().map(|_| AtomicUsize::new(0)).collect();
+        let connections = plan.listeners.iter().map(|_| Arc::default()).collect();
         Self { plan, connections }
     }
 }
@@ -73,11 +74,10 @@ pub struct Worker {
 impl Worker {
     /// Everything random about it comes from the seed.
     pub fn new(shared: &Shared, world: Rc<dyn World>, seed: u64) -> Self {
-        let current = Current {
-            plan: Arc::clone(&shared.plan),
-            connections: Arc::clone(&shared.connections),
-        };
-        let worker = worker::Worker::new(current, Arc::default(), None);
+        let worker = worker::Worker::new(Arc::clone(&shared.plan), Arc::default());
+        let doors = shared.connections.iter().zip(0..);
+        let doors = doors.map(|(open, id)| Door::new(id, Arc::clone(open)));
+        worker.adopt(Arc::clone(&shared.plan), doors.collect());
         worker.seed(seed);
         // There is none yet.
         let _ = worker.world.set(world);
@@ -91,7 +91,9 @@ impl Worker {
     /// Takes a client's connection, as from the listener with this index.
     pub fn accept(&self, socket: Rc<dyn Socket>, peer: SocketAddr, listener: usize) {
         let _entered = self.tasks.enter();
-        begin(&self.worker, Stream::Sim(socket), peer, listener);
+        if let Some(door) = self.worker.door(listener as u64) {
+            begin(&self.worker, Stream::Sim(socket), peer, &door);
+        }
     }
 
     /// Runs its tasks for as long as the future takes.

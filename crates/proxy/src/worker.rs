@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use plan::Plan;
 use telemetry::{LogSink, Metrics};
@@ -14,6 +14,7 @@ use wire::blocks::Blocks;
 use crate::allowance::Allowance;
 use crate::backend_conn::BackendConn;
 use crate::clock::Clock;
+use crate::door::{Door, DoorId};
 use crate::heads;
 use crate::names::Resolver;
 use crate::request_id::RequestId;
@@ -25,6 +26,8 @@ const EXPLANATIONS: u32 = 20;
 pub(crate) struct Worker {
     /// The plan new exchanges begin with.
     plan: RefCell<Rc<Current>>,
+    /// Where its clients come in.
+    doors: RefCell<Vec<Rc<Door>>>,
     pub(crate) clock: Clock,
     pub(crate) timers: Rc<Timers>,
     pub(crate) blocks: Blocks,
@@ -50,19 +53,14 @@ pub(crate) struct Worker {
 /// A plan as one worker holds it: counted without atomics.
 pub(crate) struct Current {
     pub(crate) plan: Arc<Plan>,
-    /// Client connections per listener, over all workers.
-    pub(crate) connections: Arc<[AtomicUsize]>,
 }
 
 impl Worker {
-    pub(crate) fn new(
-        current: Current,
-        resolver: Arc<Resolver>,
-        access_log: Option<LogSink>,
-    ) -> Rc<Self> {
-        let metrics = Metrics::new(Arc::clone(&current.plan.names));
+    pub(crate) fn new(plan: Arc<Plan>, resolver: Arc<Resolver>) -> Rc<Self> {
+        let metrics = Metrics::new(Arc::clone(&plan.names));
         Rc::new(Self {
-            plan: RefCell::new(Rc::new(current)),
+            plan: RefCell::new(Rc::new(Current { plan })),
+            doors: RefCell::default(),
             clock: Clock::new(),
             timers: Timers::new(),
             blocks: Blocks::default(),
@@ -70,7 +68,7 @@ impl Worker {
             pool: Pool::new(),
             resolver,
             metrics: RefCell::new(metrics),
-            access_log: RefCell::new(access_log),
+            access_log: RefCell::default(),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             draining: Cell::new(false),
@@ -86,6 +84,34 @@ impl Worker {
         Rc::clone(&self.plan.borrow())
     }
 
+    /// New exchanges begin with this plan from now on, and its listeners are
+    /// behind these doors, in its order. Doors that are not among them close;
+    /// these are returned.
+    pub(crate) fn adopt(&self, plan: Arc<Plan>, doors: Vec<Rc<Door>>) -> Vec<Rc<Door>> {
+        self.metrics.borrow_mut().adopt(Arc::clone(&plan.names));
+        for (index, door) in doors.iter().enumerate() {
+            door.lead_to(index);
+        }
+        let mut gone = self.doors.replace(doors);
+        let doors = self.doors.borrow();
+        gone.retain(|old| !doors.iter().any(|door| Rc::ptr_eq(old, door)));
+        let old = self.plan.replace(Rc::new(Current { plan }));
+        gone.iter().for_each(|door| door.close(Rc::clone(&old)));
+        gone
+    }
+
+    pub(crate) fn door(&self, id: DoorId) -> Option<Rc<Door>> {
+        let doors = self.doors.borrow();
+        doors.iter().find(|door| door.id == id).map(Rc::clone)
+    }
+
+    /// Takes no new connections any more.
+    pub(crate) fn close_doors(&self) {
+        for door in self.doors.borrow().iter() {
+            door.close(self.current());
+        }
+    }
+
     pub(crate) fn random(&self) -> u64 {
         self.random.borrow_mut().u64(..)
     }
@@ -98,6 +124,11 @@ impl Worker {
 
     pub(crate) fn new_request_id(&self, unix_micros: u64) -> RequestId {
         RequestId::new(unix_micros, (self.random(), self.random()))
+    }
+
+    pub(crate) fn log_access_to(&self, sink: Option<LogSink>) {
+        self.flush_log();
+        self.access_log.replace(sink);
     }
 
     pub(crate) fn flush_log(&self) {
@@ -131,8 +162,11 @@ impl Worker {
 /// its listener's limit, and in the metrics.
 pub(crate) struct Held {
     worker: Rc<Worker>,
-    current: Rc<Current>,
-    listener: usize,
+    pub(crate) door: Rc<Door>,
+    /// The listener's number in the metrics.
+    number: u32,
+    /// Of its task, at the door.
+    pub(crate) place: u32,
 }
 
 /// One of the few clients of a full listener that are told so.
@@ -159,34 +193,34 @@ impl Drop for TurnedAway {
 }
 
 impl Held {
-    /// None when the listener holds as many as it may.
-    pub(crate) fn new(worker: &Rc<Worker>, current: &Rc<Current>, listener: usize) -> Option<Self> {
-        let limit = current.plan.listeners.get(listener)?.max_connections;
-        let count = current.connections.get(listener)?;
-        let room = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
-            (n < limit).then_some(n + 1)
-        });
+    /// None when the listener holds as many as it may, or is no more.
+    pub(crate) fn new(worker: &Rc<Worker>, door: &Rc<Door>) -> Option<Self> {
+        let current = door.plan(worker);
+        let listener = door.listener(&current)?;
+        let (limit, number) = (listener.max_connections, listener.number);
+        let room = door
+            .open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| {
+                (n < limit).then_some(n + 1)
+            });
         room.ok()?;
         worker.clients.set(worker.clients.get() + 1);
-        worker.metrics.borrow_mut().client_opened(listener as u32);
+        worker.metrics.borrow_mut().client_opened(number);
         Some(Self {
             worker: Rc::clone(worker),
-            current: Rc::clone(current),
-            listener,
+            door: Rc::clone(door),
+            number,
+            place: door.place(),
         })
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(count) = self.current.connections.get(self.listener) {
-            count.fetch_sub(1, Ordering::Relaxed);
-        }
+        self.door.leave(self.place);
+        self.door.open.fetch_sub(1, Ordering::Relaxed);
         self.worker.clients.set(self.worker.clients.get() - 1);
-        self.worker
-            .metrics
-            .borrow_mut()
-            .client_closed(self.listener as u32);
+        self.worker.metrics.borrow_mut().client_closed(self.number);
         if self.worker.is_draining() {
             self.worker.note_if_all_gone();
         }

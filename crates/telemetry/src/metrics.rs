@@ -12,6 +12,6 @@ mod upstream;
 pub use cells::{Metrics, Retried};
 pub use names::Names;
 pub use process::ProcessFigures;
-pub use render::{CONTENT_TYPE, Program, render};
+pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, render};
 pub use snapshot::Snapshot;
 pub use upstream::UpstreamFigures;

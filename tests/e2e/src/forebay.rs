@@ -17,7 +17,7 @@ pub struct Forebay {
     process: Process,
     addresses: Vec<SocketAddr>,
     metrics: Option<SocketAddr>,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Forebay {
@@ -51,8 +51,49 @@ impl Forebay {
             addresses: addresses.collect(),
             metrics,
             process,
-            _scratch: scratch,
+            scratch,
         }
+    }
+
+    /// Gives it another configuration, which it takes up.
+    #[track_caller]
+    pub fn reload(&self, yaml: &str) {
+        let said = self.hang_up(yaml);
+        assert!(!said.contains("configuration is refused"), "{said}");
+    }
+
+    /// Gives it another configuration, which it refuses, and waits until it has
+    /// said all of this.
+    #[track_caller]
+    pub fn refuse(&self, yaml: &str, problems: &[&str]) {
+        let before = self.process.stderr().len();
+        let said = self.hang_up(yaml);
+        assert!(said.contains("configuration is refused"), "{said}");
+        for problem in problems {
+            until(problem, || {
+                let said = self.process.stderr();
+                said.get(before..)?.contains(problem).then_some(())
+            });
+        }
+    }
+
+    /// Reads the configuration anew; what it says of it.
+    #[track_caller]
+    fn hang_up(&self, yaml: &str) -> String {
+        const DONE: [&str; 3] = [
+            "configuration taken up",
+            "configuration is refused",
+            "configuration read anew",
+        ];
+        let before = self.process.stderr().len();
+        self.scratch.write("forebay.yaml", yaml);
+        self.process.signal(Signal::HUP);
+        until("the configuration has been read anew", || {
+            let said = self.process.stderr();
+            let said = said.get(before..)?;
+            let is_done = DONE.iter().any(|done| said.contains(done));
+            is_done.then(|| said.to_owned())
+        })
     }
 
     /// Where the first listener listens.

@@ -31,16 +31,13 @@ pub(crate) fn demo(options: &DemoOptions) -> ExitCode {
         }
     }
     let text = configuration(options.listen, &urls);
-    let Some(plan) = files::read("demo.yaml", &text) else {
-        return ExitCode::from(REFUSED);
-    };
-    serve(plan, |running| {
-        let (Some((_, address)), Some(metrics)) =
-            (running.addresses().first(), running.metrics_address())
-        else {
-            return;
-        };
-        print_what_to_try(&text, *address, metrics);
+    let read = text.clone();
+    let source = Box::new(move |heritage: &_| Ok(files::read_text("demo.yaml", &read, heritage)));
+    serve(source, None, |running| {
+        let (addresses, metrics) = (running.addresses(), running.metrics_address());
+        if let (Some(&(_, address)), Some(metrics)) = (addresses.first(), metrics) {
+            print_what_to_try(&text, address, metrics);
+        }
     })
 }
 

@@ -1,7 +1,7 @@
 //! `forebay diff`.
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
-mod plans;
+pub(super) mod plans;
 mod requests;
 mod words;
 

@@ -3,15 +3,18 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use forebay::{LogWriter, Output, Plan, Running};
+use forebay::{Heritage, Live, LiveFault, Output, Plan, Running, Source};
 use tracing::{error, info, warn};
 
 use crate::arguments::RunOptions;
+use crate::commands::reload;
 use crate::files::Mistakes;
+use crate::logging::Log;
 use crate::signals::{Asked, Signals};
-use crate::{REFUSED, files, logging};
+use crate::watch::{Touched, Watch};
+use crate::{REFUSED, files};
 
 pub(crate) fn run(options: &RunOptions) -> ExitCode {
     if options.config.is_none() && options.to.is_empty() {
@@ -23,17 +26,33 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         );
         return ExitCode::from(2);
     }
-    match plan_of(options) {
-        Some(plan) => serve(plan, |_| {}),
-        None => ExitCode::from(REFUSED),
-    }
+    let touched = Touched::default();
+    let watched = options.watch.then(|| touched.clone());
+    serve(source(options.clone(), touched), watched, |_| {})
 }
 
-fn plan_of(options: &RunOptions) -> Option<Plan> {
-    let mut plan = match &options.config {
-        Some(path) => files::load(path, Mistakes::when(options.strict))?,
-        None => files::read("command line", &configuration(&options.listen, &options.to))?,
-    };
+/// Reads the configuration that the command line asks for.
+fn source(options: RunOptions, touched: Touched) -> Source {
+    Box::new(move |heritage| {
+        let mut read = match &options.config {
+            Some(path) => {
+                let mistakes = Mistakes::when(options.strict);
+                files::read_file(path, mistakes, &touched, heritage)?
+            }
+            None => {
+                let text = configuration(&options.listen, &options.to);
+                files::read_text("command line", &text, heritage)
+            }
+        };
+        if let Some(plan) = &mut read.plan {
+            overrule(plan, &options);
+        }
+        Ok(read)
+    })
+}
+
+/// The command line comes before the file.
+fn overrule(plan: &mut Plan, options: &RunOptions) {
     if let Some(n) = options.workers {
         plan.workers = Some(usize::from(n));
     }
@@ -43,7 +62,6 @@ fn plan_of(options: &RunOptions) -> Option<Plan> {
         Some("-") => plan.log_access_to(Output::Stdout),
         Some(path) => plan.log_access_to(Output::File(path.into())),
     }
-    Some(plan)
 }
 
 /// The configuration that `--listen` and `--to` stand for. JSON quotes any text.
@@ -58,63 +76,100 @@ pub(crate) fn configuration(listen: &str, to: &[String]) -> String {
     )
 }
 
-/// Serves a plan until a signal ends it. `ready` is told once every listener
-/// listens.
-pub(crate) fn serve(plan: Plan, ready: impl FnOnce(&Running)) -> ExitCode {
+/// Serves until a signal ends it. `ready` is told once every listener listens.
+#[expect(clippy::disallowed_methods, reason = "the time that people are told")]
+pub(crate) fn serve(
+    source: Source,
+    watched: Option<Touched>,
+    ready: impl FnOnce(&Running),
+) -> ExitCode {
+    let heritage = Heritage::default();
+    let Some(first) = files::told(source(&heritage)) else {
+        return ExitCode::from(REFUSED);
+    };
+    let Some(plan) = &first.plan else {
+        return ExitCode::from(REFUSED);
+    };
     raise_file_limit();
-    let log = match logging::start(&plan.logging) {
+    let logging = plan.logging.clone();
+    let mut log = match Log::start(&logging) {
         Ok(log) => log,
         Err(fault) => {
             eprintln!("error: {fault}");
             return ExitCode::from(REFUSED);
         }
     };
-    let code = serve_logged(Arc::new(plan), &log, ready);
-    log.close(Duration::from_secs(5));
+    let watch = watched.map(Watch::new);
+    let start = || Live::start(source, heritage, first, SystemTime::now());
+    let code = match serve_logged(start, watch, &mut log, ready) {
+        Ok(code) => code,
+        Err(message) => {
+            tracing::error!("{message}");
+            if logging.output != Output::Stderr {
+                eprintln!("error: {message}");
+            }
+            ExitCode::from(REFUSED)
+        }
+    };
+    log.close();
     code
 }
 
-fn serve_logged(plan: Arc<Plan>, log: &LogWriter, ready: impl FnOnce(&Running)) -> ExitCode {
-    let fail = |message: String| {
-        tracing::error!("{message}");
-        if plan.logging.output != Output::Stderr {
-            eprintln!("error: {message}");
-        }
-        ExitCode::from(REFUSED)
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread()
+fn serve_logged(
+    start: impl FnOnce() -> Result<Live, LiveFault>,
+    watch: Option<Watch>,
+    log: &mut Log,
+    ready: impl FnOnce(&Running),
+) -> Result<ExitCode, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-    {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(format!("no event loop: {error}")),
-    };
-    let within = plan.shutdown_timeout;
+        .map_err(|error| format!("no event loop: {error}"))?;
     runtime.block_on(async {
         // Before the listeners, so that no signal is ever missed.
-        let mut signals = match Signals::watch() {
-            Ok(signals) => signals,
-            Err(error) => return fail(format!("signals cannot be watched: {error}")),
-        };
-        let running = match forebay::start(Arc::clone(&plan)) {
-            Ok(running) => running,
-            Err(fault) => return fail(fault.to_string()),
-        };
-        announce(&plan, &running);
-        ready(&running);
+        let mut signals =
+            Signals::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
+        let live = Arc::new(start().map_err(|fault| fault.to_string())?);
+        announce(live.running());
+        ready(live.running());
         // Without a service manager that asks for it, nobody is told.
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        while let Asked::ToReopenLogs = signals.next().await {
-            log.reopen();
-            running.reopen_logs();
-            info!("logs opened anew");
-        }
-        end(running, within, &mut signals).await
+        obey(&live, &mut signals, watch, log).await;
+        Ok(end(&live, &mut signals).await)
     })
 }
 
+/// Does what signals ask for, until one asks for the end.
+async fn obey(live: &Arc<Live>, signals: &mut Signals, mut watch: Option<Watch>, log: &mut Log) {
+    const SECOND: Duration = Duration::from_secs(1);
+    loop {
+        tokio::select! {
+            asked = signals.next() => match asked {
+                Asked::End => return,
+                Asked::ReopenLogs => {
+                    log.reopen();
+                    live.running().reopen_logs();
+                    info!("logs opened anew");
+                    continue;
+                }
+                Asked::Reload => {}
+            },
+            () = tokio::time::sleep(SECOND), if watch.is_some() => {
+                if !watch.as_mut().is_some_and(Watch::has_news) {
+                    continue;
+                }
+            }
+        }
+        reload::reload(live, log).await;
+        if let Some(watch) = &mut watch {
+            watch.settle();
+        }
+    }
+}
+
 /// What runs, as the runtime log's first lines.
-fn announce(plan: &Plan, running: &Running) {
+fn announce(running: &Running) {
+    let plan = running.plan();
     let backends: usize = plan.groups.iter().map(|g| g.balance.backends.len()).sum();
     let workers = running.workers();
     info!(
@@ -125,7 +180,7 @@ fn announce(plan: &Plan, running: &Running) {
         "forebay starts"
     );
     for (id, address) in running.addresses() {
-        info!(listener = &**id, %address, "listening on http://{address}");
+        info!(listener = &*id, %address, "listening on http://{address}");
     }
     if let (Some(address), Some(metrics)) = (running.metrics_address(), &plan.metrics) {
         info!(%address, "metrics on http://{address}{}", metrics.path);
@@ -148,12 +203,14 @@ fn announce(plan: &Plan, running: &Running) {
 }
 
 /// Finishes what is in flight; a second signal ends the program at once.
-async fn end(running: Running, within: Duration, signals: &mut Signals) -> ExitCode {
+async fn end(live: &Arc<Live>, signals: &mut Signals) -> ExitCode {
+    let within = live.running().plan().shutdown_timeout;
     info!(
         "shutting down: finishing what is in flight within {within:?}; a second signal ends at once"
     );
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
-    let mut draining = tokio::task::spawn_blocking(move || running.drain(within));
+    let ending = Arc::clone(live);
+    let mut draining = tokio::task::spawn_blocking(move || ending.running().drain(within));
     loop {
         tokio::select! {
             done = &mut draining => {
@@ -163,7 +220,7 @@ async fn end(running: Running, within: Duration, signals: &mut Signals) -> ExitC
                 info!("bye");
                 return ExitCode::SUCCESS;
             }
-            asked = signals.next() => if let Asked::ToEnd = asked {
+            asked = signals.next() => if let Asked::End = asked {
                 warn!("second signal: ending at once");
                 std::process::exit(1);
             },

@@ -23,9 +23,7 @@ pub(super) fn compile(
         }
         check_address(&written.address, &mut addresses, problems);
         refuse_tls(written, problems);
-        let listener = listener(written);
-        names.listener(&listener.id);
-        listeners.push(listener);
+        listeners.push(listener(written, names));
     }
     if listeners.is_empty() && !problems.has_errors() {
         problems
@@ -63,12 +61,13 @@ fn refuse_tls(listener: &config::Listener, problems: &mut Problems) {
     }
 }
 
-fn listener(written: &Spanned<config::Listener>) -> Listener {
+fn listener(written: &Spanned<config::Listener>, names: &mut Names) -> Listener {
     let id = match &written.id {
         Some(id) => id.value.clone(),
         None => written.address.to_string(),
     };
     Listener {
+        number: names.listener(&id),
         id: id.into(),
         address: *written.address,
         max_connections: written.max_connections as usize,

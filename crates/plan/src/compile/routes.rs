@@ -33,11 +33,11 @@ pub(super) fn compile(
         let filters = of_route(written, &lists, problems);
         let expression = conditions.path.pattern().cloned();
         check_captures(expression.as_ref(), &filters.captures, problems);
-        names.route(&written.id);
         let group = written.backend_group.as_ref();
         let group = group.and_then(|id| groups.find(id, problems));
         routes.push(Route {
             id: written.id.as_str().into(),
+            number: names.route(&written.id),
             expression,
             own_fields: own_fields(&filters.filters),
             filters: filters.filters,

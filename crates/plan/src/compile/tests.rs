@@ -14,7 +14,7 @@ fn compiled(text: &str) -> (Option<Plan>, Vec<String>) {
             "bytes" => Ok(vec![0xff]),
             _ => Err(std::io::ErrorKind::NotFound.into()),
         };
-        compile(&settings, &mut problems, &Living::new(), &open)
+        compile(&settings, &mut problems, &Heritage::default(), &open)
     };
     let shown = problems.iter().map(|problem| {
         let place = problems.position(problem.span);

@@ -50,6 +50,7 @@ pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
 fn aspects(listener: &Listener) -> Vec<Aspect> {
     let Listener {
         id,
+        number: _,
         address,
         max_connections,
         limits: Limits {

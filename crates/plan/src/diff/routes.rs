@@ -137,6 +137,7 @@ fn of_condition(condition: &Condition, not: &str) -> Aspect {
 fn aspects(plan: &Plan, route: &Route) -> Vec<Aspect> {
     let Route {
         id: _,
+        number: _,
         // Of the path, and of the filters.
         expression: _,
         own_fields: _,

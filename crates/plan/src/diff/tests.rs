@@ -1,10 +1,9 @@
 use std::io::ErrorKind;
 
 use config::Problems;
-use upstream::Living;
 
 use super::*;
-use crate::compile;
+use crate::{Heritage, compile};
 
 mod order;
 mod same;
@@ -29,7 +28,7 @@ fn try_plan(name: &str, text: &str) -> Result<Plan, Problems> {
         mut problems,
         ..
     } = config::read(name, text, &env);
-    compile(&settings, &mut problems, &Living::new(), &open).ok_or(problems)
+    compile(&settings, &mut problems, &Heritage::default(), &open).ok_or(problems)
 }
 
 fn plan(text: &str) -> Plan {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
+use crate::door::Door;
 use crate::path;
 use crate::stream::Stream;
 use crate::worker::{Held, TurnedAway, Worker};
@@ -17,31 +18,25 @@ use crate::worker::{Held, TurnedAway, Worker};
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
-    pub(crate) listener: usize,
     pub(crate) held: Held,
 }
 
-/// Accepts until the worker drains. What the kernel has already accepted for
-/// us by then is still served.
-pub(crate) async fn accept(
-    worker: Rc<Worker>,
-    socket: TcpListener,
-    listener: usize,
-    stop: Rc<tokio::sync::Notify>,
-) {
-    let stopped = stop.notified();
-    tokio::pin!(stopped);
+/// Accepts until the door closes or the worker drains. What the kernel has
+/// already accepted for us by then is still served.
+pub(crate) async fn accept(worker: Rc<Worker>, socket: TcpListener, door: Rc<Door>) {
+    let closed = door.closed();
+    tokio::pin!(closed);
     loop {
         tokio::select! {
             accepted = socket.accept() => match accepted {
-                Ok((stream, peer)) => begin(&worker, tcp(stream), peer, listener),
-                Err(error) => pause_after(&error, listener).await,
+                Ok((stream, peer)) => begin(&worker, tcp(stream), peer, &door),
+                Err(error) => pause_after(&error).await,
             },
-            () = &mut stopped => break,
+            () = &mut closed => break,
         }
     }
     while let Some(Ok((stream, peer))) = now_or_never(socket.accept()) {
-        begin(&worker, tcp(stream), peer, listener);
+        begin(&worker, tcp(stream), peer, &door);
     }
 }
 
@@ -60,33 +55,29 @@ fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 /// One connection begins: counted and served, or turned away.
-pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, listener: usize) {
+pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door: &Rc<Door>) {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let current = worker.current();
-    let Some(held) = Held::new(worker, &current, listener) else {
+    let Some(held) = Held::new(worker, door) else {
         let Some(told) = TurnedAway::new(worker) else {
             return;
         };
-        let worker = Rc::clone(worker);
+        let (worker, door) = (Rc::clone(worker), Rc::clone(door));
         tokio::task::spawn_local(async move {
-            path::reply::turn_away(worker, stream, peer, listener).await;
+            path::reply::turn_away(worker, stream, peer, door).await;
             drop(told);
         });
         return;
     };
     debug!(client = %peer, "connection accepted");
-    let accepted = Accepted {
-        stream,
-        peer,
-        listener,
-        held,
-    };
-    tokio::task::spawn_local(path::connection(Rc::clone(worker), accepted));
+    let accepted = Accepted { stream, peer, held };
+    let place = accepted.held.place;
+    let task = tokio::task::spawn_local(path::connection(Rc::clone(worker), accepted));
+    door.occupy(place, task.abort_handle());
 }
 
 /// Running out of descriptors or memory passes; asking again at once would
 /// only burn the core meanwhile.
-async fn pause_after(error: &io::Error, listener: usize) {
+async fn pause_after(error: &io::Error) {
     let is_clients_doing = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -94,7 +85,7 @@ async fn pause_after(error: &io::Error, listener: usize) {
             | io::ErrorKind::Interrupted
     );
     if !is_clients_doing {
-        warn!(listener, %error, "connections cannot be accepted; trying again");
+        warn!(%error, "connections cannot be accepted; trying again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

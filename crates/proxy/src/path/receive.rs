@@ -19,13 +19,28 @@ use crate::worker::Worker;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Waits for the first byte of a request for as long as the connection may be
-/// idle. False when the client is done, or was idle for too long.
-pub(crate) async fn first_byte(
-    worker: &Worker,
-    listener: &Listener,
-    client: &mut Client,
-    is_first: bool,
-) -> bool {
+/// idle. False when the client is done, was idle for too long, or its listener
+/// is no more. Holds no plan meanwhile: it may be a long time.
+pub(crate) async fn first_byte(worker: &Worker, client: &mut Client, is_first: bool) -> bool {
+    if !expect(worker, client, is_first) {
+        return false;
+    }
+    let came = poll_fn(|cx| poll_first_byte(worker, client, cx)).await;
+    if came && !is_first {
+        let current = client.door.plan(worker);
+        if let Some(listener) = client.door.listener(&current) {
+            client.inbound.io().deadline.within(listener.header_timeout);
+        }
+    }
+    came
+}
+
+/// Sets the deadlines of a connection without a request.
+fn expect(worker: &Worker, client: &mut Client, is_first: bool) -> bool {
+    let current = client.door.plan(worker);
+    let Some(listener) = client.door.listener(&current) else {
+        return false;
+    };
     client
         .outbound
         .io()
@@ -37,11 +52,7 @@ pub(crate) async fn first_byte(
         listener.keep_alive_timeout
     };
     client.inbound.io().deadline.within(idle);
-    let came = poll_fn(|cx| poll_first_byte(worker, client, cx)).await;
-    if came && !is_first {
-        client.inbound.io().deadline.within(listener.header_timeout);
-    }
-    came
+    true
 }
 
 /// Waits for the rest of a request's head. A failure means that what came is
@@ -78,7 +89,7 @@ fn poll_first_byte(worker: &Worker, client: &mut Client, cx: &mut Context<'_>) -
             Poll::Pending => break,
         }
     }
-    if worker.is_draining() {
+    if worker.is_draining() || client.door.is_closed() {
         client.inbound.io().deadline.no_later_than(GRACE);
     }
     Poll::Pending

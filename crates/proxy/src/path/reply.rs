@@ -16,6 +16,7 @@ use wire::h1::{
 
 use crate::attempt::Attempt;
 use crate::client::Client;
+use crate::door::Door;
 use crate::exchange::{Exchange, Progress};
 use crate::path::route::{facts, with_misses};
 use crate::refusal;
@@ -66,7 +67,7 @@ fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
 
 /// Writes the response's head; it leaves with the first piece of body.
 fn write_head(x: &mut Exchange<'_>, framing: Framing) {
-    x.keep_alive &= !x.worker.is_draining();
+    x.keep_alive &= !(x.worker.is_draining() || x.client.door.is_closed());
     let announce = match (x.keep_alive, x.heads.request.version) {
         (false, _) => Announce::Close,
         (true, Version::Http10) => Announce::KeepAlive,
@@ -254,24 +255,17 @@ pub(crate) async fn turn_away(
     worker: Rc<Worker>,
     stream: Stream,
     peer: std::net::SocketAddr,
-    listener: usize,
+    door: Rc<Door>,
 ) {
-    let mut client = Client::new(&worker, stream, peer, "http");
-    let current = worker.current();
-    let Some(options) = current.plan.listeners.get(listener) else {
+    let mut client = Client::new(&worker, stream, door, peer, "http");
+    let current = client.door.plan(&worker);
+    let Some(options) = client.door.listener(&current) else {
         return;
     };
     client.outbound.io().deadline.within(LINGER);
     let mut heads = worker.heads.take();
     heads.forget_host();
-    let mut x = Exchange::begin(
-        &worker,
-        &current,
-        listener,
-        options,
-        &mut client,
-        &mut heads,
-    );
+    let mut x = Exchange::begin(&worker, &current, options, &mut client, &mut heads);
     let detail = format!(
         "the listener {} has {} connections already",
         options.id, options.max_connections

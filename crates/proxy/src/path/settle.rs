@@ -93,7 +93,8 @@ fn record(x: &Exchange<'_>) {
     let plan = x.plan;
     let route = progress
         .route
-        .and_then(|i| Some((i, &*plan.routes.get(i as usize)?.id)));
+        .and_then(|i| plan.routes.get(i as usize))
+        .map(|route| (route.number, &*route.id));
     let group = progress
         .backend
         .and_then(|(g, _)| plan.groups.get(g as usize));
@@ -125,8 +126,8 @@ fn record(x: &Exchange<'_>) {
         head_time: progress.head_time,
     };
     let mut metrics = x.worker.metrics.borrow_mut();
-    metrics.exchange_settled(x.listener_index as u32);
-    metrics.client_idle(x.listener_index as u32);
+    metrics.exchange_settled(x.listener.number);
+    metrics.client_idle(x.listener.number);
     metrics.record(&record);
     drop(metrics);
     #[cfg(feature = "sim")]

@@ -28,6 +28,7 @@ mod metrics;
 mod peers;
 mod pool;
 mod pool_stale;
+mod reload;
 mod retries;
 mod route_actions;
 mod routing;

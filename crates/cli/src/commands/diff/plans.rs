@@ -27,6 +27,53 @@ pub(super) fn show(out: &mut String, found: &Differences) -> fmt::Result {
     section(out, "listeners", &found.listeners, &Precedence::default())?;
     section(out, "routes", &found.routes, &found.precedence)?;
     section(out, "groups", &found.groups, &Precedence::default())?;
+    writeln!(out, "{}", sums(found))
+}
+
+/// Every difference on a line of its own, without what makes it up, for a log.
+/// Very many are not all named.
+pub(in crate::commands) fn lines(found: &Differences) -> Vec<String> {
+    const NAMED: usize = 50;
+    let parts = [
+        ("listener", &found.listeners),
+        ("route", &found.routes),
+        ("group", &found.groups),
+    ];
+    let mut lines: Vec<String> = found.whole.iter().map(sentence).collect();
+    for (part, differences) in parts {
+        lines.extend(differences.iter().map(|difference| {
+            let name = plain(&difference.id);
+            match &difference.what {
+                What::Added(_) => format!("{part} {name} added"),
+                What::Removed(_) => format!("{part} {name} removed"),
+                What::Changed(list) => {
+                    let list: Vec<String> = list.iter().map(sentence).collect();
+                    format!("{part} {name}: {}", list.join(", "))
+                }
+            }
+        }));
+    }
+    let more = lines.len().saturating_sub(NAMED);
+    if more > 0 {
+        lines.truncate(NAMED);
+        lines.push(format!("and {more} more changes"));
+    }
+    lines
+}
+
+fn sentence(change: &Change) -> String {
+    match change {
+        Change::Gained(what) => format!("now {}", whole(what)),
+        Change::Lost(what) => format!("no more {}", whole(what)),
+        Change::Replaced { what, old, new } => {
+            let [old, new] = excerpts(old, new);
+            format!("{what} {old} -> {new}")
+        }
+    }
+}
+
+/// How many differences of each kind there are.
+pub(in crate::commands) fn sums(found: &Differences) -> String {
     let sums = [
         (
             "settings",
@@ -38,7 +85,7 @@ pub(super) fn show(out: &mut String, found: &Differences) -> fmt::Result {
     ];
     let sums = sums.into_iter();
     let sums = sums.filter_map(|(what, sum)| Some(format!("{what}: {}", sum?)));
-    writeln!(out, "{}", sums.collect::<Vec<_>>().join("; "))
+    sums.collect::<Vec<_>>().join("; ")
 }
 
 fn section(

@@ -13,8 +13,41 @@ pub struct Program {
     pub version: String,
     /// Lines of the access log that were lost.
     pub access_log_dropped: u64,
+    pub configuration: ConfigurationFigures,
     pub process: ProcessFigures,
 }
+
+/// What became of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigurationFigures {
+    /// Of the running one's text.
+    pub hash: String,
+    /// The last one that was read is the running one.
+    pub is_latest: bool,
+    /// Since when the running one is that, in seconds since the Unix epoch.
+    pub since_unix_seconds: f64,
+    /// How often another one was taken up, and refused.
+    pub taken: u64,
+    pub refused: u64,
+}
+
+const CONFIGURATION: Family = Family::new(
+    "forebay_config",
+    "Which configuration is running: a hash of its text.",
+);
+const CONFIG_SUCCESS: Family = Family::new(
+    "forebay_config_last_reload_success",
+    "Whether the configuration that was read last is the running one.",
+);
+const CONFIG_SINCE: Family = Family::in_unit(
+    "forebay_config_last_reload_success_timestamp",
+    Unit::Seconds,
+    "When the running configuration was taken up, since the Unix epoch.",
+);
+const CONFIG_RELOADS: Family = Family::new(
+    "forebay_config_reloads",
+    "Configurations that were read after the start.",
+);
 
 const BUILD: Family = Family::new("forebay_build", "Which Forebay this is.");
 const PANICS: Family = Family::new("forebay_panics", "Panics that failed an exchange.");
@@ -42,7 +75,19 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot, program: &Program)
     page.facts(&BUILD, [("version", program.version.as_str())])?;
     page.counter(&PANICS, snapshot.panics)?;
     page.counter(&LOG_DROPPED, program.access_log_dropped)?;
+    configuration(page, &program.configuration)?;
     process(page, &program.process)
+}
+
+fn configuration(page: &mut Page<'_>, figures: &ConfigurationFigures) -> fmt::Result {
+    page.facts(&CONFIGURATION, [("hash", figures.hash.as_str())])?;
+    page.gauge(&CONFIG_SUCCESS, u64::from(figures.is_latest))?;
+    page.gauge(&CONFIG_SINCE, figures.since_unix_seconds)?;
+    let results = [("taken", figures.taken), ("refused", figures.refused)];
+    page.counters(
+        &CONFIG_RELOADS,
+        results.map(|(result, count)| ([("result", result)], count)),
+    )
 }
 
 fn process(page: &mut Page<'_>, process: &ProcessFigures) -> fmt::Result {

@@ -28,6 +28,13 @@ fn program() -> Program {
     Program {
         version: "0.1.0".to_owned(),
         access_log_dropped: 3,
+        configuration: ConfigurationFigures {
+            hash: "0123456789abcdef".to_owned(),
+            is_latest: true,
+            since_unix_seconds: 1_795_222_924.5,
+            taken: 7,
+            refused: 2,
+        },
         process: ProcessFigures {
             cpu_seconds: Some(1.5),
             resident_bytes: Some(8_388_608),
@@ -240,6 +247,19 @@ fn the_page_says_what_was_counted() {
         ("forebay_access_log_dropped_total", &[], 3.0),
         ("forebay_panics_total", &[], 1.0),
         ("forebay_build_info", &[("version", "0.1.0")], 1.0),
+        ("forebay_config_info", &[("hash", "0123456789abcdef")], 1.0),
+        ("forebay_config_last_reload_success", &[], 1.0),
+        (
+            "forebay_config_last_reload_success_timestamp_seconds",
+            &[],
+            1_795_222_924.5,
+        ),
+        ("forebay_config_reloads_total", &[("result", "taken")], 7.0),
+        (
+            "forebay_config_reloads_total",
+            &[("result", "refused")],
+            2.0,
+        ),
         ("process_cpu_seconds_total", &[], 1.5),
         ("process_resident_memory_bytes", &[], 8_388_608.0),
         ("process_open_fds", &[], 12.0),
@@ -276,6 +296,7 @@ fn workers_add_up() {
     assert_eq!(one.samples.len(), two.samples.len());
     for (name, labels, value) in &one.samples {
         let same = name == "forebay_build_info"
+            || name.starts_with("forebay_config")
             || name == "forebay_access_log_dropped_total"
             || name.starts_with("process_");
         let found = two.samples.iter().find(|s| (&s.0, &s.1) == (name, labels));

@@ -1,0 +1,63 @@
+//! Taking up a configuration anew while serving.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use forebay::{Live, LiveFault, Reloaded};
+use tracing::{error, info, warn};
+
+use crate::commands::diff::plans;
+use crate::logging::Log;
+
+/// Reads the configuration anew and goes by it; says in the log what came of it.
+#[expect(clippy::disallowed_methods, reason = "the time that people are told")]
+pub(super) async fn reload(live: &Arc<Live>, log: &mut Log) {
+    let reloading = [sd_notify::NotifyState::Reloading];
+    let _ = sd_notify::notify(&reloading);
+    let reloading = Arc::clone(live);
+    let result = tokio::task::spawn_blocking(move || reloading.reload(SystemTime::now())).await;
+    match result {
+        Ok(Ok(reloaded)) => tell(&reloaded, log),
+        Ok(Err(fault)) => refuse(&fault),
+        Err(_) => error!("taking up the configuration anew has failed"),
+    }
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+}
+
+fn refuse(fault: &LiveFault) {
+    error!("the configuration is refused; everything goes on as before:\n{fault}");
+}
+
+fn tell(reloaded: &Reloaded, log: &mut Log) {
+    let Reloaded {
+        plan,
+        differences,
+        hash,
+        read,
+        workers_differ,
+    } = reloaded;
+    if let Err(fault) = log.adopt(&plan.logging) {
+        error!("the runtime log goes on as before: {fault}");
+    }
+    if !read.problems.is_empty() {
+        warn!("{}", read.problems.render(false).trim_end());
+    }
+    for (file, problems) in &read.left_out {
+        error!(
+            "{file} is left out because of mistakes in it:\n{}",
+            problems.render(false).trim_end()
+        );
+    }
+    if *workers_differ {
+        warn!("another number of workers takes a restart");
+    }
+    match differences.is_empty() {
+        true => info!(%hash, "configuration read anew: it means the same as before"),
+        false => {
+            for line in plans::lines(differences) {
+                info!("configuration: {line}");
+            }
+            info!(%hash, "configuration taken up: {}", plans::sums(differences));
+        }
+    }
+}

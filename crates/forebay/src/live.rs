@@ -1,0 +1,179 @@
+//! A Forebay whose configuration may change while it runs.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use plan::{Differences, Heritage, Plan};
+use proxy::{Running, StartFault};
+use telemetry::ConfigurationFigures;
+
+use crate::Read;
+
+/// Reads the configuration anew, from wherever it is; or says why that cannot be.
+pub type Source = Box<dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync>;
+
+/// A Forebay that serves and takes its configuration anew when told to.
+pub struct Live {
+    running: Running,
+    heritage: Heritage,
+    source: Source,
+    last: Mutex<Last>,
+}
+
+/// What became of the latest configuration.
+#[derive(Debug, Clone)]
+pub struct Last {
+    /// What the running configuration is, in sixteen hexadecimal digits; other
+    /// text, other digits.
+    pub hash: String,
+    /// Since when it is the one.
+    pub since: SystemTime,
+    /// When one was last read, and why that is not the running one.
+    pub tried: SystemTime,
+    pub failure: Option<String>,
+    /// How often another one was taken up, and refused.
+    pub taken: u64,
+    pub refused: u64,
+}
+
+/// Why there is no running Forebay.
+pub enum LiveFault {
+    /// The configuration cannot be read.
+    Unreadable(String),
+    /// The configuration has mistakes.
+    Mistakes(Box<Read>),
+    Start(StartFault),
+}
+
+/// What came of reading the configuration anew.
+pub struct Reloaded {
+    pub plan: Arc<Plan>,
+    /// Nothing where it says the same as before.
+    pub differences: Differences,
+    pub hash: String,
+    /// What was read, for its warnings and the files that are left out.
+    pub read: Read,
+    /// The number of workers would be another, which takes a restart.
+    pub workers_differ: bool,
+}
+
+impl Live {
+    /// Serves by the plan of `first`, which `source` has read after nothing but
+    /// `heritage`.
+    ///
+    /// # Errors
+    ///
+    /// When it has mistakes, or cannot be served: see [`proxy::start`].
+    pub fn start(
+        source: Source,
+        heritage: Heritage,
+        mut first: Read,
+        now: SystemTime,
+    ) -> Result<Self, LiveFault> {
+        let Some(plan) = first.plan.take() else {
+            return Err(LiveFault::Mistakes(Box::new(first)));
+        };
+        let running = proxy::start(Arc::new(plan)).map_err(LiveFault::Start)?;
+        let last = Last {
+            hash: first.hash,
+            since: now,
+            tried: now,
+            failure: None,
+            taken: 0,
+            refused: 0,
+        };
+        running.tell_of_configuration(last.figures());
+        Ok(Self {
+            running,
+            heritage,
+            source,
+            last: Mutex::new(last),
+        })
+    }
+
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    pub fn last(&self) -> Last {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads the configuration anew and goes by it. One with mistakes, or that
+    /// cannot be served, changes nothing. Blocks until every worker goes by it.
+    ///
+    /// # Errors
+    ///
+    /// When it has mistakes, or cannot be served.
+    pub fn reload(&self, now: SystemTime) -> Result<Reloaded, LiveFault> {
+        // One at a time: whoever comes later reads what is there then.
+        let mut last = self.lock();
+        last.tried = now;
+        let result = self.take_up();
+        match &result {
+            Ok(reloaded) => {
+                last.failure = None;
+                if last.hash != reloaded.hash {
+                    last.hash.clone_from(&reloaded.hash);
+                    last.since = now;
+                }
+                last.taken += 1;
+            }
+            Err(fault) => {
+                last.failure = Some(fault.to_string());
+                last.refused += 1;
+            }
+        }
+        self.running.tell_of_configuration(last.figures());
+        result
+    }
+
+    fn take_up(&self) -> Result<Reloaded, LiveFault> {
+        let mut read = (self.source)(&self.heritage).map_err(LiveFault::Unreadable)?;
+        let Some(plan) = read.plan.take() else {
+            return Err(LiveFault::Mistakes(Box::new(read)));
+        };
+        let (old, plan) = (self.running.plan(), Arc::new(plan));
+        let differences = plan::diff(&old, &plan);
+        self.running
+            .adopt(Arc::clone(&plan))
+            .map_err(LiveFault::Start)?;
+        Ok(Reloaded {
+            hash: read.hash.clone(),
+            workers_differ: plan
+                .workers
+                .is_some_and(|wanted| wanted != self.running.workers()),
+            plan,
+            differences,
+            read,
+        })
+    }
+}
+
+impl Last {
+    fn figures(&self) -> ConfigurationFigures {
+        let since = self.since.duration_since(SystemTime::UNIX_EPOCH);
+        ConfigurationFigures {
+            hash: self.hash.clone(),
+            is_latest: self.failure.is_none(),
+            since_unix_seconds: since.unwrap_or_default().as_secs_f64(),
+            taken: self.taken,
+            refused: self.refused,
+        }
+    }
+}
+
+impl fmt::Display for LiveFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LiveFault::Unreadable(why) => f.write_str(why),
+            LiveFault::Mistakes(read) => f.write_str(read.problems.render(false).trim_end()),
+            LiveFault::Start(fault) => fault.fmt(f),
+        }
+    }
+}

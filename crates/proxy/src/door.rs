@@ -1,0 +1,121 @@
+//! A listener as one worker knows it, whatever plan is the current one.
+//!
+//! Plans come and go, sockets and connections stay: a door stands for the
+//! sockets of one address, and knows which listener of the current plan they
+//! belong to, if any does any more.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use plan::Listener;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::worker::{Current, Worker};
+
+/// Which sockets a door belongs to; never used twice in a process.
+pub(crate) type DoorId = u64;
+
+pub(crate) struct Door {
+    pub(crate) id: DoorId,
+    /// In the listeners of the worker's current plan, or of the last one that
+    /// had it.
+    index: Cell<usize>,
+    /// The last plan that had it, once the door is closed: what has come in
+    /// still goes by it.
+    last: RefCell<Option<Rc<Current>>>,
+    /// Client connections, over all workers.
+    pub(crate) open: Arc<AtomicUsize>,
+    closing: Notify,
+    connections: RefCell<Connections>,
+}
+
+/// The tasks of a door's connections, by place.
+#[derive(Default)]
+struct Connections {
+    tasks: Vec<Option<AbortHandle>>,
+    free: Vec<u32>,
+}
+
+impl Door {
+    pub(crate) fn new(id: DoorId, open: Arc<AtomicUsize>) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            index: Cell::new(0),
+            last: RefCell::default(),
+            open,
+            closing: Notify::new(),
+            connections: RefCell::default(),
+        })
+    }
+
+    /// The worker's current plan has the listener at this place.
+    pub(crate) fn lead_to(&self, index: usize) {
+        self.index.set(index);
+    }
+
+    /// The plan by which its connections go now.
+    pub(crate) fn plan(&self, worker: &Worker) -> Rc<Current> {
+        let last = self.last.borrow();
+        last.as_ref().map_or_else(|| worker.current(), Rc::clone)
+    }
+
+    /// The listener in that plan.
+    pub(crate) fn listener<'a>(&self, plan: &'a Current) -> Option<&'a Listener> {
+        plan.plan.listeners.get(self.index.get())
+    }
+
+    /// Takes nothing new any more; every answer is the last of its connection.
+    pub(crate) fn close(&self, plan: Rc<Current>) {
+        self.last.replace(Some(plan));
+        self.closing.notify_waiters();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.last.borrow().is_some()
+    }
+
+    /// Resolves when the door is closed after this has been polled once.
+    pub(crate) async fn closed(&self) {
+        self.closing.notified().await;
+    }
+
+    /// A place for the task of a connection.
+    pub(crate) fn place(&self) -> u32 {
+        let mut connections = self.connections.borrow_mut();
+        connections.free.pop().unwrap_or_else(|| {
+            connections.tasks.push(None);
+            connections.tasks.len() as u32 - 1
+        })
+    }
+
+    pub(crate) fn occupy(&self, place: u32, task: AbortHandle) {
+        if let Some(at) = self.connections.borrow_mut().tasks.get_mut(place as usize) {
+            *at = Some(task);
+        }
+    }
+
+    pub(crate) fn leave(&self, place: u32) {
+        let mut connections = self.connections.borrow_mut();
+        if let Some(at) = connections.tasks.get_mut(place as usize) {
+            *at = None;
+            connections.free.push(place);
+        }
+    }
+
+    /// Ends every connection that is left, and says how many these were.
+    pub(crate) fn cut(&self) -> usize {
+        let tasks: Vec<AbortHandle> = self
+            .connections
+            .borrow()
+            .tasks
+            .iter()
+            .flatten()
+            .cloned()
+            .collect();
+        tasks.iter().for_each(AbortHandle::abort);
+        tasks.len()
+    }
+}

@@ -1,0 +1,252 @@
+//! Changing the configuration while it serves.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use forebay_e2e::{Backend, Client, Config, Forebay, Gate, Reply, Scratch, get, until};
+
+fn answering(body: &str) -> String {
+    let respond = format!("id: all, respond: {{ body: {body} }}");
+    Config::default().add_route(&respond).yaml()
+}
+
+#[test]
+fn a_connection_stays_and_its_next_request_goes_by_the_new_configuration() {
+    let forebay = Forebay::start(&answering("one"));
+    let mut client = forebay.client();
+    assert_eq!(client.get("/").text(), "one");
+    forebay.reload(&answering("two"));
+    assert_eq!(client.get("/").text(), "two");
+    let said = forebay.stderr();
+    assert!(
+        said.contains("route all: respond body one -> two"),
+        "{said}"
+    );
+    assert!(
+        said.contains("configuration taken up: routes: 1 changed"),
+        "{said}"
+    );
+}
+
+#[test]
+fn connections_to_backends_and_counters_stay() {
+    let backend = Backend::saying("x");
+    let config = Config::to(&backend).top("workers: 1");
+    let forebay = config.start();
+    for n in 1..=5 {
+        assert_eq!(forebay.get("/").text(), "x");
+        forebay.reload(
+            &config
+                .yaml()
+                .replace("id: all", &format!("id: all, path: /*, max_body: {n}KiB")),
+        );
+    }
+    assert_eq!(backend.accepted(), 1);
+    assert_eq!(forebay.get("/").text(), "x");
+    forebay.wait_metric("forebay_http_requests_total", &[("route", "all")], 6.0);
+}
+
+#[test]
+fn a_bad_configuration_changes_nothing_and_every_problem_is_told() {
+    let good = answering("one");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap();
+    let forebay = Forebay::start(&good);
+    let success = "forebay_config_last_reload_success";
+    forebay.wait_metric(success, &[], 1.0);
+    for (n, (bad, problems)) in [
+        ("routes: [", vec!["error"]),
+        ("", vec!["there is no listener"]),
+        (
+            "server: { adress: x }\nroutes: [ { id: a, backend_group: none } ]\nnonsense: 1\n",
+            vec!["adress", "nonsense"],
+        ),
+        (
+            &good.replace("127.0.0.1:0", &taken.to_string()),
+            vec!["cannot listen on"],
+        ),
+        (
+            &good.replace(
+                "telemetry: {",
+                "telemetry: { access_log: { output: /etc/passwd/log },",
+            ),
+            vec!["the access log cannot be opened"],
+        ),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        forebay.refuse(bad, &problems);
+        assert_eq!(forebay.get("/").text(), "one");
+        forebay.wait_metric(success, &[], 0.0);
+        forebay.wait_metric(
+            "forebay_config_reloads_total",
+            &[("result", "refused")],
+            n as f64 + 1.0,
+        );
+    }
+    forebay.reload(&answering("two"));
+    assert_eq!(forebay.get("/").text(), "two");
+    forebay.wait_metric(success, &[], 1.0);
+}
+
+/// A second listener at this address.
+fn with_listener(config: &str, address: SocketAddr) -> String {
+    format!("{config}listeners: [ {{ id: second, address: \"{address}\" }} ]\n")
+}
+
+fn free_address() -> SocketAddr {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap()
+}
+
+#[test]
+fn listeners_come_and_go_and_what_they_have_begun_is_finished() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::answering(move |request| {
+        if request.target() == "/slow" {
+            held.pass();
+        }
+        Reply::ok("x")
+    });
+    let config = Config::to(&backend).yaml();
+    let forebay = Forebay::start(&config);
+    let address = free_address();
+    forebay.reload(&with_listener(&config, address));
+
+    let mut idle = Client::connect(address);
+    assert_eq!(idle.get("/").text(), "x");
+    let slow = std::thread::spawn(move || get(address, "/slow"));
+    gate.wait_for(1);
+    forebay.reload(&config);
+    until("the listener is gone", || {
+        std::net::TcpStream::connect(address).is_err().then_some(())
+    });
+    gate.open();
+    let slow = slow.join().unwrap();
+    assert_eq!((slow.status, slow.text()), (200, "x"));
+    idle.assert_closed();
+    assert_eq!(forebay.get("/").text(), "x");
+    // The same address again.
+    forebay.reload(&with_listener(&config, address));
+    assert_eq!(get(address, "/").text(), "x");
+}
+
+#[test]
+fn what_a_removed_listener_has_is_cut_after_the_shutdown_timeout() {
+    let backend = Backend::scripted(|conn| {
+        conn.request();
+        let _ = conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
+        conn.until_gone();
+    });
+    let config = Config::to(&backend).top("shutdown_timeout: 200ms").yaml();
+    let address = free_address();
+    let forebay = Forebay::start(&with_listener(&config, address));
+    let mut wire = Client::connect(address).into_wire();
+    wire.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(wire.head().unwrap().is_some());
+    forebay.reload(&config);
+    let rest = wire.until_gone();
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "{rest:?}");
+    let cut = |line: &str| line.contains("connections are cut").then_some(());
+    forebay.stderr_line("connections are cut", cut);
+}
+
+#[test]
+fn logs_levels_and_the_metrics_page_move() {
+    let scratch = Scratch::new();
+    let log = scratch.path("access.log");
+    let config = answering("x");
+    let forebay = Forebay::start(&config);
+    let metrics = free_address();
+    let (port, log_name) = (metrics.port(), log.display());
+    forebay.reload(&config.replace(
+        "enabled: true, port: 0 }",
+        &format!("enabled: true, port: {port}, path: /m }}, access_log: {{ output: {log_name:?}, format: \"${{target}}\" }}, logging: {{ level: debug }}", log_name = log_name.to_string()),
+    ));
+    assert_eq!(forebay.get("/logged").text(), "x");
+    until("the line is in the new log", || {
+        let text = std::fs::read_to_string(&log).ok()?;
+        text.contains("/logged").then_some(())
+    });
+    assert_eq!(get(metrics, "/m").status, 200);
+    let debug = |line: &str| line.contains("DEBUG").then_some(());
+    forebay.stderr_line("the level has changed", debug);
+    forebay.reload(&config.replace("path: /m", "path: /n"));
+}
+
+#[test]
+fn files_are_watched_when_told_so() {
+    let scratch = Scratch::new();
+    std::fs::create_dir_all(scratch.path("one/routes.d")).unwrap();
+    std::fs::create_dir_all(scratch.path("two/routes.d")).unwrap();
+    for version in ["one", "two"] {
+        let main = format!("include: [ \"routes.d/*.yaml\" ]\n{}", answering(version));
+        scratch.write(&format!("{version}/forebay.yaml"), &main);
+    }
+    // As Kubernetes does it: files are links through one that is replaced.
+    let link = |to: &str| {
+        std::os::unix::fs::symlink(scratch.path(to), scratch.path("new")).unwrap();
+        std::fs::rename(scratch.path("new"), scratch.path("data")).unwrap();
+    };
+    link("one");
+    let file = scratch.path("data/forebay.yaml").display().to_string();
+    let forebay = Forebay::with_arguments(&["run", "--watch", "-c", &file]);
+    assert_eq!(forebay.get("/").text(), "one");
+    link("two");
+    until("the link is followed", || {
+        (forebay.get("/").text() == "two").then_some(())
+    });
+    scratch.write(
+        "two/routes.d/a.yaml",
+        "routes: [ { id: a, path: /a, respond: { body: a } } ]",
+    );
+    until("the new file is included", || {
+        (forebay.get("/a").text() == "a").then_some(())
+    });
+}
+
+/// Small; `bench/` has the one that lasts.
+#[test]
+fn reloads_under_load_lose_nothing() {
+    let backends = [Backend::saying("x"), Backend::saying("x")];
+    let config = |n: usize| {
+        let weight = n % 3 + 1;
+        Config::default()
+            .backend(&backends[0].url(), &format!("weight: {weight}"))
+            .backend(&backends[1].url(), "weight: 2")
+            .group("strategy: weighted")
+            .add_route(&format!(
+                "id: \"r{}\", path: \"/*\", backend_group: app",
+                n % 5
+            ))
+            .yaml()
+    };
+    let forebay = Forebay::start(&config(0));
+    let address = forebay.address();
+    let stop = Arc::new(AtomicBool::new(false));
+    let answered = Arc::new(AtomicUsize::new(0));
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            std::thread::spawn(move || {
+                let mut client = Client::connect(address);
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = client.get("/");
+                    assert_eq!((answer.status, answer.text()), (200, "x"));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    for n in 1..=40 {
+        forebay.reload(&with_listener(&config(n), free_address()));
+    }
+    stop.store(true, Ordering::Relaxed);
+    clients
+        .into_iter()
+        .for_each(|client| client.join().unwrap());
+    assert!(answered.load(Ordering::Relaxed) > 200);
+}
