@@ -12,16 +12,18 @@
 //! running.drain(std::time::Duration::from_secs(30));
 //! ```
 
+mod kept;
 mod live;
 mod recorded;
 mod replay;
 mod testing;
 
 pub use config::{File as IncludedFile, Problems, Test, reference, schema};
+pub use kept::Kept;
 pub use live::{Last, Live, LiveFault, Reloaded, Source};
 pub use plan::{
-    AccessLog, Change, Difference, Differences, Group, Heritage, Listener, Logging,
-    MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,
+    AccessLog, Change, Changes, Difference, Differences, Found, Group, GroupChanges, Heritage,
+    Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,
 };
 pub use proxy::{
     Candidate, Explanation, Question, Running, StartFault, explain, request_head, start,
@@ -44,6 +46,8 @@ pub struct Read {
     pub tests: Vec<Test>,
     /// Of the text with all it includes, in sixteen hexadecimal digits.
     pub hash: String,
+    /// What it was made of.
+    pub kept: Kept,
 }
 
 /// What a configuration may ask for besides its own text.
@@ -81,6 +85,12 @@ pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
 /// The same for a configuration that is to follow others: `heritage` is what
 /// they leave to it.
 pub fn read_after(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
+    let (mut read, kept) = Kept::read(name, text, outside, heritage);
+    read.kept = kept;
+    read
+}
+
+fn read_without_record(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
     let mut left_out: Vec<(String, Problems)> = Vec::new();
     loop {
         let names: Vec<String> = left_out.iter().map(|(name, _)| name.clone()).collect();
@@ -121,6 +131,7 @@ fn read_without(
     let tests = settings.tests.into_iter().map(|test| test.value).collect();
     Read {
         hash: hash(&problems),
+        kept: Kept::default(),
         plan,
         problems,
         left_out: Vec::new(),

@@ -4,21 +4,56 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use plan::{Differences, Heritage, Plan};
+use plan::{Changes, Differences, Heritage, Plan};
 use proxy::{Running, StartFault};
 use telemetry::ConfigurationFigures;
 
-use crate::Read;
+use crate::{Kept, Read};
 
-/// Reads the configuration anew, from wherever it is; or says why that cannot be.
-pub type Source = Box<dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync>;
+type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
+
+/// Where the configuration comes from.
+pub struct Source {
+    /// Reads it anew, from wherever it is; or says why that cannot be.
+    pub read: Box<ReadAnew>,
+    /// What has the last word over it, such as a command line.
+    pub adjust: Box<dyn Fn(&mut Plan) + Send + Sync>,
+}
+
+impl Source {
+    /// Reads it from its beginning.
+    ///
+    /// # Errors
+    ///
+    /// When there is nothing to read.
+    pub fn read(&self, heritage: &Heritage) -> Result<Read, String> {
+        (self.read)(heritage).map(|read| self.adjusted(read))
+    }
+
+    fn again(&self, kept: &Kept, heritage: &Heritage) -> Read {
+        self.adjusted(kept.again(heritage))
+    }
+
+    fn adjusted(&self, mut read: Read) -> Read {
+        if let Some(plan) = &mut read.plan {
+            (self.adjust)(plan);
+        }
+        read
+    }
+}
 
 /// A Forebay that serves and takes its configuration anew when told to.
 pub struct Live {
     running: Running,
     heritage: Heritage,
     source: Source,
-    last: Mutex<Last>,
+    state: Mutex<State>,
+}
+
+struct State {
+    last: Last,
+    /// What the running plan was made of.
+    kept: Kept,
 }
 
 /// What became of the latest configuration.
@@ -88,7 +123,10 @@ impl Live {
             running,
             heritage,
             source,
-            last: Mutex::new(last),
+            state: Mutex::new(State {
+                last,
+                kept: first.kept,
+            }),
         })
     }
 
@@ -97,11 +135,35 @@ impl Live {
     }
 
     pub fn last(&self) -> Last {
-        self.lock().clone()
+        self.lock().last.clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Last> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What has been changed since the configuration was written.
+    pub fn changes(&self) -> Arc<Changes> {
+        self.heritage.changes()
+    }
+
+    /// Changes what the configuration says and goes by the result, without
+    /// looking at its files. Blocks until every worker does.
+    ///
+    /// # Errors
+    ///
+    /// When the result has mistakes or cannot be served. Nothing is changed then.
+    pub fn change(&self, make: impl FnOnce(&mut Changes)) -> Result<Reloaded, LiveFault> {
+        let state = self.lock();
+        let before = self.heritage.changes();
+        let mut changes = Changes::clone(&before);
+        make(&mut changes);
+        self.heritage.set_changes(Arc::new(changes));
+        let result = self.take_up(self.source.again(&state.kept, &self.heritage));
+        if result.is_err() {
+            self.heritage.set_changes(before);
+        }
+        result
     }
 
     /// Reads the configuration anew and goes by it. One with mistakes, or that
@@ -112,11 +174,15 @@ impl Live {
     /// When it has mistakes, or cannot be served.
     pub fn reload(&self, now: SystemTime) -> Result<Reloaded, LiveFault> {
         // One at a time: whoever comes later reads what is there then.
-        let mut last = self.lock();
+        let mut state = self.lock();
+        let read = self.source.read(&self.heritage);
+        let read = read.map_err(LiveFault::Unreadable);
+        let result = read.and_then(|read| self.take_up(read));
+        let State { last, kept } = &mut *state;
         last.tried = now;
-        let result = self.take_up();
         match &result {
             Ok(reloaded) => {
+                kept.clone_from(&reloaded.read.kept);
                 last.failure = None;
                 if last.hash != reloaded.hash {
                     last.hash.clone_from(&reloaded.hash);
@@ -133,8 +199,7 @@ impl Live {
         result
     }
 
-    fn take_up(&self) -> Result<Reloaded, LiveFault> {
-        let mut read = (self.source)(&self.heritage).map_err(LiveFault::Unreadable)?;
+    fn take_up(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
         let Some(plan) = read.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(read)));
         };

@@ -1,24 +1,40 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use telemetry::Names;
 use upstream::Living;
 
+use crate::Changes;
+
 /// What a plan takes over from the ones before it: the living state of its
-/// backends, and the numbers by which its parts are counted.
+/// backends, the numbers by which its parts are counted, and what has been
+/// changed since the settings were written.
 #[derive(Debug, Default)]
 pub struct Heritage {
     pub living: Living,
     names: Mutex<Arc<Names>>,
+    changes: Mutex<Arc<Changes>>,
 }
 
 impl Heritage {
+    pub fn changes(&self) -> Arc<Changes> {
+        Arc::clone(&lock(&self.changes))
+    }
+
+    /// The plans to come are made with these.
+    pub fn set_changes(&self, changes: Arc<Changes>) {
+        *lock(&self.changes) = changes;
+    }
+
     pub(crate) fn names(&self) -> Names {
-        let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        Names::clone(&names)
+        Names::clone(&lock(&self.names))
     }
 
     /// The plans to come go on from these names.
     pub(crate) fn keep_names(&self, names: &Arc<Names>) {
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(names);
+        *lock(&self.names) = Arc::clone(names);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,6 +5,7 @@
 //! decision that the data plane and `explain` share; `diff` says what a change
 //! of the settings means.
 
+mod changes;
 mod compile;
 mod decide;
 mod describe;
@@ -13,6 +14,7 @@ mod heritage;
 mod plan;
 mod trusted;
 
+pub use changes::{Changes, Found, GroupChanges, Origin};
 pub use compile::{Open, compile};
 pub use decide::{Affinity, Choice, choose_backend, find_route};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};

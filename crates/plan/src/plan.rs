@@ -10,7 +10,7 @@ use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
 
-use crate::Trusted;
+use crate::{Origin, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -101,6 +101,8 @@ pub struct Group {
     pub sticky: Option<Sticky>,
     /// The number of each backend in the names of the metrics.
     pub numbers: Vec<u32>,
+    /// Who says that each backend is one of the group.
+    pub origins: Vec<Origin>,
     pub times: Times,
     pub retry: RetryPolicy,
     pub hedge: Option<HedgePolicy>,

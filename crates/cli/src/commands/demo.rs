@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
+use forebay::Source;
+
 use crate::arguments::DemoOptions;
 use crate::commands::run::serve;
 use crate::{REFUSED, files};
@@ -32,7 +34,10 @@ pub(crate) fn demo(options: &DemoOptions) -> ExitCode {
     }
     let text = configuration(options.listen, &urls);
     let read = text.clone();
-    let source = Box::new(move |heritage: &_| Ok(files::read_text("demo.yaml", &read, heritage)));
+    let source = Source {
+        read: Box::new(move |heritage| Ok(files::read_text("demo.yaml", &read, heritage))),
+        adjust: Box::new(|_| {}),
+    };
     serve(source, None, |running| {
         let (addresses, metrics) = (running.addresses(), running.metrics_address());
         if let (Some(&(_, address)), Some(metrics)) = (addresses.first(), metrics) {

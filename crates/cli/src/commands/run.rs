@@ -33,22 +33,20 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
 
 /// Reads the configuration that the command line asks for.
 fn source(options: RunOptions, touched: Touched) -> Source {
-    Box::new(move |heritage| {
-        let mut read = match &options.config {
+    let adjusting = options.clone();
+    Source {
+        read: Box::new(move |heritage| match &options.config {
             Some(path) => {
                 let mistakes = Mistakes::when(options.strict);
-                files::read_file(path, mistakes, &touched, heritage)?
+                files::read_file(path, mistakes, &touched, heritage)
             }
             None => {
                 let text = configuration(&options.listen, &options.to);
-                files::read_text("command line", &text, heritage)
+                Ok(files::read_text("command line", &text, heritage))
             }
-        };
-        if let Some(plan) = &mut read.plan {
-            overrule(plan, &options);
-        }
-        Ok(read)
-    })
+        }),
+        adjust: Box::new(move |plan| overrule(plan, &adjusting)),
+    }
 }
 
 /// The command line comes before the file.
@@ -84,7 +82,7 @@ pub(crate) fn serve(
     ready: impl FnOnce(&Running),
 ) -> ExitCode {
     let heritage = Heritage::default();
-    let Some(first) = files::told(source(&heritage)) else {
+    let Some(first) = files::told(source.read(&heritage)) else {
         return ExitCode::from(REFUSED);
     };
     let Some(plan) = &first.plan else {

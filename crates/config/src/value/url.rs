@@ -50,6 +50,18 @@ impl fmt::Display for Host {
     }
 }
 
+/// As in a configuration; an error says what was expected.
+impl std::str::FromStr for BackendUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|fault| match fault.help {
+            Some(help) => format!("{}; {help}", fault.message),
+            None => fault.message,
+        })
+    }
+}
+
 impl Written for BackendUrl {
     const NOUN: &'static str = "a backend URL such as `http://10.0.0.1:8080`";
     const PATTERN: &'static str = "^([hH][tT][tT][pP]://[^/?#@\\s]+/?|unix:/.+)$";

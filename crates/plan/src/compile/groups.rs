@@ -11,28 +11,32 @@ use upstream::{
 
 use super::affinity;
 use super::unique::Unique;
-use crate::{Group, Times};
+use crate::changes::{Member, members};
+use crate::{Group, GroupChanges, Heritage, Times};
 
 pub(super) fn compile(
     settings: &Settings,
     problems: &mut Problems,
-    living: &Living,
+    heritage: &Heritage,
     names: &mut Names,
 ) -> Vec<Group> {
+    let changes = heritage.changes();
     let mut ids = Unique::default();
     let mut groups = Vec::new();
     for written in &settings.backend_groups {
         ids.check("backend group", &written.id, problems);
-        check_backends(written, problems);
+        let changed = changes.groups.get(&written.id.value);
+        check_backends(written, changed.is_some(), problems);
         warn_of_idle_weights(written, problems);
         warn_of_what_does_not_act_yet(written, problems);
-        groups.push(group(written, living, names, problems));
+        let members = members(written, changed.unwrap_or(&GroupChanges::default()));
+        groups.push(group(written, members, &heritage.living, names, problems));
     }
     groups
 }
 
-fn check_backends(group: &Spanned<BackendGroup>, problems: &mut Problems) {
-    if group.backends.is_empty() {
+fn check_backends(group: &Spanned<BackendGroup>, has_changed: bool, problems: &mut Problems) {
+    if group.backends.is_empty() && !has_changed {
         let place = group.id.written().map_or(group.span, |_| group.id.span);
         problems
             .error(
@@ -114,19 +118,20 @@ fn warn_of_what_does_not_act_yet(group: &BackendGroup, problems: &mut Problems) 
 
 fn group(
     written: &Spanned<BackendGroup>,
+    members: Vec<Member>,
     living: &Living,
     names: &mut Names,
     problems: &mut Problems,
 ) -> Group {
     let id = &written.id.value;
     let mut numbers = Vec::new();
-    let backends: Vec<(Arc<Backend>, u32)> = written
-        .backends
+    let origins = members.iter().map(|member| member.origin).collect();
+    let backends: Vec<(Arc<Backend>, u32)> = members
         .iter()
-        .map(|backend| {
-            let wanted = describe(backend, written);
+        .map(|member| {
+            let wanted = describe(member, written);
             numbers.push(names.backend(id, &wanted.url));
-            (living.backend(id, wanted), *backend.weight)
+            (living.backend(id, wanted), member.weight)
         })
         .collect();
     let balance = upstream::Group::new(id.as_str(), strategy(written), backends);
@@ -135,6 +140,7 @@ fn group(
         sticky: affinity::sticky(written, &balance.backends, living, problems),
         balance,
         numbers,
+        origins,
         times: Times {
             connect: written.timeout.connect,
             response: written.timeout.request,
@@ -167,7 +173,7 @@ fn retry(written: &config::Retry) -> RetryPolicy {
     }
 }
 
-fn describe(backend: &config::Backend, group: &BackendGroup) -> Backend {
+fn describe(backend: &Member, group: &BackendGroup) -> Backend {
     let pool = &group.connection_pool;
     let options = PoolOptions {
         max_idle: pool.max_idle_connections as usize,
@@ -178,7 +184,7 @@ fn describe(backend: &config::Backend, group: &BackendGroup) -> Backend {
             .unwrap_or(pool.max_connections_per_host) as usize,
         max_waiting: pool.max_waiting as usize,
     };
-    let (address, authority) = match &*backend.url {
+    let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
         BackendUrl::Tcp { host, port } => {
             let authority = match port {

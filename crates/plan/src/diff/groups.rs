@@ -51,6 +51,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         sticky,
         // Of the metrics.
         numbers: _,
+        origins: _,
         times,
         retry,
         hedge,

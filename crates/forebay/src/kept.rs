@@ -1,0 +1,84 @@
+//! A configuration as it was when it was read, to be read again without looking
+//! at files that may have changed meanwhile.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+
+use config::File;
+use plan::Heritage;
+
+use crate::{Outside, Read, read_without_record};
+
+/// The text with all that it asked for, and what it got.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    name: String,
+    text: String,
+    strict: bool,
+    variables: HashMap<String, Option<String>>,
+    opened: HashMap<String, Result<Vec<u8>, io::ErrorKind>>,
+    found: HashMap<String, Result<Vec<File>, String>>,
+}
+
+impl Kept {
+    /// Reads a configuration and keeps what it is made of.
+    pub(crate) fn read(
+        name: &str,
+        text: &str,
+        outside: &Outside<'_>,
+        heritage: &Heritage,
+    ) -> (Read, Self) {
+        let (variables, opened, found) = <(RefCell<_>, RefCell<_>, RefCell<_>)>::default();
+        let recording = Outside {
+            env: &|variable| {
+                let value = (outside.env)(variable);
+                let mut variables: std::cell::RefMut<'_, HashMap<_, _>> = variables.borrow_mut();
+                variables.insert(variable.to_owned(), value.clone());
+                value
+            },
+            open: &|file| {
+                let bytes = (outside.open)(file);
+                let kept = bytes.as_ref().map(Vec::clone).map_err(io::Error::kind);
+                let mut opened: std::cell::RefMut<'_, HashMap<_, _>> = opened.borrow_mut();
+                opened.insert(file.to_owned(), kept);
+                bytes
+            },
+            find: &|pattern| {
+                let files = (outside.find)(pattern);
+                let mut found: std::cell::RefMut<'_, HashMap<_, _>> = found.borrow_mut();
+                found.insert(pattern.to_owned(), files.clone());
+                files
+            },
+            strict: outside.strict,
+        };
+        let read = read_without_record(name, text, &recording, heritage);
+        let kept = Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            strict: outside.strict,
+            variables: variables.into_inner(),
+            opened: opened.into_inner(),
+            found: found.into_inner(),
+        };
+        (read, kept)
+    }
+
+    /// Reads it again, after what there is by now.
+    pub(crate) fn again(&self, heritage: &Heritage) -> Read {
+        let outside = Outside {
+            env: &|variable| self.variables.get(variable).cloned().flatten(),
+            open: &|file| match self.opened.get(file) {
+                Some(Ok(bytes)) => Ok(bytes.clone()),
+                Some(Err(kind)) => Err((*kind).into()),
+                None => Err(io::ErrorKind::NotFound.into()),
+            },
+            find: &|pattern| {
+                let found = self.found.get(pattern).cloned();
+                found.unwrap_or_else(|| Ok(Vec::new()))
+            },
+            strict: self.strict,
+        };
+        read_without_record(&self.name, &self.text, &outside, heritage)
+    }
+}
