@@ -79,7 +79,11 @@ impl Outside<'_> {
 /// format: `.json`, `.toml`, and YAML for everything else. Opens nothing but
 /// through `outside`, and starts nothing.
 pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
-    read_after(name, text, outside, &Heritage::default())
+    let heritage = Heritage::default();
+    heritage
+        .living
+        .on_change(std::sync::Arc::new(proxy::log_change));
+    read_after(name, text, outside, &heritage)
 }
 
 /// The same for a configuration that is to follow others: `heritage` is what

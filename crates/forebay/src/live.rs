@@ -109,6 +109,7 @@ impl Live {
         let Some(plan) = first.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
+        heritage.living.on_change(Arc::new(proxy::log_change));
         let running = proxy::start(Arc::new(plan)).map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,

@@ -10,6 +10,7 @@ mod checked;
 mod conditions;
 mod filters;
 mod groups;
+mod health;
 mod listeners;
 mod pages;
 mod routes;

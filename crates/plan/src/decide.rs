@@ -3,9 +3,10 @@
 //! reasons is chosen at compile time, so the data plane pays nothing for it.
 
 use std::net::IpAddr;
+use std::time::Instant;
 
 use routing::Facts;
-use upstream::{Ask, Excluded};
+use upstream::{Ask, Excluded, Taken};
 
 use crate::{Group, Plan};
 
@@ -26,6 +27,8 @@ pub struct Choice<'a> {
     pub affinity: Affinity,
     /// Backends this exchange has tried already.
     pub tried: &'a Excluded,
+    /// Without it nothing ends that ends by itself, such as an ejection.
+    pub now: Option<Instant>,
 }
 
 /// What draws a request to one backend.
@@ -43,12 +46,21 @@ pub fn choose_backend<R: upstream::Reasons>(
     choice: &Choice<'_>,
     reasons: &mut R,
 ) -> Option<usize> {
-    let ask = Ask {
+    group.balance.choose(&ask(choice), reasons)
+}
+
+/// The same for a request that will be sent.
+pub fn take_backend(group: &Group, choice: &Choice<'_>) -> Option<Taken> {
+    group.balance.take(&ask(choice))
+}
+
+fn ask<'a>(choice: &Choice<'a>) -> Ask<'a> {
+    Ask {
         client: choice.client,
         random: choice.random,
         key: choice.affinity.key,
         session: choice.affinity.session,
         exclude: choice.tried,
-    };
-    group.balance.choose(&ask, reasons)
+        now: choice.now,
+    }
 }

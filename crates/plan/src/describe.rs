@@ -2,9 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use telemetry::Retried;
-use upstream::RetryPolicy;
-
-use upstream::Strategy;
+use upstream::{HealthPolicy, RetryPolicy, Strategy};
 
 use crate::{Group, Listener, Plan, Sticky, Times};
 
@@ -134,9 +132,39 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
     }
     writeln!(f, "      {}", times(&g.times))?;
     writeln!(f, "      {}", retry(&g.retry))?;
+    health(f, &g.balance.health)?;
     match &g.hedge {
         Some(hedge) => writeln!(f, "      {hedge}"),
         None => Ok(()),
+    }
+}
+
+fn health(f: &mut Formatter<'_>, policy: &HealthPolicy) -> fmt::Result {
+    if let Some(passive) = &policy.passive {
+        writeln!(f, "      backends are taken out {passive}")?;
+    }
+    if let Some(breaker) = &policy.breaker {
+        writeln!(f, "      circuit breaker {breaker}")?;
+    }
+    if policy.can_take_out() {
+        let slow_start = match policy.slow_start.is_zero() {
+            true => "at once".to_owned(),
+            false => format!("slowly, within {:?}", policy.slow_start),
+        };
+        writeln!(
+            f,
+            "      they come back {slow_start}; {}",
+            without_backends(policy)
+        )?;
+    }
+    Ok(())
+}
+
+/// What becomes of requests where no backend is left.
+pub(crate) fn without_backends(policy: &HealthPolicy) -> &'static str {
+    match policy.fails_open {
+        true => "where all are out, all are asked",
+        false => "where all are out, requests fail",
     }
 }
 

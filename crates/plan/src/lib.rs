@@ -16,7 +16,7 @@ mod trusted;
 
 pub use changes::{Changes, Found, GroupChanges, Origin};
 pub use compile::{Open, compile};
-pub use decide::{Affinity, Choice, choose_backend, find_route};
+pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;
 pub use plan::{

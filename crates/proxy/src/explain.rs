@@ -7,7 +7,7 @@ use std::time::Instant;
 use message::{Failure, RequestHead};
 use plan::{Choice, Plan, choose_backend};
 use routing::{Condition, Explained, Miss, Silent};
-use upstream::{Excluded, Notes};
+use upstream::{Backend, Excluded, Notes, Verdict};
 use wire::h1::{HeadParser, write_request_head};
 
 use crate::affinity;
@@ -29,8 +29,8 @@ pub struct Question<'a> {
     /// Wall time in microseconds, and random bits: what else a decision hangs on.
     pub unix_micros: u64,
     pub random: (u64, u64),
-    /// For sessions by client address, which end after a time; without it they
-    /// are not looked at.
+    /// For sessions by client address and for ejections, which end after a time;
+    /// without it the former are not looked at, and the latter do not end.
     pub now: Option<Instant>,
 }
 
@@ -144,11 +144,12 @@ fn follow(
         random: question.random.0,
         affinity: affinity::of(group, &routed, &who, question.now, &mut heads),
         tried: &Excluded::new(),
+        now: question.now,
     };
     let mut notes = Notes::default();
     let chosen = choose_backend(group, &choice, &mut notes);
     if let Look::Everywhere = look {
-        explanation.candidates = candidates(&group.balance, &notes);
+        explanation.candidates = candidates(&group.balance, &notes, question.now);
     }
     let backend = chosen.and_then(|i| group.balance.backends.get(i));
     let backend = backend.ok_or(message::Kind::NoBackend)?;
@@ -209,18 +210,36 @@ fn misses(
     misses.into_iter().take(most).map(text).collect()
 }
 
-fn candidates(group: &upstream::Group, notes: &Notes) -> Vec<Candidate> {
+fn candidates(group: &upstream::Group, notes: &Notes, now: Option<Instant>) -> Vec<Candidate> {
     let noted = group.backends.iter().zip(&notes.0);
     noted
         .map(|(backend, note)| Candidate {
             url: backend.url.to_string(),
-            is_chosen: note.verdict == upstream::Verdict::Chosen,
+            is_chosen: note.verdict == Verdict::Chosen,
             note: format!(
                 "weight {}, {} in flight: {}",
-                note.weight, note.load, note.verdict
+                note.weight,
+                note.load,
+                verdict(group, backend, note.verdict, now)
             ),
         })
         .collect()
+}
+
+/// The verdict, and for a backend that is out also why and for how long.
+fn verdict(
+    group: &upstream::Group,
+    backend: &Backend,
+    verdict: Verdict,
+    now: Option<Instant>,
+) -> String {
+    match (verdict, now) {
+        (Verdict::Out(_) | Verdict::WarmingUp, Some(now)) => {
+            let view = backend.standing.view(&group.health, now);
+            view.at(now).to_string()
+        }
+        _ => verdict.to_string(),
+    }
 }
 
 /// A request's head in bytes, from its parts.

@@ -19,7 +19,7 @@ use crate::ask::{MAX_INTERIM, RESPONSE_LIMITS, begin_response};
 use crate::attempt::{Attempt, Upload};
 use crate::backend_conn::BackendConn;
 use crate::connect::connect;
-
+use crate::health;
 use crate::worker::Worker;
 
 /// Everything that asking a second backend takes, got ready beforehand.
@@ -104,7 +104,10 @@ impl<'a> Hedge<'a> {
                     Ok(answer) if answer.head.status < 500 => {
                         return Poll::Ready(Won::Second(Box::new(answer)));
                     }
-                    _ => second_ended = true,
+                    outcome => {
+                        self.second_failed(&outcome);
+                        second_ended = true;
+                    }
                 }
             }
             match failure.take_if(|_| second_ended) {
@@ -122,6 +125,17 @@ impl<'a> Hedge<'a> {
             }
         }
         (won, true)
+    }
+
+    /// The standing of its backend is told of it; that it was cut off would not be.
+    fn second_failed(&self, outcome: &Result<Answer<'_>, Failure>) {
+        let now = self.worker.clock.coarse().into_std();
+        match outcome {
+            Ok(answer) => {
+                health::server_error(self.group, self.index, None, answer.head.status, now);
+            }
+            Err(failure) => health::failed(self.group, self.index, None, failure, now),
+        }
     }
 
     fn first_answered(&self, outcome: &Result<Attempt<'_>, Failure>, began: Instant) {

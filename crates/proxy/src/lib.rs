@@ -19,6 +19,7 @@ mod explain;
 mod forward;
 mod guard;
 mod heads;
+mod health;
 mod hedge;
 mod ip_text;
 mod listen;
@@ -40,5 +41,6 @@ mod timers;
 mod worker;
 
 pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
+pub use health::log_change;
 pub use running::{Running, start};
 pub use start_fault::StartFault;

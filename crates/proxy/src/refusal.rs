@@ -3,6 +3,7 @@
 //! request's id, and nothing about the inside.
 
 use std::io::Write;
+use std::time::Duration;
 
 use filters::{ErrorPage, PageFacts};
 use message::{Failure, Fields, Kind, Known, ResponseHead, reason_phrase};
@@ -48,6 +49,8 @@ pub(crate) struct Style<'a> {
     pub(crate) tells: bool,
     /// Takes the place of Forebay's own words.
     pub(crate) page: Option<&'a ErrorPage>,
+    /// When it makes sense to come back, as far as that is known.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// Fills in the head and returns the body.
@@ -70,7 +73,10 @@ pub(crate) fn write(
     fields.push_with(Known::ProxyStatus, |text| write_proxy_status(text, kind));
     fields.push_known(Known::XRequestId, request_id.as_bytes());
     if kind.status() == 503 {
-        fields.push_known(Known::RetryAfter, retry_after(kind));
+        let seconds = style
+            .retry_after
+            .map_or(retry_after(kind), upstream::seconds);
+        fields.push_known(Known::RetryAfter, seconds.to_string().as_bytes());
     }
     if let Some(page) = style.page {
         return page.render(&PageFacts {
@@ -95,10 +101,10 @@ fn write_proxy_status(text: &mut Vec<u8>, kind: Kind) {
 
 /// Seconds after which trying again makes sense: a queue empties sooner than a
 /// backend comes back.
-fn retry_after(kind: Kind) -> &'static [u8] {
+fn retry_after(kind: Kind) -> u64 {
     match kind {
-        Kind::NoBackend => b"5",
-        _ => b"1",
+        Kind::NoBackend => 5,
+        _ => 1,
     }
 }
 
@@ -205,6 +211,7 @@ mod tests {
                         format,
                         tells,
                         page: None,
+                        retry_after: None,
                     };
                     let body = write(&failure, "id-1", &style, &mut head);
                     String::from_utf8(body).unwrap()
@@ -233,6 +240,7 @@ mod tests {
             format: Format::Text,
             tells: true,
             page: Some(&page),
+            retry_after: None,
         };
         let mut head = ResponseHead::default();
         let body = write(&failure, "id-1", &style, &mut head);
@@ -249,6 +257,7 @@ mod tests {
             format: Format::Html,
             tells: true,
             page: None,
+            retry_after: None,
         };
         let body = write(&failure, "id-1", &style, &mut ResponseHead::default());
         let body = String::from_utf8(body).unwrap();

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::Address;
@@ -6,6 +7,7 @@ use crate::latency::Latency;
 use crate::padded::Padded;
 use crate::permits::Permits;
 use crate::pool::PoolOptions;
+use crate::standing::{Hooks, Peers, Standing};
 use crate::sync::AtomicUsize;
 
 /// One address of a group: living state, shared by all workers in an `Arc`,
@@ -18,6 +20,8 @@ pub struct Backend {
     pub authority: Box<str>,
     /// Limits and times of the connections to this backend.
     pub options: PoolOptions,
+    /// Whether it is given requests.
+    pub standing: Standing,
     id: u64,
     load: Padded<AtomicUsize>,
     pub(crate) permits: Permits,
@@ -33,8 +37,12 @@ impl Backend {
     ) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let url = url.into();
+        // Of no group yet.
+        let alone = Peers::new("", Arc::new(Hooks::default()));
         Self {
-            url: url.into(),
+            standing: Standing::new(&url, alone),
+            url,
             address,
             authority: authority.into(),
             options,
@@ -43,6 +51,12 @@ impl Backend {
             permits: Permits::new(id, options),
             latency: Latency::default(),
         }
+    }
+
+    /// The same as one of these.
+    pub(crate) fn among(mut self, peers: Arc<Peers>) -> Self {
+        self.standing = Standing::new(&self.url, peers);
+        self
     }
 
     /// Exchanges in flight over all workers, those waiting for a connection
@@ -93,15 +107,16 @@ pub(crate) mod tests {
 
     use super::*;
 
-    /// A backend at a made-up address with the given limits.
-    pub(crate) fn backend_with(url: &str, options: PoolOptions) -> Arc<Backend> {
-        let address = Address::Unix(url.into());
-        Arc::new(Backend::new(url, address, url, options))
-    }
-
+    /// Backends of one group.
     pub(crate) fn backends(n: usize) -> Vec<Arc<Backend>> {
+        let peers = Peers::new("api", Arc::new(Hooks::default()));
         (0..n)
-            .map(|i| backend_with(&format!("http://10.0.0.{i}"), PoolOptions::default()))
+            .map(|i| {
+                let url = format!("http://10.0.0.{i}");
+                let address = Address::Unix(url.as_str().into());
+                let backend = Backend::new(url.as_str(), address, "app", PoolOptions::default());
+                Arc::new(backend.among(Arc::clone(&peers)))
+            })
             .collect()
     }
 }

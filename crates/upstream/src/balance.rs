@@ -5,6 +5,8 @@
 //! attempt draws at random among what is left: did it take a turn as well, the
 //! turns of a failing backend and those of its stand-ins could fall into step,
 //! and one stand-in would carry all of the failing one's load.
+//!
+//! Where some backends are out, the turns are dealt among the rest, as exactly.
 
 mod ip_hash;
 mod least_connections;
@@ -153,7 +155,7 @@ impl Balance {
 }
 
 fn turn_or_draw(candidates: Candidates<'_>) -> Verdict {
-    if candidates.complete() {
+    if candidates.takes_turns() {
         Verdict::NotItsTurn
     } else {
         Verdict::NotDrawn

@@ -9,11 +9,27 @@ use crate::{Backend, Excluded};
 pub(crate) struct Candidates<'a> {
     backends: &'a [Arc<Backend>],
     exclude: &'a Excluded,
+    takes_turns: bool,
 }
 
 impl<'a> Candidates<'a> {
-    pub(crate) fn new(backends: &'a [Arc<Backend>], exclude: &'a Excluded) -> Self {
-        Self { backends, exclude }
+    /// All but those that this exchange has tried.
+    pub(crate) fn new(backends: &'a [Arc<Backend>], tried: &'a Excluded) -> Self {
+        Self {
+            backends,
+            exclude: tried,
+            takes_turns: tried.is_empty(),
+        }
+    }
+
+    /// Without those that are out as well; `exclude` has them and the tried.
+    pub(crate) fn without(self, exclude: &'a Excluded) -> Self {
+        Self { exclude, ..self }
+    }
+
+    /// A first attempt: the strategies that deal turns deal one.
+    pub(crate) fn takes_turns(&self) -> bool {
+        self.takes_turns
     }
 
     /// Every backend of the group is a candidate.

@@ -4,7 +4,12 @@ use std::time::Instant;
 
 use crate::balance::Balance;
 use crate::candidates::Candidates;
-use crate::{Backend, Clients, Excluded, Note, Reasons, Strategy, Verdict};
+use crate::sieve::Sieve;
+use crate::standing::Peers;
+use crate::{
+    Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent, State, Strategy,
+    Verdict,
+};
 
 /// What a route points at: some backends and a way to choose among them.
 ///
@@ -14,8 +19,13 @@ pub struct Group {
     pub id: Box<str>,
     pub strategy: Strategy,
     pub backends: Vec<Arc<Backend>>,
+    /// What takes a backend out.
+    pub health: HealthPolicy,
     weights: Vec<u32>,
     balance: Balance,
+    /// What says whether all are well. One, unless the backends come from
+    /// different places.
+    peers: Box<[Arc<Peers>]>,
 }
 
 /// What one choice depends on besides the group.
@@ -31,6 +41,16 @@ pub struct Ask<'a> {
     pub session: Option<usize>,
     /// Backends that this exchange has tried already.
     pub exclude: &'a Excluded,
+    /// Ejections and the like end with time; without it nothing does.
+    pub now: Option<Instant>,
+}
+
+/// A backend that is to be asked.
+#[derive(Debug)]
+pub struct Taken {
+    pub index: usize,
+    /// Its breaker lets this request through, and no other meanwhile.
+    pub probe: Option<Box<Probe>>,
 }
 
 impl Group {
@@ -45,10 +65,18 @@ impl Group {
         Self {
             id: id.into(),
             strategy,
+            health: HealthPolicy::default(),
             balance: Balance::new(strategy, &backends, &weights),
+            peers: peers(&backends),
             backends,
             weights,
         }
+    }
+
+    #[must_use]
+    pub fn with_health(mut self, health: HealthPolicy) -> Self {
+        self.health = health;
+        self
     }
 
     pub fn weights(&self) -> &[u32] {
@@ -73,13 +101,114 @@ impl Group {
     ///
     /// Pure but for the shared counters: it reads loads and may take a turn.
     pub fn choose<R: Reasons>(&self, ask: &Ask<'_>, reasons: &mut R) -> Option<usize> {
+        if self.all_are_well() {
+            self.choose_among_all(ask, reasons)
+        } else {
+            self.choose_among_the_rest(ask, &Sieve::new(self, ask), reasons)
+        }
+    }
+
+    /// The same for a request that will be sent: with the permission that a
+    /// half-open breaker gives to one request at a time.
+    pub fn take(&self, ask: &Ask<'_>) -> Option<Taken> {
+        if self.all_are_well() {
+            let index = self.choose_among_all(ask, &mut Silent)?;
+            return Some(Taken { index, probe: None });
+        }
+        self.take_of_the_rest(ask)
+    }
+
+    /// Others may be quicker to take a permission; then it chooses again.
+    #[cold]
+    fn take_of_the_rest(&self, ask: &Ask<'_>) -> Option<Taken> {
+        for _ in 0..=self.backends.len() {
+            let sieve = Sieve::new(self, ask);
+            let index = self.choose_among_the_rest(ask, &sieve, &mut Silent)?;
+            if !sieve.needs_probe(index) {
+                return Some(Taken { index, probe: None });
+            }
+            if let Some(probe) = Probe::take(self.backends.get(index)?) {
+                let probe = Some(Box::new(probe));
+                return Some(Taken { index, probe });
+            }
+        }
+        None
+    }
+
+    pub(crate) fn all_are_well(&self) -> bool {
+        self.peers.iter().all(|peers| peers.are_well())
+    }
+
+    fn choose_among_all<R: Reasons>(&self, ask: &Ask<'_>, reasons: &mut R) -> Option<usize> {
         let candidates = Candidates::new(&self.backends, ask.exclude);
         let session = ask.session.filter(|&index| candidates.contains(index));
         let chosen = session.or_else(|| self.balance.choose(candidates, ask));
         if R::ON {
-            self.explain(candidates, ask, chosen, reasons);
+            let none = Excluded::new();
+            let [out, cool] = [&none, &none];
+            self.explain(candidates, ask, chosen, Left { out, cool }, reasons);
         }
         chosen
+    }
+
+    fn choose_among_the_rest<R: Reasons>(
+        &self,
+        ask: &Ask<'_>,
+        sieve: &Sieve,
+        reasons: &mut R,
+    ) -> Option<usize> {
+        let all = Candidates::new(&self.backends, ask.exclude);
+        let stays = |&index: &usize| sieve.keeps_session(index, ask.exclude);
+        let mut candidates = all.without(&sieve.without_cool);
+        let mut chosen =
+            (ask.session.filter(stays)).or_else(|| self.balance.choose(candidates, ask));
+        if chosen.is_none() && !sieve.cool.is_empty() {
+            candidates = all.without(&sieve.without_out);
+            chosen = self.balance.choose(candidates, ask);
+        }
+        if R::ON {
+            let left = Left {
+                out: &sieve.out,
+                cool: &sieve.cool,
+            };
+            self.explain(candidates, ask, chosen, left, reasons);
+        }
+        chosen
+    }
+
+    /// Whether the strategy ever chooses this backend.
+    pub(crate) fn counts(&self, index: usize) -> bool {
+        let has_weight = self.weights.get(index).is_some_and(|&weight| weight > 0);
+        has_weight || !self.strategy.uses_weights() || self.weights.iter().all(|&w| w == 0)
+    }
+
+    /// A request failed at a backend, on the backend's side.
+    #[cold]
+    pub fn failed(&self, index: usize, probe: Option<Box<Probe>>, fault: Fault<'_>, now: Instant) {
+        let most = (self.health.passive).map_or(0, |policy| policy.most_of(self.backends.len()));
+        match (probe, self.backends.get(index)) {
+            (Some(probe), _) => probe.failed(&self.health, most, fault, now),
+            (None, Some(backend)) => {
+                let standing = &backend.standing;
+                standing.failed(&self.health, most, fault, None, now);
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// The request that a half-open breaker let through was answered well.
+    #[cold]
+    pub fn probe_succeeded(&self, probe: Probe, now: Instant) {
+        probe.succeeded(&self.health, now);
+    }
+
+    /// The soonest time at which a backend that is out is back, as far as that
+    /// is known.
+    pub fn next_return(&self) -> Option<Instant> {
+        let backends = self.backends.iter();
+        backends
+            .filter_map(|backend| backend.standing.returns())
+            .min()
     }
 
     fn explain<R: Reasons>(
@@ -87,13 +216,18 @@ impl Group {
         candidates: Candidates<'_>,
         ask: &Ask<'_>,
         chosen: Option<usize>,
+        left: Left<'_>,
         reasons: &mut R,
     ) {
         for (index, &weight) in self.weights.iter().enumerate() {
             let verdict = if chosen == Some(index) {
                 Verdict::Chosen
-            } else if !candidates.contains(index) {
+            } else if ask.exclude.contains(index) {
                 Verdict::Excluded
+            } else if left.out.contains(index) {
+                Verdict::Out(self.state(index))
+            } else if left.cool.contains(index) && !candidates.contains(index) {
+                Verdict::WarmingUp
             } else if chosen.is_some() && chosen == ask.session {
                 Verdict::NotItsSession
             } else {
@@ -107,6 +241,30 @@ impl Group {
             reasons.candidate(index, note);
         }
     }
+
+    fn state(&self, index: usize) -> State {
+        let backend = self.backends.get(index);
+        backend.map_or(State::Up, |backend| backend.standing.word().state())
+    }
+}
+
+/// Who was left out of a choice.
+#[derive(Clone, Copy)]
+struct Left<'a> {
+    out: &'a Excluded,
+    /// Warming up.
+    cool: &'a Excluded,
+}
+
+fn peers(backends: &[Arc<Backend>]) -> Box<[Arc<Peers>]> {
+    let mut all: Vec<Arc<Peers>> = Vec::new();
+    for backend in backends {
+        let peers = backend.standing.peers();
+        if !all.iter().any(|known| Arc::ptr_eq(known, peers)) {
+            all.push(Arc::clone(peers));
+        }
+    }
+    all.into()
 }
 
 #[cfg(test)]
@@ -131,6 +289,7 @@ pub(crate) mod tests {
             key: Some(random),
             session: None,
             exclude,
+            now: None,
         }
     }
 

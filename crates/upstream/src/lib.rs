@@ -6,8 +6,11 @@
 //! number: connections are a type parameter, time is `now`, and randomness is
 //! an argument.
 //!
+//! A backend's [`Standing`] says whether it is given requests at all.
+//!
 //! State is of two kinds. A [`Backend`] is *living*: shared by all workers,
-//! made of atomics and one lock that only opening, closing and waiting touch.
+//! made of atomics and two locks: one that only opening, closing and waiting
+//! touch, and one that only failures and changes of its standing do.
 //! A [`Pool`] is *worker-owned*: no atomics, no locks.
 
 mod address;
@@ -26,6 +29,8 @@ mod permits;
 mod pool;
 mod reasons;
 mod retry;
+mod sieve;
+mod standing;
 mod sticky;
 #[cfg_attr(
     all(feature = "interleaved", not(test)),
@@ -37,7 +42,7 @@ pub use address::Address;
 pub use backend::Backend;
 pub use balance::Strategy;
 pub use excluded::Excluded;
-pub use group::{Ask, Group};
+pub use group::{Ask, Group, Taken};
 pub use hash::hash_key;
 pub use hedge::HedgePolicy;
 pub use in_flight::InFlight;
@@ -46,4 +51,8 @@ pub use permits::Permit;
 pub use pool::{Checkout, Conn, Full, Pool, PoolOptions, PoolStats, QueueFull};
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};
 pub use retry::{Backoff, Budget, RetryPolicy};
+pub use standing::{
+    BreakerPolicy, Change, Check, CheckPolicy, Fault, HealthPolicy, PassivePolicy, Probe, Standing,
+    State, View, seconds,
+};
 pub use sticky::{Clients, Secret, Tokens};

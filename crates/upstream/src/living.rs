@@ -2,7 +2,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::{Backend, Clients, Secret};
+use crate::standing::{Hooks, Peers};
+use crate::{Backend, Change, Clients, Secret};
 
 type Key = (Box<str>, Box<str>);
 
@@ -16,6 +17,8 @@ pub struct Living {
     backends: Mutex<HashMap<Key, Weak<Backend>>>,
     clients: Mutex<HashMap<Box<str>, Weak<Clients>>>,
     secret: OnceLock<Option<Secret>>,
+    peers: Mutex<HashMap<Box<str>, Weak<Peers>>>,
+    hooks: Arc<Hooks>,
 }
 
 impl Living {
@@ -36,9 +39,27 @@ impl Living {
             return living;
         }
         backends.retain(|_, backend| backend.strong_count() > 0);
-        let backend = Arc::new(wanted);
+        let backend = Arc::new(wanted.among(self.peers(group)));
         backends.insert(key, Arc::downgrade(&backend));
         backend
+    }
+
+    /// Calls this whenever a backend's state becomes another; it must not take
+    /// long, since a request may wait for it.
+    pub fn on_change(&self, hook: Arc<dyn Fn(&Change) + Send + Sync>) {
+        self.hooks.add(hook);
+    }
+
+    /// What the backends of a group share.
+    fn peers(&self, group: &str) -> Arc<Peers> {
+        let mut all = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(living) = all.get(group).and_then(Weak::upgrade) {
+            return living;
+        }
+        all.retain(|_, peers| peers.strong_count() > 0);
+        let peers = Peers::new(group, Arc::clone(&self.hooks));
+        all.insert(group.into(), Arc::downgrade(&peers));
+        peers
     }
 
     /// The group's table of clients, a new one if its terms have changed.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::State;
+
 /// Receives one [`Note`] per backend of the group, in their order.
 ///
 /// With `ON` false nothing of it is compiled into the choice.
@@ -42,11 +44,17 @@ pub enum Verdict {
     AboveBound,
     /// The client's session is at another.
     NotItsSession,
+    /// It is given no requests.
+    Out(State),
+    /// It is back, and not yet given its full share.
+    WarmingUp,
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Verdict::Out(state) => return write!(f, "{state}"),
+            Verdict::WarmingUp => "warming up, left out this time",
             Verdict::Chosen => "chosen",
             Verdict::Excluded => "tried already",
             Verdict::NoWeight => "weight 0",

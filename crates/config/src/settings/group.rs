@@ -61,6 +61,14 @@ choices! {
         Linear = "linear",
     }
 
+    /// What becomes of requests where no backend of the group may be given any.
+    pub enum WhenAllUnhealthy {
+        /// They are answered with 503 at once.
+        Fail = "fail",
+        /// They go to the backends as if all were well, but for those that are drained or disabled.
+        FailOpen = "fail_open",
+    }
+
     /// What went wrong with an attempt that is worth another.
     pub enum RetryOn {
         /// The backend could not be reached, or hung up before its answer began.
@@ -87,6 +95,10 @@ settings! {
         backends: Vec<Spanned<Backend>>, example [{"url": "http://10.0.0.1:8001", "weight": 100}];
         /// How to find out which backends are well.
         health_check: Spanned<HealthCheck>, example {"enabled": true, "path": "/ping"};
+        /// Gives a backend nothing for a time once many requests have failed there, then one request at a time. Without it, never.
+        circuit_breaker: Option<Spanned<CircuitBreaker>>, example {"failure_threshold": 10};
+        /// What becomes of requests where no backend may be given any.
+        when_all_unhealthy: WhenAllUnhealthy = WhenAllUnhealthy::Fail, example "fail_open";
         /// Connections to the backends that are kept for further requests.
         connection_pool: Spanned<ConnectionPool>, example {"max_connections_per_host": 10};
         /// How long to wait for a backend.
@@ -158,17 +170,39 @@ settings! {
         /// Bad answers in a row after which a backend is taken out.
         unhealthy_threshold: u32 = 3, rule Within(1, 1000), example 2;
         /// Learning from ordinary requests as well.
-        passive: Spanned<PassiveCheck>, example {"enabled": true};
+        passive: Spanned<PassiveCheck>, example {"enabled": false};
+        /// How long a backend that is back is given less than its share: from a tenth of it to all, growing evenly. 0 is at once.
+        slow_start: Duration = Duration::from_secs(10), example "30s";
     }
 
     /// Taking a backend out because ordinary requests fail there.
     "a passive check" => pub struct PassiveCheck {
         /// Whether to watch ordinary requests.
-        enabled: Spanned<bool> = Spanned::unwritten(false), example true;
-        /// Failures within the window after which a backend is taken out.
+        enabled: Spanned<bool> = Spanned::unwritten(true), example false;
+        /// Failures in a row after which a backend is taken out: answers with a status from 500 to 599, none in time, or broken off. A
+        /// connection that cannot be had is enough by itself.
         max_failures: u32 = 5, rule Within(1, 100_000), example 10;
-        /// How long a failure counts.
+        /// How long a failure counts, and how long a backend has to stay in for each ejection to be forgotten.
         observation_window: Duration = Duration::from_secs(60), rule Positive, example "30s";
+        /// How long a backend is taken out the first time; the n-th time it is n times as long.
+        ejection_time: Duration = Duration::from_secs(10), rule Positive, example "30s";
+        /// No ejection is longer.
+        max_ejection_time: Duration = Duration::from_secs(300), rule Positive, example "2m";
+        /// Backends that may be taken out at a time, as a percentage of the group's, rounded down. So half of two is one, and half of one
+        /// is none.
+        max_ejected_percent: u32 = 50, rule Within(0, 100), example 30;
+    }
+
+    /// Giving a backend nothing once many requests have failed there.
+    "a circuit breaker" => pub struct CircuitBreaker {
+        /// Failures within the window, in a row or not, that open the breaker: everything that `health_check.passive` counts.
+        failure_threshold: u32 = 5, rule Within(1, 1000), example 10;
+        /// How long a failure counts.
+        window: Duration = Duration::from_secs(60), rule Positive, example "10s";
+        /// How long an open breaker lets nothing through. Then it lets one request at a time through.
+        open_timeout: Duration = Duration::from_secs(30), rule Positive, example "5s";
+        /// Good answers to such requests after which everything goes through again. One failure opens the breaker anew.
+        success_threshold: u32 = 1, rule Within(1, 1000), example 3;
     }
 
     /// Connections to backends, kept for further requests.

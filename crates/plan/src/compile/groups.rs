@@ -98,21 +98,14 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
 /// Accepted so that one file serves this version and later ones, but never
 /// silently.
 fn warn_of_what_does_not_act_yet(group: &BackendGroup, problems: &mut Problems) {
-    let health = &group.health_check;
-    for (enabled, what) in [
-        (&health.enabled, "active health checks are"),
-        (&health.passive.enabled, "passive health checks are"),
-    ] {
-        if enabled.value {
-            problems
-                .warning(
-                    enabled.span,
-                    format!("{what} not performed by this version of Forebay"),
-                )
-                .help(
-                    "a backend that refuses connections is passed over for another one meanwhile",
-                );
-        }
+    let enabled = &group.health_check.enabled;
+    if enabled.value {
+        problems
+            .warning(
+                enabled.span,
+                "active health checks are not performed by this version of Forebay",
+            )
+            .help("backends are taken out when ordinary requests fail there, see `passive`");
     }
 }
 
@@ -134,7 +127,8 @@ fn group(
             (living.backend(id, wanted), member.weight)
         })
         .collect();
-    let balance = upstream::Group::new(id.as_str(), strategy(written), backends);
+    let balance = upstream::Group::new(id.as_str(), strategy(written), backends)
+        .with_health(super::health::policy(written));
     Group {
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),

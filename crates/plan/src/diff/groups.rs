@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use upstream::{RetryPolicy, Strategy};
+use upstream::{CheckPolicy, HealthPolicy, RetryPolicy, Strategy};
 
 use super::aspect::{Aspect, compare};
 use super::{Change, Difference, What, backends, lines};
@@ -72,12 +72,44 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     }
     all.extend(of_times(times));
     all.extend(of_retry(retry));
+    all.extend(of_health(&balance.health));
     if let Some(hedge) = hedge {
         all.push(Aspect::value("hedging", hedge, "no"));
     }
     if hedge.is_some() || !retried(retry).is_empty() {
         let what = "budget of retries and hedges";
         all.push(Aspect::value(what, &retry.budget, "none"));
+    }
+    all
+}
+
+fn of_health(policy: &HealthPolicy) -> Vec<Aspect> {
+    let HealthPolicy {
+        passive,
+        breaker,
+        checks,
+        slow_start,
+        fails_open: _,
+    } = policy;
+    let mut all = Vec::new();
+    if let Some(passive) = passive {
+        all.push(Aspect::value("backends taken out", passive, "never"));
+    }
+    if let Some(breaker) = breaker {
+        all.push(Aspect::value("circuit breaker", breaker, "no"));
+    }
+    if let Some(CheckPolicy { healthy, unhealthy }) = checks {
+        let rows = format!("out after {unhealthy} bad ones, back after {healthy} good ones");
+        all.push(Aspect::value("checks", rows, "no"));
+    }
+    if policy.can_take_out() {
+        all.push(Aspect::value(
+            "slow start",
+            format!("{slow_start:?}"),
+            "none",
+        ));
+        let without = describe::without_backends(policy);
+        all.push(Aspect::value("without backends", without, "none"));
     }
     all
 }

@@ -6,13 +6,14 @@
 use std::cell::Cell;
 use std::future::pending;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use message::{Failure, Kind, Side};
-use plan::{Choice, Group, choose_backend};
+use plan::{Choice, Group, take_backend};
 use telemetry::Retried;
 use tracing::info;
-use upstream::{Backend, Excluded, Silent};
+use upstream::{Backend, Excluded, Taken};
 use wire::h1::{Framing, write_request_head};
 
 use crate::affinity;
@@ -20,6 +21,7 @@ use crate::ask::{ask, unless_gone};
 use crate::attempt::Attempt;
 use crate::exchange::Exchange;
 use crate::forward::{Forwarding, forward};
+use crate::health;
 use crate::hedge::{Hedge, Won};
 use crate::ip_text::IpText;
 use crate::path::filter_request::Who;
@@ -33,7 +35,7 @@ pub(crate) async fn dispatch<'a>(
     let to = routed.destination.as_ref().ok_or(Kind::Internal)?;
     feel_drawn(x, routed, to.group);
     let mut tried = Excluded::new();
-    let mut index = choose(x, to.group, &tried).ok_or_else(|| nobody(to.group))?;
+    let mut taken = take(x, to.group, &tried).ok_or_else(|| nobody(to.group))?;
     if to.group.retry.max_attempts > 1 {
         let now = x.worker.clock.coarse().into_std();
         to.group.retry.budget.deposit(now);
@@ -42,14 +44,13 @@ pub(crate) async fn dispatch<'a>(
             .keep_if(routed.framing != Framing::Empty && x.heads.request.method.is_idempotent());
     }
     loop {
-        let backend = to.group.balance.backends.get(index).ok_or(Kind::Internal)?;
-        x.progress.attempts += 1;
-        x.progress.backend = routed.route.group.map(|group| (group as u32, index as u32));
-        if x.progress.attempts == 1 {
-            prepare(x, backend);
-        }
-        let outcome = match hedge(x, routed, index, &tried) {
-            None => ask(x, routed.framing, to.times, backend).await,
+        let backend = begin_attempt(x, routed, to.group, &taken)?;
+        let outcome = match hedge(x, routed, &taken, &tried) {
+            None => {
+                let outcome = ask(x, routed.framing, to.times, backend).await;
+                health::after_attempt(x, to.group, taken.index, taken.probe.take(), &outcome);
+                outcome
+            }
             Some(hedge) => Box::pin(race(x, routed.framing, hedge, &mut tried)).await,
         };
         let reason = match &outcome {
@@ -59,11 +60,11 @@ pub(crate) async fn dispatch<'a>(
         let Some(reason) = reason else {
             return kept(x, to.group, outcome);
         };
-        tried.insert(index);
+        tried.insert(taken.index);
         let Some(next) = next(x, to, &mut tried, &reason) else {
             return kept(x, to.group, outcome);
         };
-        tell_of_retry(x, backend, &outcome);
+        tell_of_retry(x, to.group, &taken, &outcome);
         x.worker.metrics.borrow_mut().retried(reason.why);
         if let Ok(attempt) = outcome {
             attempt.discard(x.worker);
@@ -73,8 +74,28 @@ pub(crate) async fn dispatch<'a>(
             Box::pin(unless_gone(x, pin!(pause))).await?;
         }
         x.client.replay.rewind();
-        index = next.index;
+        taken = next.taken;
     }
+}
+
+/// Returns the backend of the attempt that begins.
+fn begin_attempt<'a>(
+    x: &mut Exchange<'a>,
+    routed: &Routed<'a>,
+    group: &'a Group,
+    taken: &Taken,
+) -> Result<&'a Arc<Backend>, Failure> {
+    let backend = group.balance.backends.get(taken.index);
+    let backend = backend.ok_or(Kind::Internal)?;
+    x.progress.attempts += 1;
+    x.progress.backend = routed
+        .route
+        .group
+        .map(|group| (group as u32, taken.index as u32));
+    if x.progress.attempts == 1 {
+        prepare(x, backend);
+    }
+    Ok(backend)
 }
 
 /// What draws the request to one backend, for groups in which something does.
@@ -110,22 +131,25 @@ fn nobody(group: &Group) -> Failure {
 fn hedge<'a>(
     x: &Exchange<'a>,
     routed: &Routed<'a>,
-    first: usize,
+    first: &Taken,
     tried: &Excluded,
 ) -> Option<Box<Hedge<'a>>> {
     let to = routed.destination.as_ref()?;
     let policy = to.group.hedge.as_ref()?;
     let request = &x.heads.request;
     let is_harmless = request.method.is_safe() && routed.framing == Framing::Empty;
-    if !is_harmless || x.heads.affinity.session.is_some() {
+    // What a half-open breaker lets through is asked alone.
+    if !is_harmless || x.heads.affinity.session.is_some() || first.probe.is_some() {
         return None;
     }
     let now = x.worker.clock.coarse().into_std();
     policy.budget.deposit(now);
     let delay = policy.delay(&to.group.balance, now);
     let mut others = tried.clone();
-    others.insert(first);
-    let index = choose(x, to.group, &others)?;
+    others.insert(first.index);
+    let Taken { index, probe: None } = take(x, to.group, &others)? else {
+        return None;
+    };
     let backends = &to.group.balance.backends;
     let mut head = Vec::new();
     write_request_head(&mut head, request, routed.framing);
@@ -133,7 +157,7 @@ fn hedge<'a>(
         worker: x.worker,
         group: to.group,
         times: to.times,
-        first: backends.get(first)?,
+        first: backends.get(first.index)?,
         second: backends.get(index)?,
         index,
         delay,
@@ -149,10 +173,16 @@ async fn race<'a>(
     tried: &mut Excluded,
 ) -> Result<Attempt<'a>, Failure> {
     let (second, times, backend) = (hedge.index, hedge.times, hedge.first);
+    let (group, index) = (
+        hedge.group,
+        x.progress.backend.map_or(0, |(_, index)| index as usize),
+    );
     let lost = Cell::new(None);
     let first = async {
         match ask(x, framing, times, backend).await {
             Err(failure) if failure.kind.side() != Side::Client => {
+                let now = x.worker.clock.coarse().into_std();
+                health::failed(group, index, None, &failure, now);
                 lost.set(Some(failure));
                 unless_gone(x, pin!(pending())).await?
             }
@@ -165,7 +195,12 @@ async fn race<'a>(
         tried.insert(second);
     }
     match won {
-        Won::First(outcome) => outcome,
+        Won::First(Err(failure)) => Err(failure),
+        Won::First(Ok(attempt)) => {
+            let outcome = Ok(attempt);
+            health::after_attempt(x, group, index, None, &outcome);
+            outcome
+        }
         Won::Second(answer) => {
             x.progress.backend = x.progress.backend.map(|(group, _)| (group, second as u32));
             x.progress.reused = answer.reused;
@@ -177,19 +212,20 @@ async fn race<'a>(
     }
 }
 
-fn choose(x: &Exchange<'_>, group: &Group, tried: &Excluded) -> Option<usize> {
+fn take(x: &Exchange<'_>, group: &Group, tried: &Excluded) -> Option<Taken> {
     let choice = Choice {
         client: x.address.ip(),
         random: x.worker.random(),
         affinity: x.heads.affinity,
         tried,
+        now: Some(x.worker.clock.coarse().into_std()),
     };
-    choose_backend(group, &choice, &mut Silent)
+    take_backend(group, &choice)
 }
 
 /// Another attempt.
 struct Next {
-    index: usize,
+    taken: Taken,
     wait: Duration,
 }
 
@@ -207,15 +243,16 @@ fn next(
     if made >= policy.max_attempts {
         return None;
     }
-    let other = choose(x, group, tried);
+    let other = take(x, group, tried);
+    let is_other = other.is_some();
     let backoff = || policy.wait(made, x.worker.random());
-    let (index, wait) = match other {
-        Some(index) if reason.why == Retried::ConnectionError => (index, Duration::ZERO),
-        Some(index) => (index, backoff()),
+    let (taken, wait) = match other {
+        Some(taken) if reason.why == Retried::ConnectionError => (taken, Duration::ZERO),
+        Some(taken) => (taken, backoff()),
         None => {
             *tried = Excluded::new();
             let wait = backoff().max(reason.not_before);
-            (choose(x, group, tried)?, wait)
+            (take(x, group, tried)?, wait)
         }
     };
     let in_time = times.total.is_none_or(|total| x.elapsed() + wait < total);
@@ -223,18 +260,24 @@ fn next(
         return None;
     }
     // Going on from a backend that got nothing puts no more load on any.
-    let is_free = other.is_some() && reason.got_nothing;
+    let is_free = is_other && reason.got_nothing;
     let now = x.worker.clock.coarse().into_std();
     if !(is_free || policy.budget.withdraw(now)) {
         x.worker.metrics.borrow_mut().retry_refused();
         return None;
     }
-    Some(Next { index, wait })
+    Some(Next { taken, wait })
 }
 
-fn tell_of_retry(x: &Exchange<'_>, backend: &Backend, outcome: &Result<Attempt<'_>, Failure>) {
+fn tell_of_retry(
+    x: &Exchange<'_>,
+    group: &Group,
+    taken: &Taken,
+    outcome: &Result<Attempt<'_>, Failure>,
+) {
     let request_id = x.id.as_str();
-    let backend = &*backend.url;
+    let backend = group.balance.backends.get(taken.index);
+    let backend = backend.map_or("", |backend| &*backend.url);
     match outcome {
         Err(failure) => info!(request_id, backend, %failure, "attempt failed; making another"),
         Ok(_) => {

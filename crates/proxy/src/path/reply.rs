@@ -18,6 +18,7 @@ use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::door::Door;
 use crate::exchange::{Exchange, Progress};
+use crate::health;
 use crate::path::route::{facts, with_misses};
 use crate::refusal;
 use crate::stream::Stream;
@@ -39,6 +40,7 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
     let mut encoder = Encoder::new(framing, Side::Client);
     let result = poll_fn(|cx| poll_both(x, &mut attempt, &mut down, &mut encoder, cx)).await;
     x.progress.response_bytes = encoder.written();
+    health::after_body(x, &attempt, &result);
     if result.is_err() && x.client.outbound.sent() == sent_before {
         // The client has seen nothing of it: there is still time for an answer.
         x.progress.head_sent = false;
@@ -166,6 +168,7 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
         (503, Some(_)) => with_misses(x, failure),
         _ => failure,
     };
+    let retry_after = retry_after(x, &failure);
     let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
     let format = refusal::Format::wanted(accept);
@@ -173,6 +176,7 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
         format,
         tells: x.plan.debug_errors || x.plan.trusted.contains(x.address.ip()),
         page: page(x.plan, &x.progress, failure.status(), format),
+        retry_after,
     };
     let body = refusal::write(&failure, x.id.as_str(), &style, &mut heads.response);
     if failure.kind == Kind::MethodNotAllowed {
@@ -187,6 +191,17 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
         x.keep_alive = false;
     }
     Err(failure)
+}
+
+/// How long until a backend is back, where that is what is missing.
+fn retry_after(x: &Exchange<'_>, failure: &Failure) -> Option<Duration> {
+    if failure.kind != Kind::NoBackend {
+        return None;
+    }
+    let route = x.plan.routes.get(x.progress.route? as usize)?;
+    let returns = x.plan.groups.get(route.group?)?.balance.next_return()?;
+    let now = x.worker.clock.coarse().into_std();
+    Some(returns.saturating_duration_since(now))
 }
 
 /// The route's own page for a failure, or else everybody's.

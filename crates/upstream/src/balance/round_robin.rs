@@ -9,7 +9,7 @@ pub(crate) struct RoundRobin {
 
 impl RoundRobin {
     pub(super) fn choose(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
-        if candidates.complete() {
+        if candidates.takes_turns() {
             candidates.nth(self.turns.next(candidates.len()))
         } else {
             candidates.draw(random)

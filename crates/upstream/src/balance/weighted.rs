@@ -12,13 +12,17 @@ const LONGEST: u64 = 65_536;
 pub(crate) struct Weighted {
     cycle: Box<[u32]>,
     shares: Box<[u32]>,
+    /// How many turns of the cycle each has.
+    reduced: Box<[u64]>,
     turns: Turns,
 }
 
 impl Weighted {
     pub(super) fn new(shares: Vec<u32>) -> Self {
+        let reduced = reduced(&shares);
         Self {
-            cycle: smooth(&reduced(&shares)),
+            cycle: smooth(&reduced),
+            reduced: reduced.into(),
             shares: shares.into(),
             turns: Turns::default(),
         }
@@ -32,21 +36,47 @@ impl Weighted {
         if candidates.complete() {
             let turn = self.turns.next(self.cycle.len());
             self.cycle.get(turn).map(|&index| index as usize)
+        } else if candidates.takes_turns() {
+            self.turn_among(candidates)
         } else {
             self.draw(candidates, random)
         }
     }
 
-    /// Any candidate, each as likely as its share says.
-    fn draw(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
-        let total: u64 = candidates.indices().map(|index| self.share(index)).sum();
-        let mut left = below(random, total).0;
+    /// The next turn of a cycle over what is left: as many places as there are
+    /// shares, visited in steps that meet each of them once and mix them well.
+    fn turn_among(&self, candidates: Candidates<'_>) -> Option<usize> {
+        let total: u64 = candidates.indices().map(|index| self.reduced(index)).sum();
+        let turn = self.turns.next(total as usize) as u64;
+        let place = (turn * stride(total)).checked_rem(total)?;
+        self.at(candidates, place, |index| self.reduced(index))
+    }
+
+    /// The candidate that has the place where their shares are laid end to end.
+    fn at(
+        &self,
+        candidates: Candidates<'_>,
+        place: u64,
+        share: impl Fn(usize) -> u64,
+    ) -> Option<usize> {
+        let mut left = place;
         candidates.indices().find(|&index| {
-            let share = self.share(index);
+            let share = share(index);
             let found = left < share;
             left = left.saturating_sub(share);
             found
         })
+    }
+
+    /// Any candidate, each as likely as its share says.
+    fn draw(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
+        let total: u64 = candidates.indices().map(|index| self.share(index)).sum();
+        let place = below(random, total).0;
+        self.at(candidates, place, |index| self.share(index))
+    }
+
+    fn reduced(&self, index: usize) -> u64 {
+        self.reduced.get(index).copied().unwrap_or(0)
     }
 
     fn share(&self, index: usize) -> u64 {
@@ -66,6 +96,15 @@ fn reduced(shares: &[u32]) -> Vec<u64> {
     shares
         .map(|share| (share * LONGEST / total).max(share.min(1)))
         .collect()
+}
+
+/// A step that meets every one of `n` places once, near the golden ratio of
+/// them, so that neighbours are visited far apart.
+fn stride(n: u64) -> u64 {
+    let golden = n * 618 / 1000;
+    (golden.max(1)..n)
+        .find(|&step| gcd(step, n) == 1)
+        .unwrap_or(1)
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

@@ -16,6 +16,7 @@ mod explain;
 mod explained;
 mod filters;
 mod forwarding;
+mod health;
 mod hedging;
 mod http_bodies;
 mod http_connections;

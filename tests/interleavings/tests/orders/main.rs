@@ -10,6 +10,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test this is how it fails")]
 
 mod budget;
+mod health;
 mod load;
 mod permits;
 mod turns;

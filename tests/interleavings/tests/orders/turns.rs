@@ -20,6 +20,7 @@ fn counts(strategy: Strategy, weights: &[u32], workers: usize, each: usize) -> V
             key: None,
             session: None,
             exclude: &Excluded::new(),
+            now: None,
         };
         (0..each)
             .map(|_| choosing.choose(&ask, &mut Silent).unwrap())

@@ -44,6 +44,7 @@ fn base() -> Value {
                 "retry": {},
                 "hedge": {},
                 "health_check": { "passive": {} },
+                "circuit_breaker": {},
             },
             {
                 "id": "hashed",
@@ -89,7 +90,12 @@ const WITHOUT_EFFECT: &[&str] = &[
     "server/keep_alive_period",
     "filter_lists/id",
     "backend_groups/health_check",
-    "backend_groups/health_check/*",
+    "backend_groups/health_check/enabled",
+    "backend_groups/health_check/interval",
+    "backend_groups/health_check/timeout",
+    "backend_groups/health_check/path",
+    "backend_groups/health_check/healthy_threshold",
+    "backend_groups/health_check/unhealthy_threshold",
     "telemetry/tracing",
     "telemetry/tracing/*",
 ];

@@ -1,0 +1,127 @@
+//! What an exchange tells of its backend: the standing of backends is learned
+//! from ordinary requests.
+//!
+//! An attempt tells when it fails, an answer when its body has come to an end.
+//! What is the client's doing or Forebay's own tells nothing, and neither does
+//! an attempt that is cut off.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use message::{Failure, Kind, Side};
+use plan::Group;
+use upstream::{Change, Fault, Probe};
+
+use crate::attempt::Attempt;
+use crate::exchange::Exchange;
+
+/// After an attempt; `probe` is the permission it had of a half-open breaker.
+pub(crate) fn after_attempt(
+    x: &Exchange<'_>,
+    group: &Group,
+    index: usize,
+    probe: Option<Box<Probe>>,
+    outcome: &Result<Attempt<'_>, Failure>,
+) {
+    match outcome {
+        Ok(_) if x.heads.response.status >= 500 => {
+            server_error(group, index, probe, x.heads.response.status, now(x));
+        }
+        Ok(_) => {
+            if let Some(probe) = probe {
+                group.balance.probe_succeeded(*probe, now(x));
+            }
+        }
+        Err(failure) if is_cut_short(x, failure) => {}
+        Err(failure) => failed(group, index, probe, failure, now(x)),
+    }
+}
+
+/// A timeout shows nothing where other attempts had used up the time for all.
+fn is_cut_short(x: &Exchange<'_>, failure: &Failure) -> bool {
+    let is_timeout = matches!(failure.kind, Kind::ConnectTimeout | Kind::ResponseTimeout);
+    let total = times(x).and_then(|times| times.total);
+    is_timeout && x.progress.attempts > 1 && total.is_some_and(|total| x.elapsed() >= total)
+}
+
+fn times<'a>(x: &Exchange<'a>) -> Option<&'a plan::Times> {
+    let (route, (group, _)) = (x.progress.route?, x.progress.backend?);
+    let of_route = x.plan.routes.get(route as usize)?.times.as_ref();
+    of_route.or_else(|| Some(&x.plan.groups.get(group as usize)?.times))
+}
+
+/// A backend has answered with a status of 500 or more.
+pub(crate) fn server_error(
+    group: &Group,
+    index: usize,
+    probe: Option<Box<Probe>>,
+    status: u16,
+    now: Instant,
+) {
+    let fault = Fault {
+        why: &format!("status {status}"),
+        is_unreachable: false,
+    };
+    group.balance.failed(index, probe, fault, now);
+}
+
+/// There was no answer, or not all of it.
+pub(crate) fn failed(
+    group: &Group,
+    index: usize,
+    probe: Option<Box<Probe>>,
+    failure: &Failure,
+    now: Instant,
+) {
+    if failure.kind.side() != Side::Upstream {
+        return;
+    }
+    let why = match failure.kind.reason() {
+        reason if reason.contains('_') => Cow::Owned(reason.replace('_', " ")),
+        reason => Cow::Borrowed(reason),
+    };
+    let fault = Fault {
+        why: &why,
+        is_unreachable: matches!(
+            failure.kind,
+            Kind::NameFailed | Kind::ConnectRefused | Kind::Unroutable | Kind::ConnectTimeout
+        ),
+    };
+    group.balance.failed(index, probe, fault, now);
+}
+
+/// After the body of an answer.
+pub(crate) fn after_body(x: &Exchange<'_>, attempt: &Attempt<'_>, result: &Result<(), Failure>) {
+    match result {
+        // Has been told already.
+        _ if x.progress.status >= 500 => {}
+        Ok(()) => attempt.conn.backend().standing.succeeded(),
+        Err(failure) => body_failed(x, failure),
+    }
+}
+
+#[cold]
+fn body_failed(x: &Exchange<'_>, failure: &Failure) {
+    if let Some((group, index)) = x.progress.backend
+        && let Some(group) = x.plan.groups.get(group as usize)
+    {
+        failed(group, index as usize, None, failure, now(x));
+    }
+}
+
+fn now(x: &Exchange<'_>) -> Instant {
+    x.worker.clock.coarse().into_std()
+}
+
+/// Writes changes to the runtime log.
+pub fn log_change(change: &Change) {
+    let (group, backend) = (&*change.group, &*change.url);
+    let (from, to) = (change.from.label(), change.to.label());
+    match (change.from.is_up(), change.to.is_up()) {
+        (true, true) => tracing::debug!(group, backend, from, to, "{change}"),
+        (_, false) if change.to != upstream::State::HalfOpen => {
+            tracing::warn!(group, backend, from, to, "{change}");
+        }
+        _ => tracing::info!(group, backend, from, to, "{change}"),
+    }
+}

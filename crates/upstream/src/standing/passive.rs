@@ -1,0 +1,73 @@
+//! Ejection: a backend at which ordinary requests fail is left alone for a time.
+
+use std::time::{Duration, Instant};
+
+use super::PassivePolicy;
+
+#[derive(Debug, Default)]
+pub(super) struct Passive {
+    /// Failures in a row.
+    pub(super) failures: u32,
+    last: Option<Instant>,
+    /// The end of the ejection that is going on.
+    pub(super) until: Option<Instant>,
+    /// Ejections ever.
+    pub(super) ejections: u64,
+    /// Those that still make the next one longer.
+    repeats: u32,
+    back: Option<Instant>,
+}
+
+impl Passive {
+    /// Returns whether it should be ejected.
+    pub(super) fn failed(
+        &mut self,
+        policy: &PassivePolicy,
+        is_unreachable: bool,
+        now: Instant,
+    ) -> bool {
+        if self.until.is_some() {
+            // Of requests that were under way; they have counted for the ejection.
+            return false;
+        }
+        let is_old = |last: Instant| now.saturating_duration_since(last) > policy.window;
+        if self.last.is_some_and(is_old) {
+            self.failures = 0;
+        }
+        self.failures = self.failures.saturating_add(1);
+        self.last = Some(now);
+        is_unreachable || self.failures >= policy.max_failures
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    pub(super) fn eject(&mut self, policy: &PassivePolicy, now: Instant) {
+        let well = self
+            .back
+            .map_or(Duration::ZERO, |back| now.saturating_duration_since(back));
+        let forgotten = well.as_nanos() / policy.window.as_nanos().max(1);
+        let forgotten = u32::try_from(forgotten).unwrap_or(u32::MAX);
+        self.repeats = self.repeats.saturating_sub(forgotten).saturating_add(1);
+        let time = policy.ejection_time.saturating_mul(self.repeats);
+        self.until = Some(now + time.min(policy.max_ejection_time));
+        self.ejections += 1;
+        self.failures = 0;
+    }
+
+    pub(super) fn tick(&mut self, policy: Option<&PassivePolicy>, now: Instant) -> bool {
+        match self.until {
+            Some(until) if until <= now || policy.is_none() => {
+                self.forgive(until.min(now));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn forgive(&mut self, now: Instant) {
+        self.until = None;
+        self.back = Some(now);
+    }
+}

@@ -1,0 +1,282 @@
+//! The whole truth about one backend, as a state machine without a clock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::breaker::Breaker;
+use super::checks::{Checks, Finding};
+use super::passive::Passive;
+use super::state::{State, Word};
+use super::{Change, Check, Fault, HealthPolicy};
+
+/// Changes that are remembered.
+const HISTORY: usize = 16;
+
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    is_disabled: bool,
+    is_draining: bool,
+    is_unknown: bool,
+    passive: Passive,
+    breaker: Breaker,
+    checks: Checks,
+    warming_until: Option<Instant>,
+    last_error: Option<Arc<str>>,
+    /// Why the latest step made a difference.
+    why: Option<Arc<str>>,
+    history: VecDeque<Change>,
+}
+
+impl Record {
+    pub(super) fn state(&self) -> State {
+        if self.is_disabled {
+            State::Disabled
+        } else if self.is_draining {
+            State::Draining
+        } else {
+            self.health()
+        }
+    }
+
+    /// The state without what operators want.
+    fn health(&self) -> State {
+        if self.checks.is_bad {
+            State::CheckedBad
+        } else if self.breaker.open_until().is_some() {
+            State::BreakerOpen
+        } else if self.is_ejected() {
+            State::Ejected
+        } else if self.breaker.is_half_open() {
+            State::HalfOpen
+        } else if self.is_unknown {
+            State::Unknown
+        } else if self.warming_until.is_some() {
+            State::Warming
+        } else {
+            State::Up
+        }
+    }
+
+    pub(super) fn word(&self) -> Word {
+        let is_sick = !self.health().is_up();
+        let is_troubled = self.passive.failures > 0;
+        Word::new(
+            self.state(),
+            self.breaker.is_probing(),
+            is_sick,
+            is_troubled,
+        )
+    }
+
+    pub(super) fn is_ejected(&self) -> bool {
+        self.passive.until.is_some()
+    }
+
+    /// When something happens by itself.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let all = [
+            self.passive.until,
+            self.breaker.open_until(),
+            self.warming_until,
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// When the state ends by itself.
+    pub(super) fn returns(&self) -> Option<Instant> {
+        match self.state() {
+            State::BreakerOpen | State::Ejected => {
+                self.passive.until.max(self.breaker.open_until())
+            }
+            State::Warming => self.warming_until,
+            _ => None,
+        }
+    }
+
+    pub(super) fn failed(
+        &mut self,
+        health: &HealthPolicy,
+        fault: Fault<'_>,
+        probe: Option<u64>,
+        now: Instant,
+        claim: impl FnOnce() -> bool,
+    ) {
+        let Fault {
+            why,
+            is_unreachable,
+        } = fault;
+        self.last_error = Some(why.into());
+        if let Some(policy) = &health.passive
+            && self.passive.failed(policy, is_unreachable, now)
+            && claim()
+        {
+            let failures = self.passive.failures;
+            self.because(match is_unreachable {
+                true => why.to_owned(),
+                false => format!("{failures} failures in a row, the last: {why}"),
+            });
+            self.passive.eject(policy, now);
+            self.checks.good = 0;
+        }
+        if let Some(policy) = &health.breaker
+            && self.breaker.failed(policy, probe, now)
+        {
+            self.because(match probe {
+                Some(_) => format!("failed again: {why}"),
+                None => format!(
+                    "{} failures within {:?}, the last: {why}",
+                    policy.failure_threshold, policy.window
+                ),
+            });
+        }
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.passive.succeeded();
+    }
+
+    pub(super) fn probe_succeeded(&mut self, health: &HealthPolicy, probe: u64) {
+        if let Some(policy) = &health.breaker
+            && self.breaker.probe_succeeded(policy, probe)
+        {
+            self.because("a request was answered");
+        }
+    }
+
+    pub(super) fn take_probe(&mut self) -> Option<u64> {
+        match self.state() {
+            State::HalfOpen => self.breaker.take_probe(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn give_probe_back(&mut self, probe: u64) {
+        self.breaker.give_probe_back(probe);
+    }
+
+    /// Good checks in a row end an ejection, which is Forebay's own guess. An
+    /// open breaker becomes half open: what failed were requests, so requests
+    /// have to show that it is over.
+    pub(super) fn checked(&mut self, health: &HealthPolicy, check: Check) {
+        let Some(policy) = health.checks else {
+            return;
+        };
+        let (at, error) = (check.at, check.error.clone());
+        let was_unknown = std::mem::take(&mut self.is_unknown);
+        let finding = self.checks.made(policy, check);
+        match (finding, error) {
+            (Finding::Well, _) => {
+                self.because(format!("{} good checks in a row", self.checks.good));
+                if self.is_ejected() {
+                    self.passive.forgive(at);
+                }
+                if self.breaker.open_until().is_some() {
+                    self.breaker.half_open();
+                }
+            }
+            (Finding::Unwell, Some(error)) => {
+                self.because(format!("{} bad checks in a row: {error}", self.checks.bad));
+                self.last_error = Some(error);
+            }
+            (_, None) => self.because("the first check was good"),
+            // The first check decides whether it may begin.
+            (_, Some(error)) if was_unknown => {
+                self.is_unknown = true;
+                self.last_error = Some(error);
+            }
+            (_, Some(error)) => self.last_error = Some(error),
+        }
+    }
+
+    pub(super) fn await_check(&mut self) {
+        if self.checks.last.is_none() {
+            self.is_unknown = true;
+            self.because("no check has been made yet");
+        }
+    }
+
+    pub(super) fn drain(&mut self) {
+        (self.is_draining, self.is_disabled) = (true, false);
+        self.because("an operator wants it");
+    }
+
+    pub(super) fn disable(&mut self) {
+        (self.is_draining, self.is_disabled) = (false, true);
+        self.because("an operator wants it");
+    }
+
+    pub(super) fn enable(&mut self) {
+        (self.is_draining, self.is_disabled) = (false, false);
+        self.because("an operator wants it");
+    }
+
+    /// What happens by itself, and what a new policy does away with.
+    pub(super) fn tick(&mut self, health: &HealthPolicy, now: Instant) {
+        if let Some(why) = self.breaker.tick(health.breaker.as_ref(), now) {
+            self.because(why);
+        }
+        if self.passive.tick(health.passive.as_ref(), now) {
+            self.because("it was ejected for its time");
+        }
+        if health.checks.is_none() && (self.is_unknown || self.checks.is_bad) {
+            self.is_unknown = false;
+            self.checks = Checks::default();
+            self.because("no checks are made any more");
+        }
+        if self.warming_until.is_some_and(|until| until <= now) {
+            self.warming_until = None;
+            self.because("it has warmed up");
+        }
+    }
+
+    /// Makes the step from another state complete. Returns why it was made, if
+    /// it was.
+    pub(super) fn settle(
+        &mut self,
+        before: State,
+        health: &HealthPolicy,
+        now: Instant,
+    ) -> Option<Arc<str>> {
+        let why = self.why.take();
+        if !self.health().is_up() {
+            self.warming_until = None;
+        }
+        let was_out = !before.is_up() && before != State::Unknown;
+        if was_out && self.state() == State::Up && health.slow_start > Duration::ZERO {
+            self.warming_until = Some(now + health.slow_start);
+        }
+        (self.state() != before).then(|| why.unwrap_or_default())
+    }
+
+    pub(super) fn remember(&mut self, change: &Change) {
+        if self.history.len() >= HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(change.clone());
+    }
+
+    fn because(&mut self, why: impl Into<Arc<str>>) {
+        self.why = Some(why.into());
+    }
+
+    pub(super) fn failures(&self) -> u32 {
+        self.passive.failures
+    }
+
+    pub(super) fn ejections(&self) -> u64 {
+        self.passive.ejections
+    }
+
+    pub(super) fn last_error(&self) -> Option<&Arc<str>> {
+        self.last_error.as_ref()
+    }
+
+    pub(super) fn checks(&self) -> &Checks {
+        &self.checks
+    }
+
+    pub(super) fn history(&self) -> &VecDeque<Change> {
+        &self.history
+    }
+}
