@@ -308,6 +308,7 @@ fn workers_add_up() {
     for (name, labels, value) in &one.samples {
         let same = name == "forebay_build_info"
             || name.starts_with("forebay_config")
+            || name.starts_with("forebay_backend")
             || name == "forebay_access_log_dropped_total"
             || name.starts_with("process_");
         let found = two.samples.iter().find(|s| (&s.0, &s.1) == (name, labels));
