@@ -135,16 +135,6 @@ impl Group {
         None
     }
 
-    /// Lets happen what happens by itself, such as the end of an ejection. For
-    /// groups that nobody asks for anything.
-    pub fn tick(&self, now: Instant) {
-        if !self.all_are_well() {
-            for backend in &self.backends {
-                backend.standing.tick(&self.health, now);
-            }
-        }
-    }
-
     pub(crate) fn all_are_well(&self) -> bool {
         self.peers.iter().all(|peers| peers.are_well())
     }
