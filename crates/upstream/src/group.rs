@@ -8,7 +8,7 @@ use crate::sieve::Sieve;
 use crate::standing::Peers;
 use crate::{
     Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent, State, Strategy,
-    Verdict,
+    Turns, Verdict,
 };
 
 /// What a route points at: some backends and a way to choose among them.
@@ -61,12 +61,22 @@ impl Group {
         strategy: Strategy,
         backends: impl IntoIterator<Item = (Arc<Backend>, u32)>,
     ) -> Self {
+        Self::with_turns(id, strategy, backends, Turns::default())
+    }
+
+    /// A group that goes on with turns that others have begun.
+    pub fn with_turns(
+        id: impl Into<Box<str>>,
+        strategy: Strategy,
+        backends: impl IntoIterator<Item = (Arc<Backend>, u32)>,
+        turns: Turns,
+    ) -> Self {
         let (backends, weights): (Vec<_>, Vec<_>) = backends.into_iter().unzip();
         Self {
             id: id.into(),
             strategy,
             health: HealthPolicy::default(),
-            balance: Balance::new(strategy, &backends, &weights),
+            balance: Balance::new(strategy, &backends, &weights, turns),
             peers: peers(&backends),
             backends,
             weights,

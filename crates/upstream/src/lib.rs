@@ -40,7 +40,7 @@ mod sync;
 
 pub use address::Address;
 pub use backend::Backend;
-pub use balance::Strategy;
+pub use balance::{Strategy, Turns};
 pub use excluded::Excluded;
 pub use group::{Ask, Group, Taken};
 pub use hash::hash_key;

@@ -103,7 +103,7 @@ fn of_check(check: &Check) -> Vec<Aspect> {
     vec![
         Aspect::value("check", probe, "none"),
         Aspect::value("checks", every, "none"),
-        Aspect::value("before the first check", before, "used"),
+        Aspect::value("before the first check", before, "never checked"),
     ]
 }
 

@@ -250,3 +250,20 @@ fn reloads_under_load_lose_nothing() {
         .for_each(|client| client.join().unwrap());
     assert!(answered.load(Ordering::Relaxed) > 200);
 }
+
+#[test]
+fn turns_go_on_through_reloads() {
+    let backends = [
+        Backend::saying("0"),
+        Backend::saying("1"),
+        Backend::saying("2"),
+    ];
+    let config = Config::to_all(&backends).top("workers: 1").yaml();
+    let forebay = Forebay::start(&config);
+    let mut order = String::new();
+    for n in 0..6 {
+        order.push_str(forebay.get("/").text());
+        forebay.reload(&config.replace("id: all", &format!("id: all{n}")));
+    }
+    assert_eq!(order, "012012");
+}
