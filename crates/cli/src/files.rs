@@ -5,7 +5,8 @@
     reason = "only the program reads the environment"
 )]
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{Error, IsTerminal, Read as _};
 use std::path::{Path, PathBuf};
 
 use forebay::{IncludedFile, Outside, Plan, Problems, Read, Test};
@@ -56,7 +57,7 @@ fn read_whole(name: &str, text: &str, mistakes: Mistakes) -> Read {
     let directory = Path::new(name).parent().unwrap_or(Path::new(""));
     let outside = Outside {
         env: &|variable| std::env::var(variable).ok(),
-        open: &|file| std::fs::read(directory.join(file)),
+        open: &|file| bytes_of(&directory.join(file), Kinds::Regular),
         find: &|pattern| included(directory, pattern),
         strict: mistakes == Mistakes::Refuse,
     };
@@ -69,32 +70,69 @@ fn read_whole(name: &str, text: &str, mistakes: Mistakes) -> Read {
     read
 }
 
+/// Larger files are a mistake, and reading them would take all memory.
+const LARGEST: u64 = 256 << 20;
+
+/// What may be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kinds {
+    /// Files only: from a pipe or a device there may never come an end.
+    Regular,
+    /// Anything, as in `forebay check -c /dev/stdin`.
+    Any,
+}
+
+fn bytes_of(path: &Path, kinds: Kinds) -> std::io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kinds == Kinds::Regular && !kind.is_file() && !kind.is_dir() {
+        return Err(Error::other("it is a pipe, a socket or a device"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::other(format!("it is larger than {LARGEST} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn read_text(path: &Path, kinds: Kinds) -> std::io::Result<String> {
+    let bytes = bytes_of(path, kinds)?;
+    String::from_utf8(bytes).map_err(|_| Error::other("it is not UTF-8 text"))
+}
+
 /// The files of an `include`, in the order of their names. A pattern may stand
-/// for none, a name has to be there.
+/// for none, a name has to be there. As in a shell, `*` does not stand for the
+/// dot of a hidden file, which is what editors leave behind.
 fn included(directory: &Path, pattern: &str) -> Result<Vec<IncludedFile>, String> {
     let whole = directory.join(pattern);
+    let visible = glob::MatchOptions {
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::default()
+    };
     let is_pattern = pattern.contains(['*', '?', '[']);
     let mut paths: Vec<PathBuf> = match is_pattern {
         false => vec![whole],
-        true => glob::glob(&whole.display().to_string())
+        true => glob::glob_with(&whole.display().to_string(), visible)
             .map_err(|error| format!("it is no pattern: {}", error.msg))?
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?,
     };
-    paths.retain(|path| !is_pattern || path.is_file());
+    paths.retain(|path| !is_pattern || !path.is_dir());
     let file = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path);
         let name = path.display().to_string();
-        match text {
-            Ok(text) => Ok(IncludedFile { name, text }),
-            Err(error) => Err(format!("{name}: {error}")),
+        if !is_pattern && !path.exists() {
+            return Err(format!("there is no {name}"));
         }
+        let text = read_text(&path, Kinds::Regular).map_err(|error| error.to_string());
+        Ok(IncludedFile { name, text })
     };
     paths.into_iter().map(file).collect()
 }
 
 fn text_of(path: &Path) -> Option<String> {
-    let error = match std::fs::read_to_string(path) {
+    let error = match read_text(path, Kinds::Any) {
         Ok(text) => return Some(text),
         Err(error) => error,
     };
