@@ -16,7 +16,7 @@ mod recorded;
 mod replay;
 mod testing;
 
-pub use config::{File as IncludedFile, Problems, Test, reference, schema};
+pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use plan::{
     AccessLog, Change, Difference, Differences, Group, Listener, Logging, MetricsEndpoint, Plan,
     Precedence, Route, Turned, What, diff,
