@@ -129,7 +129,7 @@ settings! {
     }
 
     /// One address that answers requests.
-    "a backend" => pub struct Backend {
+    "a backend" short url => pub struct Backend {
         /// Where it is: `http://host:port` or `unix:/path/of/socket`.
         url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
         /// Its share of the requests relative to the others, for the strategies `weighted`, `least_connections`, `ip_hash` and
