@@ -112,8 +112,9 @@ fn group(
             (living.backend(id, wanted), member.weight)
         })
         .collect();
-    let balance = upstream::Group::new(id.as_str(), strategy(written), backends)
+    let mut balance = upstream::Group::new(id.as_str(), strategy(written), backends)
         .with_health(super::health::policy(written));
+    balance.max_requests = written.max_requests.map(|most| most as usize);
     Group {
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),
