@@ -21,11 +21,13 @@ pub struct Group {
     pub backends: Vec<Arc<Backend>>,
     /// What takes a backend out.
     pub health: HealthPolicy,
+    /// Requests under way over all workers.
+    pub max_requests: Option<usize>,
     weights: Vec<u32>,
     balance: Balance,
     /// What says whether all are well. One, unless the backends come from
     /// different places.
-    peers: Box<[Arc<Peers>]>,
+    pub(crate) peers: Box<[Arc<Peers>]>,
 }
 
 /// What one choice depends on besides the group.
@@ -76,6 +78,7 @@ impl Group {
             id: id.into(),
             strategy,
             health: HealthPolicy::default(),
+            max_requests: None,
             balance: Balance::new(strategy, &backends, &weights, turns),
             peers: peers(&backends),
             backends,

@@ -37,6 +37,7 @@ mod sticky;
     path = "../../../tests/interleavings/sync.rs"
 )]
 mod sync;
+mod under_way;
 
 pub use address::Address;
 pub use backend::Backend;
@@ -56,3 +57,4 @@ pub use standing::{
     State, View, seconds,
 };
 pub use sticky::{Clients, Secret, Tokens};
+pub use under_way::{Crowded, UnderWay};

@@ -113,8 +113,9 @@ fn group(
         })
         .collect();
     let turns = living.turns(id);
-    let balance = upstream::Group::with_turns(id.as_str(), strategy(written), backends, turns)
+    let mut balance = upstream::Group::with_turns(id.as_str(), strategy(written), backends, turns)
         .with_health(super::health::policy(written));
+    balance.max_requests = written.max_requests.map(|most| most as usize);
     Group {
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),

@@ -73,6 +73,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     }
     all.extend(of_times(times));
     all.extend(of_retry(retry));
+    if let Some(most) = balance.max_requests {
+        all.push(Aspect::value("requests under way", most, "unlimited"));
+    }
     all.extend(of_health(&balance.health));
     if let Some(check) = check {
         all.extend(of_check(check));
