@@ -17,6 +17,7 @@ mod event_loop;
 mod exchange;
 mod explain;
 mod forward;
+mod given;
 mod guard;
 mod heads;
 mod health;
@@ -41,6 +42,7 @@ mod timers;
 mod worker;
 
 pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
+pub use given::{Given, Sockets};
 pub use health::log_change;
-pub use running::{Running, start};
+pub use running::{Running, start, start_with};
 pub use start_fault::StartFault;
