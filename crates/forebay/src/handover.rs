@@ -5,15 +5,17 @@
 //! known is left out, and nothing of it is needed in order to serve.
 
 use plan::Heritage;
-use proxy::Sockets;
+use proxy::{Agree, Sockets};
 use serde::{Deserialize, Serialize};
 use upstream::Secret;
 
 /// What comes from the process before. The default: there was none.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Predecessor {
     pub sockets: Vec<Sockets>,
     pub handover: Handover,
+    /// Asked once, when everything is open and before anything is accepted.
+    pub agree: Option<Agree>,
 }
 
 /// What is known. A further thing is a field here, with a default; it is filled

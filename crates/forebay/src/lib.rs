@@ -28,8 +28,8 @@ pub use plan::{
     Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,
 };
 pub use proxy::{
-    Candidate, Explanation, Given, Question, Running, Sockets, StartFault, explain, request_head,
-    start, start_with,
+    Agree, Candidate, Explanation, Given, Question, Running, Sockets, StartFault, explain,
+    request_head, start, start_with,
 };
 pub use replay::{End, Example, Fate, Replayed, Shift, Uncertain, replay};
 pub use telemetry::{

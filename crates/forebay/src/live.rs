@@ -126,9 +126,13 @@ impl Live {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
         heritage.living.on_change(Arc::new(proxy::log_change));
-        let Predecessor { sockets, handover } = predecessor;
-        let running =
-            proxy::start_with(Arc::new(plan), Given::new(sockets)).map_err(LiveFault::Start)?;
+        let Predecessor {
+            sockets,
+            handover,
+            agree,
+        } = predecessor;
+        let running = proxy::start_with(Arc::new(plan), Given::new(sockets, agree))
+            .map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,
             since: now,

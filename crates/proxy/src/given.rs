@@ -38,25 +38,40 @@ impl Sockets {
     }
 }
 
+/// Asks whoever has given the sockets whether they may be accepted from now;
+/// why not, otherwise.
+pub type Agree = Box<dyn FnOnce() -> Result<(), String> + Send>;
+
 /// The sockets that nobody has taken yet.
-#[derive(Debug, Default)]
-pub struct Given(Vec<Sockets>);
+#[derive(Default)]
+pub struct Given {
+    sockets: Vec<Sockets>,
+    agree: Option<Agree>,
+}
 
 impl Given {
-    pub fn new(sockets: Vec<Sockets>) -> Self {
-        Self(sockets)
+    /// `agree` is asked once, when everything is open and before anything is
+    /// accepted.
+    pub fn new(sockets: Vec<Sockets>, agree: Option<Agree>) -> Self {
+        Self { sockets, agree }
+    }
+
+    pub(crate) fn agree(&mut self) -> Result<(), String> {
+        self.agree.take().map_or(Ok(()), |agree| agree())
     }
 
     /// All sockets for this purpose at this address; none where there are none.
     pub fn take(&mut self, kind: &str, name: &str, address: SocketAddr) -> Vec<TcpListener> {
         let is_wanted = |given: &mut Sockets| given.are_for(kind, name, address);
-        let wanted = self.0.extract_if(.., is_wanted);
+        let wanted = self.sockets.extract_if(.., is_wanted);
         wanted.flat_map(|given| given.sockets).collect()
     }
 
     /// One of them has this port, so that it is not somebody else's.
     pub(crate) fn has_port(&self, port: u16) -> bool {
-        self.0.iter().any(|given| given.ports().any(|p| p == port))
+        self.sockets
+            .iter()
+            .any(|given| given.ports().any(|p| p == port))
     }
 
     /// Closes what nobody has taken.
@@ -66,7 +81,7 @@ impl Given {
             name,
             address,
             ..
-        } in self.0
+        } in self.sockets
         {
             match &*kind {
                 Sockets::ANY => {
@@ -110,12 +125,13 @@ mod tests {
 
     #[test]
     fn sockets_are_taken_once_by_whoever_they_are_for() {
-        let mut all = Given::new(vec![
+        let sockets = vec![
             given("listener", "a", "127.0.0.1:0"),
             given("listener", "b", "127.0.0.1:80"),
             given("metrics", "", "127.0.0.1:90"),
             given("any", "", "127.0.0.1:100"),
-        ]);
+        ];
+        let mut all = Given::new(sockets, None);
         for (kind, name, address, count) in [
             ("listener", "b", "127.0.0.1:0", 0),
             ("listener", "a", "127.0.0.1:0", 2),

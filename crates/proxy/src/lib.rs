@@ -42,7 +42,7 @@ mod timers;
 mod worker;
 
 pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
-pub use given::{Given, Sockets};
+pub use given::{Agree, Given, Sockets};
 pub use health::log_change;
 pub use running::{Running, start, start_with};
 pub use start_fault::StartFault;

@@ -53,15 +53,11 @@ struct Page {
 impl MetricsPage {
     pub(crate) fn start(
         endpoint: &MetricsEndpoint,
-        given: Vec<TcpSocket>,
+        socket: TcpSocket,
         workers: Vec<mpsc::UnboundedSender<Command>>,
         drops: Option<Drops>,
         configuration: Arc<Mutex<ConfigurationFigures>>,
     ) -> io::Result<Self> {
-        let socket = match given.into_iter().next() {
-            Some(given) => given,
-            None => TcpSocket::bind(endpoint.address)?,
-        };
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         let own = socket.try_clone()?;

@@ -82,6 +82,8 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
         make_room(&plan, any);
     }
     let access_log = open_access_log(&plan)?;
+    let page = open_metrics(&plan, &mut given)?;
+    given.agree().map_err(StartFault::NotAgreed)?;
     let listening = opened.listening.clone();
     let adoptions = adoptions(&plan, opened, count, |_| {
         Some(access_log.as_ref().map(LogWriter::sink))
@@ -90,7 +92,7 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
     let commands = workers.iter().map(|w| w.commands.clone()).collect();
     let drops = access_log.as_ref().map(LogWriter::drops);
     let configuration = Arc::default();
-    let metrics = start_metrics(&plan, commands, drops, &configuration, &mut given)?;
+    let metrics = start_metrics(&plan, page, commands, drops, &configuration)?;
     given.close();
     Ok(Running {
         state: Mutex::new(State {
@@ -246,24 +248,41 @@ fn start_workers(adoptions: Vec<Adoption>) -> Result<Vec<Worker>, StartFault> {
     Ok(workers)
 }
 
-fn start_metrics(
-    plan: &Plan,
-    workers: Vec<mpsc::UnboundedSender<Command>>,
-    drops: Option<telemetry::Drops>,
-    configuration: &Arc<Mutex<ConfigurationFigures>>,
-    given: &mut Given,
-) -> Result<Option<MetricsPage>, StartFault> {
+/// The socket of the metrics page, if there is to be one.
+fn open_metrics(plan: &Plan, given: &mut Given) -> Result<Option<TcpListener>, StartFault> {
     let Some(endpoint) = &plan.metrics else {
         return Ok(None);
     };
     let given = given.take(Sockets::METRICS, "", endpoint.address);
-    MetricsPage::start(endpoint, given, workers, drops, Arc::clone(configuration))
+    match given.into_iter().next() {
+        Some(given) => Ok(Some(given)),
+        None => TcpListener::bind(endpoint.address)
+            .map(Some)
+            .map_err(|error| no_metrics(endpoint, error)),
+    }
+}
+
+fn start_metrics(
+    plan: &Plan,
+    socket: Option<TcpListener>,
+    workers: Vec<mpsc::UnboundedSender<Command>>,
+    drops: Option<telemetry::Drops>,
+    configuration: &Arc<Mutex<ConfigurationFigures>>,
+) -> Result<Option<MetricsPage>, StartFault> {
+    let (Some(endpoint), Some(socket)) = (&plan.metrics, socket) else {
+        return Ok(None);
+    };
+    MetricsPage::start(endpoint, socket, workers, drops, Arc::clone(configuration))
         .map(Some)
-        .map_err(|error| StartFault::Listen {
-            what: "the metrics endpoint".into(),
-            address: endpoint.address,
-            error,
-        })
+        .map_err(|error| no_metrics(endpoint, error))
+}
+
+fn no_metrics(endpoint: &plan::MetricsEndpoint, error: io::Error) -> StartFault {
+    StartFault::Listen {
+        what: "the metrics endpoint".into(),
+        address: endpoint.address,
+        error,
+    }
 }
 
 /// The numbers of all workers together. A worker that does not answer within
@@ -467,8 +486,8 @@ impl State {
             }
             _ => {
                 let commands = self.workers.iter().map(|w| w.commands.clone()).collect();
-                let none = &mut Given::default();
-                self.metrics = start_metrics(plan, commands, drops, &self.configuration, none)?;
+                let socket = open_metrics(plan, &mut Given::default())?;
+                self.metrics = start_metrics(plan, socket, commands, drops, &self.configuration)?;
             }
         }
         Ok(())
