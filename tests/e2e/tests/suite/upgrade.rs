@@ -90,6 +90,15 @@ fn keep_coming(address: SocketAddr, stop: &AtomicBool, answered: &AtomicUsize) {
     }
 }
 
+/// Lets the clients end also when the test fails.
+struct StopAtEnd<'a>(&'a AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn upgrades_under_load_lose_nothing_and_leave_nothing_behind() {
     let backend = Backend::saying("x");
@@ -108,6 +117,7 @@ fn upgrades_under_load_lose_nothing_and_leave_nothing_behind() {
                 _ => keep_coming(address, stop, answered),
             });
         }
+        let _stop = StopAtEnd(&stop);
         // Fewer workers than sockets, and more.
         for workers in [2, 1, 3, 2, 2] {
             let before = answered.load(Ordering::Relaxed);
@@ -117,7 +127,6 @@ fn upgrades_under_load_lose_nothing_and_leave_nothing_behind() {
                 (answered.load(Ordering::Relaxed) > before + 50).then_some(())
             });
         }
-        stop.store(true, Ordering::Relaxed);
     });
     let open = |generations: &Generations| {
         let first = generations.descriptors();
