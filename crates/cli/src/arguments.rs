@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use forebay::AccessLogOutput;
 
 /// A reverse proxy and load balancer that says what it does and why.
 #[derive(Parser)]
@@ -96,7 +97,7 @@ pub(crate) struct RunOptions {
     pub(crate) workers: Option<u16>,
     /// The access log, over what the file says: off, - for standard output, or a file.
     #[arg(long, value_name = "off|-|FILE")]
-    pub(crate) access_log: Option<String>,
+    pub(crate) access_log: Option<AccessLogOutput>,
     /// Write the number of the main process to this file once it serves; it is removed at the end.
     #[arg(long, value_name = "FILE")]
     pub(crate) pid_file: Option<PathBuf>,

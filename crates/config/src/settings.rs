@@ -7,9 +7,9 @@ mod telemetry;
 mod test;
 
 pub use group::{
-    Backend, BackendGroup, Backoff, CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge,
-    PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy, Strategy, Timeout,
-    WhenAllUnhealthy,
+    Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool,
+    Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy,
+    Strategy, Timeout, WhenAllUnhealthy,
 };
 pub use listener::{Listener, Protocol};
 pub use route::{
@@ -31,7 +31,7 @@ use crate::value::form::WORD;
 settings! {
     /// Everything that a configuration file can say.
     "the configuration" => pub struct Settings {
-        /// Further files, from the directory of this one; `*` and `?` stand for any letters of a name. They may have `routes`,
+        /// Further files, from the directory of this one; `*` and `?` stand for any letters of a name, but for a dot that it begins with. They may have `routes`,
         /// `backend_groups`, `filter_lists`, `error_pages` and `tests`, which are added to those here. A file with a mistake is left out,
         /// unless Forebay is told to be strict.
         include: Vec<Spanned<String>>, rule Form(&WORD), example ["routes.d/*.yaml"];

@@ -41,9 +41,13 @@ pub(crate) enum Shape {
     },
     Choice(Vec<Choice>),
     /// A status code, or a class of them.
-    Statuses,
+    Statuses {
+        from: u16,
+    },
     /// A word of its own, or the other shape.
     Or(&'static str, Box<Shape>),
+    /// `false`, or the other shape.
+    OrFalse(Box<Shape>),
     /// A list; `single` when one item may stand for a list of one.
     List {
         item: Box<Shape>,
@@ -67,6 +71,15 @@ pub(crate) struct Section {
     pub(crate) title: &'static str,
     pub(crate) about: String,
     pub(crate) keys: Vec<Key>,
+    /// The key whose value alone may stand for the section.
+    pub(crate) short: Option<&'static str>,
+}
+
+impl Section {
+    /// The shape of what may stand for the section.
+    pub(crate) fn short(&self) -> Option<&Key> {
+        self.keys.iter().find(|key| Some(key.name) == self.short)
+    }
 }
 
 /// One setting.

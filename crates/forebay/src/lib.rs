@@ -19,7 +19,7 @@ mod recorded;
 mod replay;
 mod testing;
 
-pub use config::{File as IncludedFile, Problems, Test, reference, schema};
+pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use handover::{Handover, Predecessor, Reloads};
 pub use kept::Kept;
 pub use live::{Last, Live, LiveFault, Reloaded, Source};

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use telemetry::Retried;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
 
-use crate::{Group, Listener, Plan, Sticky, Times};
+use crate::{Check, Group, Listener, Plan, Sticky, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -130,9 +130,24 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
             cookie.name, cookie.attributes
         )?,
     }
+    if let Some(most) = g.balance.max_requests {
+        writeln!(f, "      up to {most} requests under way")?;
+    }
     writeln!(f, "      {}", times(&g.times))?;
     writeln!(f, "      {}", retry(&g.retry))?;
     health(f, &g.balance.health)?;
+    if let Some(check) = &g.check {
+        let Check {
+            probe,
+            interval,
+            timeout,
+            ..
+        } = &**check;
+        writeln!(
+            f,
+            "      checked every {interval:?}, within {timeout:?}: {probe}"
+        )?;
+    }
     match &g.hedge {
         Some(hedge) => writeln!(f, "      {hedge}"),
         None => Ok(()),

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::balance::Balance;
 use crate::candidates::Candidates;
@@ -8,7 +8,7 @@ use crate::sieve::Sieve;
 use crate::standing::Peers;
 use crate::{
     Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent, State, Strategy,
-    Verdict,
+    Turns, Verdict,
 };
 
 /// What a route points at: some backends and a way to choose among them.
@@ -21,11 +21,13 @@ pub struct Group {
     pub backends: Vec<Arc<Backend>>,
     /// What takes a backend out.
     pub health: HealthPolicy,
+    /// Requests under way over all workers.
+    pub max_requests: Option<usize>,
     weights: Vec<u32>,
     balance: Balance,
     /// What says whether all are well. One, unless the backends come from
     /// different places.
-    peers: Box<[Arc<Peers>]>,
+    pub(crate) peers: Box<[Arc<Peers>]>,
 }
 
 /// What one choice depends on besides the group.
@@ -61,12 +63,23 @@ impl Group {
         strategy: Strategy,
         backends: impl IntoIterator<Item = (Arc<Backend>, u32)>,
     ) -> Self {
+        Self::with_turns(id, strategy, backends, Turns::default())
+    }
+
+    /// A group that goes on with turns that others have begun.
+    pub fn with_turns(
+        id: impl Into<Box<str>>,
+        strategy: Strategy,
+        backends: impl IntoIterator<Item = (Arc<Backend>, u32)>,
+        turns: Turns,
+    ) -> Self {
         let (backends, weights): (Vec<_>, Vec<_>) = backends.into_iter().unzip();
         Self {
             id: id.into(),
             strategy,
             health: HealthPolicy::default(),
-            balance: Balance::new(strategy, &backends, &weights),
+            max_requests: None,
+            balance: Balance::new(strategy, &backends, &weights, turns),
             peers: peers(&backends),
             backends,
             weights,
@@ -202,13 +215,31 @@ impl Group {
         probe.succeeded(&self.health, now);
     }
 
-    /// The soonest time at which a backend that is out is back, as far as that
-    /// is known.
-    pub fn next_return(&self) -> Option<Instant> {
+    /// How long until a backend that is out is back, or is tried again, as far
+    /// as that is known.
+    pub fn retry_after(&self, now: Instant) -> Option<Duration> {
         let backends = self.backends.iter();
         backends
-            .filter_map(|backend| backend.standing.returns())
+            .filter_map(|backend| backend.standing.retry_after(now))
             .min()
+    }
+
+    /// How many backends are in which state, in words.
+    pub fn states(&self) -> String {
+        let state = |backend: &Arc<Backend>| backend.standing.word().state();
+        let count = |state_: State| self.backends.iter().filter(|b| state(b) == state_).count();
+        let counts = State::ALL.into_iter().map(|state| (count(state), state));
+        let some = counts.filter(|&(count, _)| count > 0);
+        let words: Vec<String> = some.map(|(n, state)| format!("{n} {state}")).collect();
+        words.join(", ")
+    }
+
+    /// Lets happen what happens by itself. Meant to be called about once a
+    /// second, so that changes are told of where there are no requests.
+    pub fn tick(&self, now: Instant) {
+        for backend in &self.backends {
+            backend.standing.tick(&self.health, now);
+        }
     }
 
     fn explain<R: Reasons>(

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use ::telemetry::Names;
 use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
 use upstream::{
-    Address, Backend, Backoff, Budget, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
+    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
 };
 
-use super::affinity;
 use super::unique::Unique;
+use super::{affinity, health};
 use crate::changes::{Member, members};
 use crate::{Group, GroupChanges, Heritage, Times};
 
@@ -28,7 +28,6 @@ pub(super) fn compile(
         let changed = changes.groups.get(&written.id.value);
         check_backends(written, changed.is_some(), problems);
         warn_of_idle_weights(written, problems);
-        warn_of_what_does_not_act_yet(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
         groups.push(group(written, members, &heritage.living, names, problems));
     }
@@ -95,20 +94,6 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
     }
 }
 
-/// Accepted so that one file serves this version and later ones, but never
-/// silently.
-fn warn_of_what_does_not_act_yet(group: &BackendGroup, problems: &mut Problems) {
-    let enabled = &group.health_check.enabled;
-    if enabled.value {
-        problems
-            .warning(
-                enabled.span,
-                "active health checks are not performed by this version of Forebay",
-            )
-            .help("backends are taken out when ordinary requests fail there, see `passive`");
-    }
-}
-
 fn group(
     written: &Spanned<BackendGroup>,
     members: Vec<Member>,
@@ -127,14 +112,17 @@ fn group(
             (living.backend(id, wanted), member.weight)
         })
         .collect();
-    let balance = upstream::Group::new(id.as_str(), strategy(written), backends)
+    let turns = living.turns(id);
+    let mut balance = upstream::Group::with_turns(id.as_str(), strategy(written), backends, turns)
         .with_health(super::health::policy(written));
+    balance.max_requests = written.max_requests.map(|most| most as usize);
     Group {
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),
         balance,
         numbers,
         origins,
+        check: health::check(&written.health_check).map(Arc::new),
         times: Times {
             connect: written.timeout.connect,
             response: written.timeout.request,
@@ -142,15 +130,15 @@ fn group(
             wait: written.connection_pool.wait_timeout,
             total: written.timeout.total,
         },
-        retry: retry(&written.retry),
-        hedge: written
-            .hedge
-            .as_ref()
-            .map(|hedge| HedgePolicy::new(hedge.percentile, hedge.min_delay, hedge.max_percent)),
+        retry: retry(id, &written.retry, living),
+        hedge: written.hedge.as_ref().map(|hedge| {
+            let budget = living.hedges(id, hedge.max_percent);
+            HedgePolicy::new(hedge.percentile, hedge.min_delay, budget)
+        }),
     }
 }
 
-fn retry(written: &config::Retry) -> RetryPolicy {
+fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
     let on = |what| written.retry_on.contains(&what);
     RetryPolicy {
         max_attempts: written.max_attempts as usize,
@@ -163,7 +151,7 @@ fn retry(written: &config::Retry) -> RetryPolicy {
         },
         delay: written.delay,
         max_delay: written.max_delay,
-        budget: Budget::new(written.budget, written.min_retries_per_second),
+        budget: living.retries(group, written.budget, written.min_retries_per_second),
     }
 }
 

@@ -112,9 +112,9 @@ impl Record {
             && claim()
         {
             let failures = self.passive.failures;
-            self.because(match is_unreachable {
-                true => why.to_owned(),
-                false => format!("{failures} failures in a row, the last: {why}"),
+            self.because(match failures {
+                _ if is_unreachable || failures == 1 => why.to_owned(),
+                _ => format!("{failures} failures in a row, the last: {why}"),
             });
             self.passive.eject(policy, now);
             self.checks.good = 0;
@@ -122,12 +122,10 @@ impl Record {
         if let Some(policy) = &health.breaker
             && self.breaker.failed(policy, probe, now)
         {
-            self.because(match probe {
-                Some(_) => format!("failed again: {why}"),
-                None => format!(
-                    "{} failures within {:?}, the last: {why}",
-                    policy.failure_threshold, policy.window
-                ),
+            self.because(match (probe, policy.failure_threshold) {
+                (Some(_), _) => format!("failed again: {why}"),
+                (None, 1) => why.to_owned(),
+                (None, n) => format!("{n} failures within {:?}, the last: {why}", policy.window),
             });
         }
     }
@@ -196,6 +194,15 @@ impl Record {
         }
     }
 
+    /// Whether operators want it drained, and whether disabled.
+    pub(super) fn wishes(&self) -> [bool; 2] {
+        [self.is_draining, self.is_disabled]
+    }
+
+    pub(super) fn follow(&mut self, wishes: [bool; 2]) {
+        [self.is_draining, self.is_disabled] = wishes;
+    }
+
     pub(super) fn drain(&mut self) {
         (self.is_draining, self.is_disabled) = (true, false);
         self.because("an operator wants it");
@@ -258,6 +265,13 @@ impl Record {
 
     fn because(&mut self, why: impl Into<Arc<str>>) {
         self.why = Some(why.into());
+    }
+
+    pub(super) fn breaker(&self) -> Option<State> {
+        match self.breaker.open_until() {
+            Some(_) => Some(State::BreakerOpen),
+            None => self.breaker.is_half_open().then_some(State::HalfOpen),
+        }
     }
 
     pub(super) fn failures(&self) -> u32 {
