@@ -56,6 +56,11 @@ impl Given {
         Self { sockets, agree }
     }
 
+    /// Somebody serves until then.
+    pub(crate) fn must_agree(&self) -> bool {
+        self.agree.is_some()
+    }
+
     pub(crate) fn agree(&mut self) -> Result<(), String> {
         self.agree.take().map_or(Ok(()), |agree| agree())
     }

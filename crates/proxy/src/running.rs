@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::StartFault;
-use crate::checker::{Checked, Checker, await_first_checks};
+use crate::checker::{Checked, Checker, await_first_checks, wait_for_first_checks};
 use crate::descriptors::make_room;
 use crate::door::DoorId;
 use crate::given::{Given, Sockets, spread};
@@ -86,7 +86,6 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
     }
     let access_log = open_access_log(&plan)?;
     let page = open_metrics(&plan, &mut given)?;
-    given.agree().map_err(StartFault::NotAgreed)?;
     let listening = opened.listening.clone();
     let adoptions = adoptions(&plan, opened, count, |_| {
         Some(access_log.as_ref().map(LogWriter::sink))
@@ -95,6 +94,10 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
     await_first_checks(&plan, Instant::now().into_std());
     let checker = Checker::start(Arc::clone(&plan), Arc::clone(&resolver));
     let checker = checker.map_err(StartFault::Worker)?;
+    if given.must_agree() {
+        wait_for_first_checks(&plan);
+    }
+    given.agree().map_err(StartFault::NotAgreed)?;
     let workers = start_workers(adoptions, &resolver)?;
     let commands = workers.iter().map(|w| w.commands.clone()).collect();
     let drops = access_log.as_ref().map(LogWriter::drops);

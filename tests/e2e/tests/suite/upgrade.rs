@@ -288,6 +288,27 @@ fn sessions_and_counters_go_along() {
     generations.wait_metric("forebay_config_reloads_total", &taken, 1.0);
 }
 
+/// With `assume_healthy: false` it would have nobody to ask at first.
+#[test]
+fn the_new_one_has_checked_its_backends_before_it_takes_over() {
+    let backend = Backend::answering(|request| {
+        if request.target() == "/health" {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Reply::ok("x")
+    });
+    let check = "health_check: { enabled: true, path: /health, interval: 60s, slow_start: 0s, assume_healthy: false }";
+    let generations = Generations::start(&Config::to(&backend).group(check).yaml());
+    until("the first check is good", || {
+        (generations.get("/").status == 200).then_some(())
+    });
+    for _ in 0..2 {
+        let upgrade = generations.upgrade();
+        assert_eq!(upgrade.code, Some(0), "{}", upgrade.stderr);
+        assert_eq!(generations.get("/").status, 200);
+    }
+}
+
 #[test]
 fn sockets_of_the_service_manager_are_used_and_handed_on() {
     let backend = Backend::saying("x");
