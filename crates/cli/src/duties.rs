@@ -109,9 +109,10 @@ impl Duties {
                 attempt.note().reload = true;
             }
             (Asked::Reload, None) => {
+                let before = self.watch.as_ref().map(Watch::before);
                 reload(live, log).await;
-                if let Some(watch) = &mut self.watch {
-                    watch.settle();
+                if let (Some(watch), Some(before)) = (&mut self.watch, before) {
+                    watch.settle(before);
                 }
             }
         }
