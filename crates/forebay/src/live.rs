@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use plan::{Changes, Differences, Heritage, Plan};
-use proxy::{Running, StartFault};
+use proxy::{Given, Running, StartFault};
 use telemetry::ConfigurationFigures;
 
-use crate::{Kept, Read};
+use crate::{Handover, Kept, Predecessor, Read, Reloads};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
 
@@ -103,6 +103,22 @@ impl Live {
     pub fn start(
         source: Source,
         heritage: Heritage,
+        first: Read,
+        now: SystemTime,
+    ) -> Result<Self, LiveFault> {
+        Self::start_after(Predecessor::default(), source, heritage, first, now)
+    }
+
+    /// The same, taking over from another process. What it has handed over for
+    /// the reading must be in `heritage` already: [`Handover::prepare`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::start`].
+    pub fn start_after(
+        predecessor: Predecessor,
+        source: Source,
+        heritage: Heritage,
         mut first: Read,
         now: SystemTime,
     ) -> Result<Self, LiveFault> {
@@ -110,14 +126,20 @@ impl Live {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
         heritage.living.on_change(Arc::new(proxy::log_change));
-        let running = proxy::start(Arc::new(plan)).map_err(LiveFault::Start)?;
+        let Predecessor {
+            sockets,
+            handover,
+            agree,
+        } = predecessor;
+        let running = proxy::start_with(Arc::new(plan), Given::new(sockets, agree))
+            .map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,
             since: now,
             tried: now,
             failure: None,
-            taken: 0,
-            refused: 0,
+            taken: handover.reloads.taken,
+            refused: handover.reloads.refused,
         };
         running.tell_of_configuration(last.figures());
         Ok(Self {
@@ -137,6 +159,16 @@ impl Live {
 
     pub fn last(&self) -> Last {
         self.lock().last.clone()
+    }
+
+    /// What a process that takes over should know.
+    pub fn handover(&self) -> Handover {
+        let last = self.last();
+        let reloads = Reloads {
+            taken: last.taken,
+            refused: last.refused,
+        };
+        Handover::of(&self.heritage, reloads)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

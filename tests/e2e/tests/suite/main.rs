@@ -41,3 +41,4 @@ mod strict_framing;
 mod strict_limits;
 mod strict_names;
 mod strict_responses;
+mod upgrade;
