@@ -135,6 +135,7 @@ fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
         for socket in sockets {
             match tokio::net::TcpListener::from_std(socket) {
                 Ok(socket) => {
+                    door.begin_accepting();
                     accepting.spawn_local(accept(Rc::clone(worker), socket, Rc::clone(&door)));
                 }
                 Err(error) => warn!(%error, "a listener could not be watched"),

@@ -41,6 +41,7 @@ pub(crate) async fn accept(worker: Rc<Worker>, socket: TcpListener, door: Rc<Doo
     {
         begin(&worker, tcp(stream), peer, &door);
     }
+    door.end_accepting();
 }
 
 fn tcp(stream: TcpStream) -> Stream {
