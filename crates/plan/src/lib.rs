@@ -15,8 +15,8 @@ mod heritage;
 mod plan;
 mod trusted;
 
-pub use changes::{Changes, Found, GroupChanges, Origin};
 pub use admin::{AdminEndpoint, AdminScope, AdminToken};
+pub use changes::{Changes, Found, GroupChanges, Origin};
 pub use compile::{Open, compile};
 pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};

@@ -26,6 +26,7 @@ mod listen;
 mod max_forwards;
 mod metrics_page;
 mod names;
+mod notable;
 mod path;
 mod refusal;
 mod replay;
@@ -42,5 +43,6 @@ mod worker;
 
 pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
 pub use health::log_change;
-pub use running::{Running, start};
+pub use notable::{Notable, Notables};
+pub use running::{Listening, Running, start};
 pub use start_fault::StartFault;

@@ -18,6 +18,7 @@ use upstream::Backend;
 use crate::door::{Door, DoorId};
 use crate::event_loop;
 use crate::names::Resolver;
+use crate::notable::Notables;
 use crate::path::accept::accept;
 use crate::timers::TICK;
 use crate::worker::Worker;
@@ -26,6 +27,8 @@ use crate::worker::Worker;
 pub(crate) enum Command {
     /// Send the numbers gathered so far.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Send the exchanges worth a look.
+    Notables(oneshot::Sender<Notables>),
     /// Go on by another plan.
     Adopt(Box<Adoption>),
     /// Take nothing new, finish what is in flight, end within the time.
@@ -99,6 +102,7 @@ async fn obey(
         match command {
             // Who asked may have stopped waiting.
             Command::Snapshot(answer) => drop(answer.send(snapshot(worker))),
+            Command::Notables(answer) => drop(answer.send(notables(worker))),
             Command::Adopt(adoption) => {
                 adopt(worker, *adoption, accepting);
                 while accepting.try_join_next().is_some() {}
@@ -213,6 +217,11 @@ async fn tick(worker: Rc<Worker>) {
             worker.pool.sweep(now, |conn| conn.is_alive());
         }
     }
+}
+
+fn notables(worker: &Worker) -> Notables {
+    let now = worker.clock.unix_micros(worker.clock.coarse());
+    worker.recent.borrow().list(now)
 }
 
 pub(crate) fn snapshot(worker: &Worker) -> Snapshot {

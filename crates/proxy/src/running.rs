@@ -1,7 +1,7 @@
 //! A running Forebay, from outside its workers.
 
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::door::DoorId;
 use crate::listen::{check_free, listen};
 use crate::metrics_page::MetricsPage;
 use crate::names::Resolver;
+use crate::notable::Notables;
 use crate::run::{self, Adoption, Command, Entrance, Start};
 
 /// How long a worker may take to go over to another plan. One that is busier
@@ -32,7 +33,7 @@ struct State {
     plan: Arc<Plan>,
     workers: Vec<Worker>,
     /// In the order of the plan's listeners.
-    listening: Vec<Listening>,
+    listening: Vec<Sockets>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
     configuration: Arc<Mutex<ConfigurationFigures>>,
@@ -45,13 +46,23 @@ struct Worker {
 
 /// The sockets of one listener.
 #[derive(Clone)]
-struct Listening {
+struct Sockets {
     id: DoorId,
     listener: Box<str>,
     /// As the plan has it, and as the kernel does.
     address: SocketAddr,
     bound: SocketAddr,
     open: Arc<AtomicUsize>,
+}
+
+/// A listener as it is now.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    pub id: Box<str>,
+    /// As the kernel has it.
+    pub address: SocketAddr,
+    /// Connections of clients that are open.
+    pub connections: usize,
 }
 
 /// Opens every listener of the plan and starts its workers.
@@ -95,20 +106,20 @@ fn cores() -> usize {
 /// The sockets of a plan's listeners.
 struct Opened {
     /// In the order of the plan.
-    listening: Vec<Listening>,
+    listening: Vec<Sockets>,
     /// For each of them, one socket for each worker; none where they have them.
     sockets: Vec<Vec<TcpListener>>,
 }
 
 /// Opens what a plan's listeners need beyond what is open. Who listens at the
 /// same address is the same, whatever it is called.
-fn open_listeners(plan: &Plan, now: &[Listening], count: usize) -> Result<Opened, StartFault> {
+fn open_listeners(plan: &Plan, now: &[Sockets], count: usize) -> Result<Opened, StartFault> {
     let mut opened = Opened {
         listening: Vec::new(),
         sockets: Vec::new(),
     };
     for listener in &plan.listeners {
-        let is_same = |known: &&Listening| {
+        let is_same = |known: &&Sockets| {
             known.address == listener.address
                 && (known.address.port() != 0 || known.listener == listener.id)
         };
@@ -116,7 +127,7 @@ fn open_listeners(plan: &Plan, now: &[Listening], count: usize) -> Result<Opened
             Some(known) => (known.clone(), Vec::new()),
             None => open_listener(listener, now, count)?,
         };
-        opened.listening.push(Listening {
+        opened.listening.push(Sockets {
             listener: listener.id.clone(),
             ..listening
         });
@@ -127,9 +138,9 @@ fn open_listeners(plan: &Plan, now: &[Listening], count: usize) -> Result<Opened
 
 fn open_listener(
     listener: &plan::Listener,
-    now: &[Listening],
+    now: &[Sockets],
     count: usize,
-) -> Result<(Listening, Vec<TcpListener>), StartFault> {
+) -> Result<(Sockets, Vec<TcpListener>), StartFault> {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let address = listener.address;
     let fault = |error| StartFault::Listen {
@@ -144,8 +155,8 @@ fn open_listener(
     }
     let sockets = listen(address, count).map_err(fault)?;
     let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
-    let listening = Listening {
-        id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+    let listening = Sockets {
+        id: NEXT.fetch_add(1, Ordering::Relaxed),
         listener: listener.id.clone(),
         address,
         bound: bound.unwrap_or(address),
@@ -229,24 +240,33 @@ fn start_metrics(
 /// The numbers of all workers together. A worker that does not answer within
 /// the time is left out.
 pub(crate) async fn gather(workers: &[mpsc::UnboundedSender<Command>]) -> Option<Snapshot> {
+    let snapshots = ask_all(workers, Command::Snapshot).await;
+    snapshots.into_iter().reduce(|mut merged, other| {
+        merged.merge(&other);
+        merged
+    })
+}
+
+/// What each worker answers, as far as they do so in time.
+async fn ask_all<T>(
+    workers: &[mpsc::UnboundedSender<Command>],
+    question: fn(oneshot::Sender<T>) -> Command,
+) -> Vec<T> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let mut answers = Vec::new();
     for commands in workers {
         let (sender, receiver) = oneshot::channel();
-        if commands.send(Command::Snapshot(sender)).is_ok() {
+        if commands.send(question(sender)).is_ok() {
             answers.push(receiver);
         }
     }
-    let mut merged: Option<Snapshot> = None;
+    let mut all = Vec::new();
     for answer in answers {
-        if let Ok(Ok(snapshot)) = tokio::time::timeout(PATIENCE, answer).await {
-            match &mut merged {
-                Some(merged) => merged.merge(&snapshot),
-                None => merged = Some(snapshot),
-            }
+        if let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, answer).await {
+            all.push(answer);
         }
     }
-    merged
+    all
 }
 
 impl Running {
@@ -275,6 +295,47 @@ impl Running {
         let state = self.state();
         let listening = state.listening.iter();
         listening.map(|l| (l.listener.clone(), l.bound)).collect()
+    }
+
+    /// Each listener as it is now, in the plan's order.
+    pub fn listening(&self) -> Vec<Listening> {
+        let state = self.state();
+        let listening = state.listening.iter();
+        listening
+            .map(|sockets| Listening {
+                id: sockets.listener.clone(),
+                address: sockets.bound,
+                connections: sockets.open.load(Ordering::Relaxed),
+            })
+            .collect()
+    }
+
+    /// It takes nothing new any more.
+    pub fn is_draining(&self) -> bool {
+        self.state().workers.is_empty()
+    }
+
+    /// The counters of all workers together; none where no worker answers.
+    pub fn snapshot(&self) -> impl Future<Output = Option<Snapshot>> + Send + use<> {
+        let workers = self.commands();
+        async move { gather(&workers).await }
+    }
+
+    /// The slowest and the failed exchanges of the last five minutes.
+    pub fn notables(&self) -> impl Future<Output = Notables> + Send + use<> {
+        let workers = self.commands();
+        async move {
+            let all = ask_all(&workers, Command::Notables).await;
+            all.into_iter().fold(Notables::default(), |mut all, more| {
+                all.merge(more);
+                all
+            })
+        }
+    }
+
+    fn commands(&self) -> Vec<mpsc::UnboundedSender<Command>> {
+        let state = self.state();
+        state.workers.iter().map(|w| w.commands.clone()).collect()
     }
 
     /// Where the metrics are, if they are served.

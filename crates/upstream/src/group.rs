@@ -161,8 +161,8 @@ impl Group {
         let all = Candidates::new(&self.backends, ask.exclude);
         let stays = |&index: &usize| sieve.keeps_session(index, ask.exclude);
         let mut candidates = all.without(&sieve.without_cool);
-        let mut chosen =
-            (ask.session.filter(stays)).or_else(|| self.balance.choose(candidates, ask, deal::<R>()));
+        let mut chosen = (ask.session.filter(stays))
+            .or_else(|| self.balance.choose(candidates, ask, deal::<R>()));
         if chosen.is_none() && !sieve.cool.is_empty() {
             candidates = all.without(&sieve.without_out);
             chosen = self.balance.choose(candidates, ask, deal::<R>());

@@ -33,11 +33,7 @@ pub(super) fn compile(settings: &Settings, problems: &mut Problems) -> Option<Ad
     Some(AdminEndpoint { address, tokens })
 }
 
-fn token(
-    text: &Spanned<String>,
-    scope: AdminScope,
-    problems: &mut Problems,
-) -> Option<AdminToken> {
+fn token(text: &Spanned<String>, scope: AdminScope, problems: &mut Problems) -> Option<AdminToken> {
     // What cannot be sent in a header field opens nothing.
     let complaint = if text.len() < SHORTEST {
         format!("the token is shorter than {SHORTEST} bytes")
