@@ -225,7 +225,12 @@ fn explain_says_which_route_and_why_not_the_others() {
 
 #[test]
 fn configurations_test_themselves() {
-    for (file, count) in [("tested", 4), ("routes", 7), ("several-files", 1)] {
+    for (file, count) in [
+        ("tested", 4),
+        ("routes", 7),
+        ("several-files", 1),
+        ("health", 1),
+    ] {
         let example = root().join(format!("examples/{file}.yaml"));
         let output = forebay(&["test", "-c", example.to_str().unwrap()]);
         let shown = text(&output.stdout);

@@ -112,7 +112,10 @@ fn kind(shape: &Shape) -> String {
                 .collect();
             names.join(", ")
         }
-        Shape::Statuses => "status from 400 to 599, `4xx` or `5xx`".to_owned(),
+        Shape::Statuses { from: 400 } => "status from 400 to 599, `4xx` or `5xx`".to_owned(),
+        Shape::Statuses { from } => {
+            format!("status from {from} to 599, or a class such as `2xx`")
+        }
         Shape::Or(word, other) => format!("{}, or `{word}`", kind(other)),
         Shape::List { item, .. } => format!("list: {}", kind(item)),
         Shape::Pairs { names } => format!("map of {names} to texts"),

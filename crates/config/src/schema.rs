@@ -85,12 +85,15 @@ fn of_shape(shape: &Shape, definitions: &mut Map<String, Json>) -> Json {
             or_environment(json!({ "type": "string", "pattern": pattern }))
         }
         Shape::Choice(choices) => or_environment(of_choices(choices)),
-        Shape::Statuses => or_environment(json!({
-            "anyOf": [
-                { "type": "integer", "minimum": 400, "maximum": 599 },
-                { "enum": ["4xx", "5xx"] }
-            ]
-        })),
+        Shape::Statuses { from } => {
+            let classes: Vec<String> = (from / 100..6).map(|class| format!("{class}xx")).collect();
+            or_environment(json!({
+                "anyOf": [
+                    { "type": "integer", "minimum": from, "maximum": 599 },
+                    { "enum": classes }
+                ]
+            }))
+        }
         Shape::Or(word, other) => {
             json!({ "anyOf": [{ "const": word }, of_shape(other, definitions)] })
         }

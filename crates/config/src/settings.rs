@@ -9,9 +9,9 @@ mod test;
 
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
-    Backend, BackendGroup, Backoff, CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge,
-    PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy, Strategy, Timeout,
-    WhenAllUnhealthy,
+    Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool,
+    Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy,
+    Strategy, Timeout, WhenAllUnhealthy,
 };
 pub use listener::{Listener, Protocol};
 pub use route::{

@@ -41,7 +41,9 @@ pub(crate) enum Shape {
     },
     Choice(Vec<Choice>),
     /// A status code, or a class of them.
-    Statuses,
+    Statuses {
+        from: u16,
+    },
     /// A word of its own, or the other shape.
     Or(&'static str, Box<Shape>),
     /// A list; `single` when one item may stand for a list of one.

@@ -4,7 +4,11 @@ use std::fmt::{self, Display, Formatter};
 use telemetry::Retried;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
 
+<<<<<<< HEAD
 use crate::{AdminEndpoint, Group, Listener, Plan, Sticky, Times};
+=======
+use crate::{Check, Group, Listener, Plan, Sticky, Times};
+>>>>>>> main
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -149,6 +153,18 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
     writeln!(f, "      {}", times(&g.times))?;
     writeln!(f, "      {}", retry(&g.retry))?;
     health(f, &g.balance.health)?;
+    if let Some(check) = &g.check {
+        let Check {
+            probe,
+            interval,
+            timeout,
+            ..
+        } = &**check;
+        writeln!(
+            f,
+            "      checked every {interval:?}, within {timeout:?}: {probe}"
+        )?;
+    }
     match &g.hedge {
         Some(hedge) => writeln!(f, "      {hedge}"),
         None => Ok(()),

@@ -22,6 +22,7 @@ pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;
 pub use plan::{
-    AccessLog, Group, Listener, Logging, MetricsEndpoint, Plan, Route, Sticky, StickyCookie, Times,
+    AccessLog, Check, Group, HttpProbe, Listener, Logging, MetricsEndpoint, Plan, Probe, Route,
+    Sticky, StickyCookie, Times,
 };
 pub use trusted::Trusted;

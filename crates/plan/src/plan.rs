@@ -1,6 +1,8 @@
 //! What a running Forebay goes by: decided, checked, never changed.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -105,9 +107,45 @@ pub struct Group {
     pub numbers: Vec<u32>,
     /// Who says that each backend is one of the group.
     pub origins: Vec<Origin>,
+    /// How its backends are checked, if they are.
+    pub check: Option<Arc<Check>>,
     pub times: Times,
     pub retry: RetryPolicy,
     pub hedge: Option<HedgePolicy>,
+}
+
+/// How it is found out whether a backend is well, besides what ordinary
+/// requests tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub interval: Duration,
+    /// The longest time between two checks of a backend that has been unwell for long.
+    pub max_interval: Duration,
+    pub timeout: Duration,
+    /// A backend is used before it has been checked.
+    pub assume_healthy: bool,
+    pub probe: Probe,
+}
+
+/// What a check asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// For a connection.
+    Tcp,
+    Http(HttpProbe),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpProbe {
+    pub method: &'static str,
+    pub target: Box<str>,
+    /// Absent: the backend's own.
+    pub host: Option<Box<str>>,
+    pub fields: Vec<(Box<str>, Box<str>)>,
+    /// Statuses of good answers.
+    pub expected: Vec<RangeInclusive<u16>>,
+    /// What a good answer's body has in it.
+    pub body: Option<Box<str>>,
 }
 
 /// How clients are kept at their backends.
@@ -158,4 +196,39 @@ pub struct Logging {
 pub struct AccessLog {
     pub format: Format,
     pub output: Output,
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Probe::Http(HttpProbe {
+            method,
+            target,
+            host,
+            fields,
+            expected,
+            body,
+        }) = self
+        else {
+            return f.write_str("tcp");
+        };
+        write!(f, "{method} {target}")?;
+        if let Some(host) = host {
+            write!(f, " at {host}")?;
+        }
+        // Values may be secret.
+        for (name, _) in fields {
+            write!(f, " with {name}")?;
+        }
+        let codes = expected
+            .iter()
+            .map(|codes| match (codes.start(), codes.end()) {
+                (first, last) if first == last => first.to_string(),
+                (first, _) => format!("{}xx", first / 100),
+            });
+        write!(f, " expecting {}", codes.collect::<Vec<_>>().join(" or "))?;
+        match body {
+            Some(body) => write!(f, " and {body:?} in the body"),
+            None => Ok(()),
+        }
+    }
 }

@@ -8,6 +8,7 @@ use message::{Failure, Kind, Retry};
 use tokio::net::{TcpStream, UnixStream};
 use upstream::{Address, Backend};
 
+use crate::names::Resolver;
 use crate::stream::Stream;
 use crate::worker::Worker;
 
@@ -19,7 +20,7 @@ pub(crate) async fn connect(
     backend: &Backend,
     timeout: Duration,
 ) -> Result<Stream, Failure> {
-    match tokio::time::timeout(timeout, open(worker, &backend.address)).await {
+    match tokio::time::timeout(timeout, open_of(worker, &backend.address)).await {
         Ok(result) => result,
         Err(_) => {
             let detail = format!("{}: no connection within {timeout:?}", backend.url);
@@ -28,7 +29,7 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open(worker: &Worker, address: &Address) -> Result<Stream, Failure> {
+async fn open_of(worker: &Worker, address: &Address) -> Result<Stream, Failure> {
     #[cfg(feature = "sim")]
     if let Some(world) = worker.world.get() {
         let opened = world.connect(address).await;
@@ -36,11 +37,14 @@ async fn open(worker: &Worker, address: &Address) -> Result<Stream, Failure> {
             .map(Stream::Sim)
             .map_err(|error| failure(address, &error));
     }
+    open(&worker.resolver, address).await
+}
+
+/// Opens a connection, however long it takes.
+pub(crate) async fn open(resolver: &Resolver, address: &Address) -> Result<Stream, Failure> {
     match address {
         Address::Ip(address) => open_tcp(*address).await,
-        Address::Name { host, port } => {
-            open_first(&worker.resolver.resolve(host, *port).await?).await
-        }
+        Address::Name { host, port } => open_first(&resolver.resolve(host, *port).await?).await,
         Address::Unix(path) => UnixStream::connect(path)
             .await
             .map(Stream::Unix)

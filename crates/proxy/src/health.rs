@@ -10,10 +10,12 @@ use std::time::Instant;
 
 use message::{Failure, Kind, Side};
 use plan::Group;
-use upstream::{Change, Fault, Probe};
+use telemetry::{Breaker, Snapshot, StandingFigures};
+use upstream::{Change, Fault, Probe, State};
 
 use crate::attempt::Attempt;
 use crate::exchange::Exchange;
+use crate::worker::Worker;
 
 /// After an attempt; `probe` is the permission it had of a half-open breaker.
 pub(crate) fn after_attempt(
@@ -113,13 +115,40 @@ fn now(x: &Exchange<'_>) -> Instant {
     x.worker.clock.coarse().into_std()
 }
 
+/// Lets end what ends by itself, also where there are no requests.
+pub(crate) fn tick(worker: &Worker, now: Instant) {
+    for group in &worker.current().plan.groups {
+        group.balance.tick(now);
+    }
+}
+
+/// Tells the metrics how all backends stand.
+pub(crate) fn count(worker: &Worker, snapshot: &mut Snapshot) {
+    let now = worker.clock.now().into_std();
+    for group in &worker.current().plan.groups {
+        for (backend, &number) in group.balance.backends.iter().zip(&group.numbers) {
+            let view = backend.standing.view(&group.balance.health, now);
+            let figures = StandingFigures {
+                is_up: view.state.is_up(),
+                breaker: match view.breaker {
+                    Some(State::BreakerOpen) => Breaker::Open,
+                    Some(_) => Breaker::HalfOpen,
+                    None => Breaker::Closed,
+                },
+                ejections: view.ejections,
+            };
+            snapshot.put_standing(number, figures);
+        }
+    }
+}
+
 /// Writes changes to the runtime log.
 pub fn log_change(change: &Change) {
     let (group, backend) = (&*change.group, &*change.url);
     let (from, to) = (change.from.label(), change.to.label());
     match (change.from.is_up(), change.to.is_up()) {
         (true, true) => tracing::debug!(group, backend, from, to, "{change}"),
-        (_, false) if change.to != upstream::State::HalfOpen => {
+        (_, false) if change.to != State::HalfOpen => {
             tracing::warn!(group, backend, from, to, "{change}");
         }
         _ => tracing::info!(group, backend, from, to, "{change}"),

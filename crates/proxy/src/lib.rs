@@ -8,6 +8,8 @@ mod allowance;
 mod ask;
 mod attempt;
 mod backend_conn;
+mod check;
+mod checker;
 mod client;
 mod clock;
 mod connect;
@@ -41,6 +43,7 @@ mod stream;
 mod timers;
 mod worker;
 
+pub use checker::Checked;
 pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
 pub use health::log_change;
 pub use notable::{Notable, Notables};

@@ -17,6 +17,7 @@ use upstream::Backend;
 
 use crate::door::{Door, DoorId};
 use crate::event_loop;
+use crate::health;
 use crate::names::Resolver;
 use crate::notable::Notables;
 use crate::path::accept::accept;
@@ -215,6 +216,7 @@ async fn tick(worker: Rc<Worker>) {
         if ticks.is_multiple_of(TICKS_PER_SWEEP) {
             let now = worker.clock.now().into_std();
             worker.pool.sweep(now, |conn| conn.is_alive());
+            health::tick(&worker, now);
         }
     }
 }
@@ -227,6 +229,7 @@ fn notables(worker: &Worker) -> Notables {
 pub(crate) fn snapshot(worker: &Worker) -> Snapshot {
     let mut snapshot = worker.metrics.borrow().snapshot();
     let current = worker.current();
+    health::count(worker, &mut snapshot);
     for (backend, stats) in worker.pool.stats() {
         let number = current.plan.groups.iter().find_map(|group| {
             let backends = &group.balance.backends;

@@ -9,9 +9,11 @@ use std::time::Duration;
 use plan::Plan;
 use telemetry::{ConfigurationFigures, LogWriter, Snapshot, Trouble};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::StartFault;
+use crate::checker::{Checked, Checker, await_first_checks};
 use crate::descriptors::make_room;
 use crate::door::DoorId;
 use crate::listen::{check_free, listen};
@@ -37,6 +39,7 @@ struct State {
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
     configuration: Arc<Mutex<ConfigurationFigures>>,
+    checker: Checker,
 }
 
 struct Worker {
@@ -82,7 +85,11 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
     let adoptions = adoptions(&plan, opened, count, |_| {
         Some(access_log.as_ref().map(LogWriter::sink))
     });
-    let workers = start_workers(adoptions)?;
+    let resolver = Arc::new(Resolver::default());
+    await_first_checks(&plan, Instant::now().into_std());
+    let checker = Checker::start(Arc::clone(&plan), Arc::clone(&resolver));
+    let checker = checker.map_err(StartFault::Worker)?;
+    let workers = start_workers(adoptions, &resolver)?;
     let commands = workers.iter().map(|w| w.commands.clone()).collect();
     let drops = access_log.as_ref().map(LogWriter::drops);
     let configuration = Arc::default();
@@ -95,6 +102,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
             metrics,
             access_log,
             configuration,
+            checker,
         }),
     })
 }
@@ -203,14 +211,16 @@ fn open_access_log(plan: &Plan) -> Result<Option<LogWriter>, StartFault> {
     .map_err(StartFault::AccessLog)
 }
 
-fn start_workers(adoptions: Vec<Adoption>) -> Result<Vec<Worker>, StartFault> {
-    let resolver = Arc::new(Resolver::default());
+fn start_workers(
+    adoptions: Vec<Adoption>,
+    resolver: &Arc<Resolver>,
+) -> Result<Vec<Worker>, StartFault> {
     let mut workers = Vec::new();
     for (index, first) in adoptions.into_iter().enumerate() {
         let (commands, receiver) = mpsc::unbounded_channel();
         let start = Start {
             first,
-            resolver: Arc::clone(&resolver),
+            resolver: Arc::clone(resolver),
             commands: receiver,
         };
         let thread = run::start(index, start).map_err(StartFault::Worker)?;
@@ -353,6 +363,13 @@ impl Running {
         *told.lock().unwrap_or_else(PoisonError::into_inner) = figures;
     }
 
+    /// Checks a backend now; the result comes once it is there. None where there
+    /// is no such backend, or its group has no checks.
+    pub async fn check(&self, group: &str, url: &str) -> Option<Checked> {
+        let checked = self.state().checker.check(group, url);
+        checked.await.ok().flatten()
+    }
+
     /// Opens the access log anew, after it has been moved away.
     pub fn reopen_logs(&self) {
         if let Some(log) = &self.state().access_log {
@@ -399,6 +416,8 @@ impl State {
         };
         self.move_metrics(&plan, access_log.as_ref())?;
 
+        await_first_checks(&plan, Instant::now().into_std());
+        self.checker.adopt(Arc::clone(&plan));
         self.listening = opened.listening.clone();
         let sink = |_| {
             let log = access_log.as_ref()?;

@@ -8,6 +8,7 @@ mod process;
 mod render;
 mod series;
 mod snapshot;
+mod standing;
 mod upstream;
 
 pub use cells::{Metrics, Retried};
@@ -16,4 +17,5 @@ pub use names::Names;
 pub use process::ProcessFigures;
 pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, render};
 pub use snapshot::Snapshot;
+pub use standing::{Breaker, StandingFigures};
 pub use upstream::UpstreamFigures;

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::balance::{Balance, Deal};
 use crate::candidates::Candidates;
@@ -203,13 +203,31 @@ impl Group {
         probe.succeeded(&self.health, now);
     }
 
-    /// The soonest time at which a backend that is out is back, as far as that
-    /// is known.
-    pub fn next_return(&self) -> Option<Instant> {
+    /// How long until a backend that is out is back, or is tried again, as far
+    /// as that is known.
+    pub fn retry_after(&self, now: Instant) -> Option<Duration> {
         let backends = self.backends.iter();
         backends
-            .filter_map(|backend| backend.standing.returns())
+            .filter_map(|backend| backend.standing.retry_after(now))
             .min()
+    }
+
+    /// How many backends are in which state, in words.
+    pub fn states(&self) -> String {
+        let state = |backend: &Arc<Backend>| backend.standing.word().state();
+        let count = |state_: State| self.backends.iter().filter(|b| state(b) == state_).count();
+        let counts = State::ALL.into_iter().map(|state| (count(state), state));
+        let some = counts.filter(|&(count, _)| count > 0);
+        let words: Vec<String> = some.map(|(n, state)| format!("{n} {state}")).collect();
+        words.join(", ")
+    }
+
+    /// Lets happen what happens by itself. Meant to be called about once a
+    /// second, so that changes are told of where there are no requests.
+    pub fn tick(&self, now: Instant) {
+        for backend in &self.backends {
+            backend.standing.tick(&self.health, now);
+        }
     }
 
     fn explain<R: Reasons>(

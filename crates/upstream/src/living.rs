@@ -29,17 +29,20 @@ impl Living {
     /// The living backend that `wanted` describes, else `wanted` itself.
     ///
     /// One whose address or options have changed is not reused: what is in
-    /// flight keeps to the terms it began with while the new one takes over.
+    /// flight keeps to the terms it began with while the new one takes over, and
+    /// what operators want of it.
     pub fn backend(&self, group: &str, wanted: Backend) -> Arc<Backend> {
         let mut backends = self.backends.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Box::from(group), wanted.url.clone());
-        if let Some(living) = backends.get(&key).and_then(Weak::upgrade)
-            && same(&living, &wanted)
-        {
-            return living;
+        let living = backends.get(&key).and_then(Weak::upgrade);
+        if let Some(living) = living.as_ref().filter(|living| same(living, &wanted)) {
+            return Arc::clone(living);
         }
         backends.retain(|_, backend| backend.strong_count() > 0);
         let backend = Arc::new(wanted.among(self.peers(group)));
+        if let Some(living) = living {
+            backend.standing.follow(&living.standing);
+        }
         backends.insert(key, Arc::downgrade(&backend));
         backend
     }

@@ -146,7 +146,9 @@ impl Standing {
     /// Lets happen what happens by itself: ejections end, and so on. Choices do
     /// this as well, so that it is only needed where there are none.
     pub fn tick(&self, health: &HealthPolicy, now: Instant) {
-        self.update(health, now, |_| ());
+        if !self.word().is_well() {
+            self.update(health, now, |_| ());
+        }
     }
 
     /// Everything there is to know about it.
@@ -154,9 +156,24 @@ impl Standing {
         self.update(health, now, |record: &mut Record| View::of(record))
     }
 
-    /// When it is back, if it is out for a known time.
-    pub(crate) fn returns(&self) -> Option<Instant> {
-        self.lock().returns()
+    /// How long until it is back, or tried again, as far as that is known.
+    pub(crate) fn retry_after(&self, now: Instant) -> Option<Duration> {
+        match self.word().state() {
+            State::HalfOpen => Some(Duration::ZERO),
+            State::BreakerOpen | State::Ejected => {
+                let returns = self.lock().returns()?;
+                Some(returns.saturating_duration_since(now))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes over what operators want, from the one in whose place it comes.
+    pub(crate) fn follow(&self, other: &Self) {
+        let wishes = other.lock().wishes();
+        let mut record = self.lock();
+        record.follow(wishes);
+        self.publish(&record);
     }
 
     pub(crate) fn word(&self) -> Word {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::span::Spanned;
-use crate::value::BackendUrl;
 use crate::value::form::{COOKIE_NAME, COOKIE_PATH, TARGET, WORD};
+use crate::value::{BackendUrl, Pairs, Statuses};
 
 choices! {
     /// How a group picks the backend for a request.
@@ -23,6 +23,24 @@ choices! {
         IpHash = "ip_hash",
         /// The same for every request with one key, by consistent hashing with bounded loads; see `hash`.
         Hash = "hash",
+    }
+
+    /// What a check asks.
+    pub enum CheckProtocol {
+        /// A request over HTTP, and its answer looked at.
+        Http = "http",
+        /// Whether a connection can be had.
+        Tcp = "tcp",
+    }
+
+    /// The method of a check.
+    pub enum CheckMethod {
+        /// With a body in the answer.
+        Get = "GET",
+        /// Without one.
+        Head = "HEAD",
+        /// What the backend can do.
+        Options = "OPTIONS",
     }
 
     /// How a client is recognised.
@@ -163,8 +181,25 @@ settings! {
         interval: Duration = Duration::from_secs(10), rule Positive, example "30s";
         /// How long an answer may take.
         timeout: Duration = Duration::from_secs(5), rule Positive, example "2s";
+        /// What to ask.
+        protocol: CheckProtocol = CheckProtocol::Http, example "tcp";
         /// What to ask for.
         path: Spanned<String> = Spanned::unwritten("/health".to_owned()), rule Form(&TARGET), example "/ping";
+        /// The method of the request.
+        method: CheckMethod = CheckMethod::Get, example "HEAD";
+        /// `Host` of the request. Without it, the backend's own.
+        host: Option<Spanned<String>>, rule Form(&WORD), example "example.com";
+        /// Further fields of the request.
+        headers: Pairs, example {"X-Probe": "forebay"};
+        /// Statuses of good answers.
+        expected_status: Vec<Spanned<Statuses<100>>> = vec![Spanned::unwritten(Statuses::class(2)), Spanned::unwritten(Statuses::class(3))],
+            example ["200", "204"];
+        /// What the first 64 KiB of a good answer's body have in them.
+        expected_body: Option<String>, example "ok";
+        /// Whether a backend is used before it has been checked.
+        assume_healthy: bool = true, example false;
+        /// The longest time between two checks of a backend that has been unwell for long: after every five bad answers it doubles.
+        max_interval: Duration = Duration::from_secs(60), rule Positive, example "5m";
         /// Good answers in a row after which a backend is well again.
         healthy_threshold: u32 = 2, rule Within(1, 1000), example 1;
         /// Bad answers in a row after which a backend is taken out.

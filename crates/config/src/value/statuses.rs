@@ -9,29 +9,34 @@ use crate::node::{Kind, Node};
 use crate::reader::Reader;
 use crate::shape::{Rule, Shape};
 
-/// One status code, or all that begin with one digit; from 400 to 599.
+/// One status code, or all that begin with one digit; from `FROM` to 599.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Statuses {
+pub struct Statuses<const FROM: u16 = 400> {
     first: u16,
     last: u16,
 }
 
-const NOUN: &str = "a status such as `404` or `5xx`";
-
-impl Statuses {
+impl<const FROM: u16> Statuses<FROM> {
     fn parse(text: &str) -> Option<Self> {
-        match text {
-            "4xx" => Some(Self::range(400, 499)),
-            "5xx" => Some(Self::range(500, 599)),
-            one => Self::one(one.parse().ok()?),
-        }
+        let Some(class) = text.strip_suffix("xx") else {
+            return Self::one(text.parse().ok()?);
+        };
+        let first = class.parse::<u16>().ok()?.checked_mul(100)?;
+        (FROM..=500)
+            .contains(&first)
+            .then(|| Self::range(first, first + 99))
     }
 
     fn one(status: i64) -> Option<Self> {
         let status = u16::try_from(status).ok()?;
-        (400..=599)
+        (FROM..=599)
             .contains(&status)
             .then_some(Self::range(status, status))
+    }
+
+    /// All codes that begin with this digit.
+    pub const fn class(digit: u16) -> Self {
+        Self::range(digit * 100, digit * 100 + 99)
     }
 
     const fn range(first: u16, last: u16) -> Self {
@@ -42,9 +47,16 @@ impl Statuses {
     pub fn codes(self) -> RangeInclusive<u16> {
         self.first..=self.last
     }
+
+    fn noun() -> &'static str {
+        match FROM {
+            400 => "a status such as `404` or `5xx`",
+            _ => "a status such as `200` or `2xx`",
+        }
+    }
 }
 
-impl Value for Statuses {
+impl<const FROM: u16> Value for Statuses<FROM> {
     fn read(node: &Node, _: &Rule, reader: &mut Reader<'_>) -> Option<Self> {
         let value = match node.scalar() {
             Kind::Int(status) => Self::one(status),
@@ -52,14 +64,14 @@ impl Value for Statuses {
         };
         if value.is_none() {
             reader
-                .expected(NOUN, node)?
-                .help("pages are for statuses from 400 to 599");
+                .expected(Self::noun(), node)?
+                .help(format!("here are statuses from {FROM} to 599"));
         }
         value
     }
 
     fn absent() -> Self {
-        Self::range(400, 599)
+        Self::range(FROM, 599)
     }
 
     fn write(&self) -> Json {
@@ -70,7 +82,7 @@ impl Value for Statuses {
     }
 
     fn shape(_: &Rule) -> Shape {
-        Shape::Statuses
+        Shape::Statuses { from: FROM }
     }
 }
 
@@ -90,8 +102,15 @@ mod tests {
             ("40x", None),
             ("", None),
             ("70000", None),
+            ("655xx", None),
+            ("x", None),
+            ("xx", None),
         ] {
-            assert_eq!(Statuses::parse(text).map(Statuses::codes), codes, "{text}");
+            assert_eq!(
+                Statuses::<400>::parse(text).map(Statuses::codes),
+                codes,
+                "{text}"
+            );
         }
     }
 }

@@ -9,8 +9,8 @@ use upstream::{
     Address, Backend, Backoff, Budget, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
 };
 
-use super::affinity;
 use super::unique::Unique;
+use super::{affinity, health};
 use crate::changes::{Member, members};
 use crate::{Group, GroupChanges, Heritage, Times};
 
@@ -28,7 +28,6 @@ pub(super) fn compile(
         let changed = changes.groups.get(&written.id.value);
         check_backends(written, changed.is_some(), problems);
         warn_of_idle_weights(written, problems);
-        warn_of_what_does_not_act_yet(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
         groups.push(group(written, members, &heritage.living, names, problems));
     }
@@ -95,20 +94,6 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
     }
 }
 
-/// Accepted so that one file serves this version and later ones, but never
-/// silently.
-fn warn_of_what_does_not_act_yet(group: &BackendGroup, problems: &mut Problems) {
-    let enabled = &group.health_check.enabled;
-    if enabled.value {
-        problems
-            .warning(
-                enabled.span,
-                "active health checks are not performed by this version of Forebay",
-            )
-            .help("backends are taken out when ordinary requests fail there, see `passive`");
-    }
-}
-
 fn group(
     written: &Spanned<BackendGroup>,
     members: Vec<Member>,
@@ -135,6 +120,7 @@ fn group(
         balance,
         numbers,
         origins,
+        check: health::check(&written.health_check).map(Arc::new),
         times: Times {
             connect: written.timeout.connect,
             response: written.timeout.request,

@@ -1,8 +1,10 @@
 //! What takes a backend out: `health_check`, `circuit_breaker`,
 //! `when_all_unhealthy`.
 
-use config::{BackendGroup, WhenAllUnhealthy};
-use upstream::{BreakerPolicy, HealthPolicy, PassivePolicy};
+use config::{BackendGroup, CheckProtocol, HealthCheck, WhenAllUnhealthy};
+use upstream::{BreakerPolicy, CheckPolicy, HealthPolicy, PassivePolicy};
+
+use crate::{Check, HttpProbe, Probe};
 
 pub(super) fn policy(group: &BackendGroup) -> HealthPolicy {
     let checks = &group.health_check;
@@ -15,8 +17,10 @@ pub(super) fn policy(group: &BackendGroup) -> HealthPolicy {
             open_timeout: written.open_timeout,
             success_threshold: written.success_threshold,
         }),
-        // Nobody makes checks yet.
-        checks: None,
+        checks: checks.enabled.then(|| CheckPolicy {
+            healthy: checks.healthy_threshold,
+            unhealthy: checks.unhealthy_threshold,
+        }),
         slow_start: checks.slow_start,
         fails_open: group.when_all_unhealthy == WhenAllUnhealthy::FailOpen,
     }
@@ -29,5 +33,34 @@ fn passive(written: &config::PassiveCheck) -> PassivePolicy {
         ejection_time: written.ejection_time,
         max_ejection_time: written.max_ejection_time,
         max_ejected_percent: written.max_ejected_percent,
+    }
+}
+
+/// How the backends are checked, if they are.
+pub(super) fn check(written: &HealthCheck) -> Option<Check> {
+    written.enabled.then(|| Check {
+        interval: written.interval,
+        max_interval: written.max_interval.max(written.interval),
+        timeout: written.timeout,
+        assume_healthy: written.assume_healthy,
+        probe: match written.protocol {
+            CheckProtocol::Tcp => Probe::Tcp,
+            CheckProtocol::Http => Probe::Http(http_probe(written)),
+        },
+    })
+}
+
+fn http_probe(written: &HealthCheck) -> HttpProbe {
+    let statuses = written.expected_status.iter();
+    let fields = written.headers.iter();
+    HttpProbe {
+        method: written.method.name(),
+        target: written.path.as_str().into(),
+        host: written.host.as_ref().map(|host| host.as_str().into()),
+        fields: fields
+            .map(|pair| (pair.name.as_str().into(), pair.value.as_str().into()))
+            .collect(),
+        expected: statuses.map(|statuses| statuses.codes()).collect(),
+        body: written.expected_body.as_deref().map(Box::from),
     }
 }

@@ -7,7 +7,7 @@ use upstream::{CheckPolicy, HealthPolicy, RetryPolicy, Strategy};
 use super::aspect::{Aspect, compare};
 use super::{Change, Difference, What, backends, lines};
 use crate::describe::{self, retried};
-use crate::{Group, Plan, Sticky, StickyCookie, Times};
+use crate::{Check, Group, Plan, Sticky, StickyCookie, Times};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
     let by_id = |plan: &Plan| -> HashMap<Box<str>, usize> {
@@ -52,6 +52,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         // Of the metrics.
         numbers: _,
         origins: _,
+        check,
         times,
         retry,
         hedge,
@@ -73,6 +74,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     all.extend(of_times(times));
     all.extend(of_retry(retry));
     all.extend(of_health(&balance.health));
+    if let Some(check) = check {
+        all.extend(of_check(check));
+    }
     if let Some(hedge) = hedge {
         all.push(Aspect::value("hedging", hedge, "no"));
     }
@@ -81,6 +85,26 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         all.push(Aspect::value(what, &retry.budget, "none"));
     }
     all
+}
+
+fn of_check(check: &Check) -> Vec<Aspect> {
+    let Check {
+        interval,
+        max_interval,
+        timeout,
+        assume_healthy,
+        probe,
+    } = check;
+    let every = format!("every {interval:?} to {max_interval:?}, at most {timeout:?} each");
+    let before = match assume_healthy {
+        true => "used",
+        false => "not used",
+    };
+    vec![
+        Aspect::value("check", probe, "none"),
+        Aspect::value("checks", every, "none"),
+        Aspect::value("before the first check", before, "used"),
+    ]
 }
 
 fn of_health(policy: &HealthPolicy) -> Vec<Aspect> {

@@ -122,7 +122,8 @@ fn kept<'a>(
 }
 
 fn nobody(group: &Group) -> Failure {
-    let detail = format!("the group {} has no backend to choose", group.balance.id);
+    let (id, states) = (&group.balance.id, group.balance.states());
+    let detail = format!("the group {id} has no backend to choose: {states}");
     Failure::new(Kind::NoBackend, detail)
 }
 

@@ -199,9 +199,8 @@ fn retry_after(x: &Exchange<'_>, failure: &Failure) -> Option<Duration> {
         return None;
     }
     let route = x.plan.routes.get(x.progress.route? as usize)?;
-    let returns = x.plan.groups.get(route.group?)?.balance.next_return()?;
     let now = x.worker.clock.coarse().into_std();
-    Some(returns.saturating_duration_since(now))
+    x.plan.groups.get(route.group?)?.balance.retry_after(now)
 }
 
 /// The route's own page for a failure, or else everybody's.

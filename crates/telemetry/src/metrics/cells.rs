@@ -217,6 +217,7 @@ impl Metrics {
             retries: self.retries,
             retries_refused: self.retries_refused,
             upstream: Vec::new(),
+            standing: Vec::new(),
         }
     }
 

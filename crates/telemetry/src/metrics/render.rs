@@ -5,6 +5,7 @@ mod clients;
 mod family;
 mod http;
 mod program;
+mod standing;
 mod upstream;
 
 use std::fmt;
@@ -47,6 +48,7 @@ impl Collector for Exposition {
         http::write(&mut page, &self.snapshot)?;
         clients::write(&mut page, &self.snapshot)?;
         upstream::write(&mut page, &self.snapshot)?;
+        standing::write(&mut page, &self.snapshot)?;
         program::write(&mut page, &self.snapshot, &self.program)
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::cells::{Failures, ListenerCells, Retried, RouteCells};
 use super::series::Key;
-use super::{Names, UpstreamFigures};
+use super::{Names, StandingFigures, UpstreamFigures};
 
 /// The counters of one worker at one moment, or of several workers together.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub(super) retries_refused: u64,
     /// By the backend's number.
     pub(super) upstream: Vec<UpstreamFigures>,
+    /// By the backend's number; the same for all workers.
+    pub(super) standing: Vec<Option<StandingFigures>>,
 }
 
 impl Snapshot {
@@ -33,6 +35,13 @@ impl Snapshot {
         // A number without a name would never be shown.
         if self.names.backend_name(backend).is_some() {
             entry(&mut self.upstream, backend as usize).add(figures);
+        }
+    }
+
+    /// Says how a backend stands, given by its number in [`Names`].
+    pub fn put_standing(&mut self, backend: u32, figures: StandingFigures) {
+        if self.names.backend_name(backend).is_some() {
+            *entry(&mut self.standing, backend as usize) = Some(figures);
         }
     }
 
@@ -60,6 +69,10 @@ impl Snapshot {
         self.retries_refused += other.retries_refused;
         for (at, &figures) in other.upstream.iter().enumerate() {
             entry(&mut self.upstream, at).add(figures);
+        }
+        for (at, figures) in other.standing.iter().enumerate() {
+            let known = entry(&mut self.standing, at);
+            *known = known.or(*figures);
         }
     }
 }

@@ -196,6 +196,15 @@ impl Record {
         }
     }
 
+    /// Whether operators want it drained, and whether disabled.
+    pub(super) fn wishes(&self) -> [bool; 2] {
+        [self.is_draining, self.is_disabled]
+    }
+
+    pub(super) fn follow(&mut self, wishes: [bool; 2]) {
+        [self.is_draining, self.is_disabled] = wishes;
+    }
+
     pub(super) fn drain(&mut self) {
         (self.is_draining, self.is_disabled) = (true, false);
         self.because("an operator wants it");
@@ -258,6 +267,13 @@ impl Record {
 
     fn because(&mut self, why: impl Into<Arc<str>>) {
         self.why = Some(why.into());
+    }
+
+    pub(super) fn breaker(&self) -> Option<State> {
+        match self.breaker.open_until() {
+            Some(_) => Some(State::BreakerOpen),
+            None => self.breaker.is_half_open().then_some(State::HalfOpen),
+        }
     }
 
     pub(super) fn failures(&self) -> u32 {

@@ -244,7 +244,8 @@ fn a_breaker_opens_lets_one_through_and_closes() {
     let opened = now + seconds(2);
     assert_eq!(state(&group, 0, opened), State::BreakerOpen);
     assert!(take(opened + seconds(29)).is_none());
-    assert_eq!(group.next_return(), Some(opened + seconds(30)));
+    assert_eq!(group.retry_after(opened), Some(seconds(30)));
+    assert_eq!(group.states(), "1 breaker open");
     let half = opened + seconds(30);
     let Some(Taken {
         probe: Some(probe), ..
@@ -254,6 +255,7 @@ fn a_breaker_opens_lets_one_through_and_closes() {
     };
     assert_eq!(state(&group, 0, half), State::HalfOpen);
     assert!(take(half).is_none(), "and no other meanwhile");
+    assert_eq!(group.retry_after(half), Some(Duration::ZERO));
     // A failure of a request from before says nothing.
     group.failed(0, None, BROKEN, half);
     assert_eq!(state(&group, 0, half), State::HalfOpen);
@@ -494,6 +496,26 @@ fn a_backend_that_goes_takes_its_counts_along() {
     drop(group);
     assert!(peers.are_well() && peers.claim(1));
     drop(kept);
+}
+
+#[test]
+fn what_operators_want_outlives_other_terms_of_a_backend() {
+    let living = crate::Living::new();
+    let wanted = |max_connections| {
+        let options = crate::PoolOptions {
+            max_connections,
+            ..crate::PoolOptions::default()
+        };
+        Backend::new("http://a", crate::Address::Unix("a".into()), "a", options)
+    };
+    let (health, now) = (ejecting(), start());
+    let first = living.backend("api", wanted(1));
+    first.standing.drain(&health, now);
+    let second = living.backend("api", wanted(2));
+    assert!(!Arc::ptr_eq(&first, &second));
+    assert_eq!(second.standing.view(&health, now).state, State::Draining);
+    let group = Group::new("api", Strategy::Random, [(second, 1)]).with_health(health);
+    assert_eq!(order(&group, 1, now), [None]);
 }
 
 /// Something that happens to one of some backends.

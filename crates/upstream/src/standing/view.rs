@@ -16,6 +16,8 @@ pub struct View {
     pub why: Arc<str>,
     /// When the state ends by itself.
     pub until: Option<Instant>,
+    /// `BreakerOpen` or `HalfOpen`, whatever the state is; none if it is closed.
+    pub breaker: Option<State>,
     pub consecutive_failures: u32,
     /// Ever.
     pub ejections: u64,
@@ -37,6 +39,7 @@ impl View {
             since: latest.map(|change| change.at),
             why: latest.map_or_else(|| "".into(), |change| Arc::clone(&change.why)),
             until: record.returns(),
+            breaker: record.breaker(),
             consecutive_failures: record.failures(),
             ejections: record.ejections(),
             last_error: record.last_error().cloned(),

@@ -128,6 +128,26 @@ fn errors_in_a_row_take_a_backend_out() {
         &forebay,
         "is out: 5 failures in a row, the last: status 500; back in 10 s",
     );
+    let url = bad.url();
+    let labels = [("backend", &*url)];
+    forebay.wait_metric("forebay_backend_up", &labels, 0.0);
+    forebay.wait_metric("forebay_backend_up", &[], 1.0);
+    forebay.wait_metric("forebay_backend_ejections_total", &labels, 1.0);
+}
+
+#[test]
+fn an_ejection_ends_without_requests_as_well() {
+    let dead = DeadAddress::new();
+    let good = Backend::saying("ok");
+    let forebay = Config::to_urls([dead.url(), good.url()])
+        .top("workers: 1")
+        .group(&passive("ejection_time: 100ms"))
+        .start();
+    assert_eq!(forebay.get("/").status, 200);
+    wait_said(&forebay, "is up: it was ejected for its time");
+    assert_eq!(forebay.get("/").status, 200);
+    assert_eq!(forebay.get("/").status, 200);
+    wait_said(&forebay, "back in 1 s at the earliest");
 }
 
 #[test]
@@ -241,6 +261,7 @@ fn a_breaker_opens_tries_and_closes() {
         (503, Some("2"))
     );
     assert_eq!(backend.requests().len(), 3);
+    forebay.wait_metric("forebay_backend_breaker", &[], 2.0);
     // The first that is let through fails as well.
     until("the breaker is half open", || {
         (forebay.get("/").status == 500).then_some(())

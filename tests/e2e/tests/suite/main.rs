@@ -10,6 +10,7 @@
 
 mod affinity;
 mod balance;
+mod checks;
 mod command;
 mod diff;
 mod explain;

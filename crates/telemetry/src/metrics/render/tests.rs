@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use read::Read;
 
 use super::*;
-use crate::metrics::{Metrics, Names, ProcessFigures, Retried, UpstreamFigures};
+use crate::metrics::{
+    Breaker, Metrics, Names, ProcessFigures, Retried, StandingFigures, UpstreamFigures,
+};
 use crate::{Record, record::sample};
 
 fn names() -> Arc<Names> {
@@ -104,6 +106,12 @@ fn with_pool(metrics: &Metrics) -> Snapshot {
         stale: 7,
     };
     snapshot.add_upstream(1, figures);
+    let standing = StandingFigures {
+        is_up: true,
+        breaker: Breaker::HalfOpen,
+        ejections: 8,
+    };
+    snapshot.put_standing(1, standing);
     snapshot
 }
 
@@ -231,6 +239,9 @@ fn the_page_says_what_was_counted() {
         ),
         ("forebay_upstream_connections", &with_state("idle"), 1.0),
         ("forebay_upstream_connections", &with_state("active"), 2.0),
+        ("forebay_backend_up", &pool, 1.0),
+        ("forebay_backend_breaker", &pool, 1.0),
+        ("forebay_backend_ejections_total", &pool, 8.0),
         ("forebay_upstream_connections_created_total", &pool, 3.0),
         ("forebay_upstream_connections_reused_total", &pool, 4.0),
         ("forebay_upstream_waits_total", &pool, 5.0),
@@ -297,6 +308,7 @@ fn workers_add_up() {
     for (name, labels, value) in &one.samples {
         let same = name == "forebay_build_info"
             || name.starts_with("forebay_config")
+            || name.starts_with("forebay_backend")
             || name == "forebay_access_log_dropped_total"
             || name.starts_with("process_");
         let found = two.samples.iter().find(|s| (&s.0, &s.1) == (name, labels));
