@@ -1,14 +1,18 @@
 //! A Forebay whose configuration may change while it runs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::SystemTime;
 
-use plan::{Changes, Differences, Heritage, Plan};
+use admin::{Control, Events, Server};
+use plan::{AdminEndpoint, Changes, Differences, Heritage, Plan};
 use proxy::{Running, StartFault};
+use registry::Shared as Registry;
+use serde_json::json;
 use telemetry::ConfigurationFigures;
 
-use crate::{Kept, Read};
+use crate::{Hooks, Kept, Read, lines};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
 
@@ -47,7 +51,13 @@ pub struct Live {
     running: Running,
     heritage: Heritage,
     source: Source,
+    pub(crate) hooks: Hooks,
+    registry: Registry,
+    events: Events,
     state: Mutex<State>,
+    admin: Mutex<Option<Server>>,
+    /// For the admin API, which must not keep alive what it is part of.
+    itself: Weak<Self>,
 }
 
 struct State {
@@ -104,13 +114,17 @@ impl Live {
         source: Source,
         heritage: Heritage,
         mut first: Read,
+        hooks: Hooks,
         now: SystemTime,
-    ) -> Result<Self, LiveFault> {
+    ) -> Result<Arc<Self>, LiveFault> {
         let Some(plan) = first.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
         heritage.living.on_change(Arc::new(proxy::log_change));
-        let running = proxy::start(Arc::new(plan)).map_err(LiveFault::Start)?;
+        let events = Events::new(fastrand::u64(..));
+        tell_of_backends(&heritage, &events);
+        let plan = Arc::new(plan);
+        let running = proxy::start(Arc::clone(&plan)).map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,
             since: now,
@@ -120,15 +134,44 @@ impl Live {
             refused: 0,
         };
         running.tell_of_configuration(last.figures());
-        Ok(Self {
+        let live = Arc::new_cyclic(|itself| Self {
             running,
             heritage,
             source,
+            hooks,
+            registry: Registry::new(registry::Registry::new(
+                registry::Limits::default(),
+                fastrand::u64(..),
+            )),
+            events,
             state: Mutex::new(State {
                 last,
                 kept: first.kept,
             }),
-        })
+            admin: Mutex::default(),
+            itself: Weak::clone(itself),
+        });
+        live.move_admin(&plan)?.settle();
+        Ok(live)
+    }
+
+    /// Where the admin API is, if it is served.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        lock(&self.admin).as_ref().map(Server::address)
+    }
+
+    /// The services that have registered themselves.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What happens, for those who watch.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn kept(&self) -> Kept {
+        self.lock().kept.clone()
     }
 
     pub fn running(&self) -> &Running {
@@ -140,7 +183,7 @@ impl Live {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// What has been changed since the configuration was written.
@@ -164,6 +207,8 @@ impl Live {
         if result.is_err() {
             self.heritage.set_changes(before);
         }
+        drop(state);
+        self.tell("change", &result);
         result
     }
 
@@ -197,7 +242,45 @@ impl Live {
             }
         }
         self.running.tell_of_configuration(last.figures());
+        drop(state);
+        self.tell("reload", &result);
         result
+    }
+
+    fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
+        (self.hooks.told)(result);
+        let about = match result {
+            Ok(reloaded) => json!({
+                "outcome": "taken",
+                "hash": reloaded.hash,
+                "changes": lines(&reloaded.differences),
+            }),
+            Err(fault) => json!({"outcome": "refused", "why": fault.to_string()}),
+        };
+        self.events.publish(kind, about);
+    }
+
+    /// Serves the admin API where the plan says. What is open already stays open
+    /// until the move is settled, so that nothing has changed if it cannot be.
+    fn move_admin(&self, plan: &Plan) -> Result<Move<'_>, LiveFault> {
+        let slot = &self.admin;
+        let Some(endpoint) = &plan.admin else {
+            return Ok(Move::To(slot, None));
+        };
+        let old = lock(slot);
+        let before = old.as_ref().and(self.running.plan().admin.clone());
+        if before.is_some_and(|before| before.address == endpoint.address) {
+            return Ok(Move::Stays(slot, endpoint.clone()));
+        }
+        let control: Weak<dyn Control> = self.itself.clone();
+        let server = Server::start(endpoint, control).map_err(|error| {
+            LiveFault::Start(StartFault::Listen {
+                what: "the admin API".into(),
+                address: endpoint.address,
+                error,
+            })
+        })?;
+        Ok(Move::To(slot, Some(server)))
     }
 
     fn take_up(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
@@ -206,9 +289,11 @@ impl Live {
         };
         let (old, plan) = (self.running.plan(), Arc::new(plan));
         let differences = plan::diff(&old, &plan);
+        let admin = self.move_admin(&plan)?;
         self.running
             .adopt(Arc::clone(&plan))
             .map_err(LiveFault::Start)?;
+        admin.settle();
         Ok(Reloaded {
             hash: read.hash.clone(),
             workers_differ: plan
@@ -219,6 +304,50 @@ impl Live {
             read,
         })
     }
+}
+
+/// Where the admin API is to be from now on.
+enum Move<'a> {
+    To(&'a Mutex<Option<Server>>, Option<Server>),
+    Stays(&'a Mutex<Option<Server>>, AdminEndpoint),
+}
+
+impl Move<'_> {
+    fn settle(self) {
+        match self {
+            Move::To(slot, server) => {
+                if let Some(server) = &server {
+                    let address = server.address();
+                    tracing::info!(%address, "admin API on http://{address}");
+                }
+                *lock(slot) = server;
+            }
+            Move::Stays(slot, endpoint) => {
+                if let Some(server) = &*lock(slot) {
+                    server.adopt(&endpoint);
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Changes of backends are events.
+fn tell_of_backends(heritage: &Heritage, events: &Events) {
+    let events = events.clone();
+    heritage.living.on_change(Arc::new(move |change| {
+        let about = json!({
+            "group": &*change.group,
+            "url": &*change.url,
+            "from": change.from.label(),
+            "to": change.to.label(),
+            "why": &*change.why,
+        });
+        events.publish("backend", about);
+    }));
 }
 
 impl Last {

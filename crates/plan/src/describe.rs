@@ -4,11 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use telemetry::Retried;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
 
-<<<<<<< HEAD
-use crate::{AdminEndpoint, Group, Listener, Plan, Sticky, Times};
-=======
-use crate::{Check, Group, Listener, Plan, Sticky, Times};
->>>>>>> main
+use crate::{AdminEndpoint, Check, Group, Listener, Plan, Sticky, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {

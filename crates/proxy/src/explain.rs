@@ -265,3 +265,16 @@ pub fn request_head(
     write_request_head(&mut bytes, &head, wire::h1::Framing::Empty);
     bytes
 }
+
+/// Takes `http://host/path` apart, or `/path`, which goes to localhost.
+pub fn host_and_target(url: &str) -> (&str, &str) {
+    let rest = match url.split_once("://") {
+        Some((_, rest)) => rest,
+        None if url.starts_with('/') => return ("localhost", url),
+        None => url,
+    };
+    match rest.find(['/', '?']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    }
+}

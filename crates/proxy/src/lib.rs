@@ -44,7 +44,9 @@ mod timers;
 mod worker;
 
 pub use checker::Checked;
-pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
+pub use explain::{
+    Candidate, Explanation, Question, decide, explain, host_and_target, request_head,
+};
 pub use health::log_change;
 pub use notable::{Notable, Notables};
 pub use running::{Listening, Running, start};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use forebay::{Heritage, Live, LiveFault, Output, Plan, Running, Source};
+use forebay::{Heritage, Hooks, Live, LiveFault, Output, Plan, Running, Source};
 use tracing::{error, info, warn};
 
 use crate::arguments::RunOptions;
@@ -90,16 +90,17 @@ pub(crate) fn serve(
     };
     raise_file_limit();
     let logging = plan.logging.clone();
-    let mut log = match Log::start(&logging) {
-        Ok(log) => log,
+    let log = match Log::start(&logging) {
+        Ok(log) => Arc::new(log),
         Err(fault) => {
             eprintln!("error: {fault}");
             return ExitCode::from(REFUSED);
         }
     };
     let watch = watched.map(Watch::new);
-    let start = || Live::start(source, heritage, first, SystemTime::now());
-    let code = match serve_logged(start, watch, &mut log, ready) {
+    let hooks = hooks(&log);
+    let start = || Live::start(source, heritage, first, hooks, SystemTime::now());
+    let code = match serve_logged(start, watch, &log, ready) {
         Ok(code) => code,
         Err(message) => {
             tracing::error!("{message}");
@@ -113,10 +114,22 @@ pub(crate) fn serve(
     code
 }
 
+/// What the library has done here.
+fn hooks(log: &Arc<Log>) -> Hooks {
+    let (telling, setting) = (Arc::clone(log), Arc::clone(log));
+    Hooks {
+        told: Box::new(move |result| reload::told(result, &telling)),
+        set_log_level: Box::new(move |level| {
+            setting.set_level(level);
+            Ok(())
+        }),
+    }
+}
+
 fn serve_logged(
-    start: impl FnOnce() -> Result<Live, LiveFault>,
+    start: impl FnOnce() -> Result<Arc<Live>, LiveFault>,
     watch: Option<Watch>,
-    log: &mut Log,
+    log: &Log,
     ready: impl FnOnce(&Running),
 ) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -127,7 +140,7 @@ fn serve_logged(
         // Before the listeners, so that no signal is ever missed.
         let mut signals =
             Signals::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
-        let live = Arc::new(start().map_err(|fault| fault.to_string())?);
+        let live = start().map_err(|fault| fault.to_string())?;
         announce(live.running());
         ready(live.running());
         // Without a service manager that asks for it, nobody is told.
@@ -138,7 +151,7 @@ fn serve_logged(
 }
 
 /// Does what signals ask for, until one asks for the end.
-async fn obey(live: &Arc<Live>, signals: &mut Signals, mut watch: Option<Watch>, log: &mut Log) {
+async fn obey(live: &Arc<Live>, signals: &mut Signals, mut watch: Option<Watch>, log: &Log) {
     const SECOND: Duration = Duration::from_secs(1);
     loop {
         tokio::select! {
@@ -158,7 +171,7 @@ async fn obey(live: &Arc<Live>, signals: &mut Signals, mut watch: Option<Watch>,
                 }
             }
         }
-        reload::reload(live, log).await;
+        reload::reload(live).await;
         if let Some(watch) = &mut watch {
             watch.settle();
         }
