@@ -157,9 +157,12 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let router = all.fold(Router::new(), |router, endpoint| {
         router.route(endpoint.path, endpoint.serves)
     });
-    router
+    let router: Router = router
         .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn_with_state(Arc::clone(&shared), auth::admit))
+        .with_state(shared);
+    // Around the whole of it, for `Allow` is added outside of layers.
+    Router::new()
+        .fallback_service(router)
         .layer(from_fn(mend::mend))
-        .with_state(shared)
 }

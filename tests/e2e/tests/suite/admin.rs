@@ -83,7 +83,7 @@ fn routes_come_in_the_order_in_which_they_are_decided() {
     let config = Config::default()
         .add_route("id: wide, respond: { body: w }")
         .add_route("id: narrow, path: /a/*, respond: { body: n }")
-        .add_route("id: exact, path: /a/b, method: GET, respond: { body: e }");
+        .add_route("id: exact, path: /a/b, methods: GET, respond: { body: e }");
     let admin = Admin::of(config);
     let routes = admin.get("/routes");
     let ids: Vec<&str> = routes
@@ -497,7 +497,10 @@ fn backends_are_changed_while_it_runs() {
     assert_eq!((status, &json["state"]), (200, &json!("draining")));
     assert_eq!(answers(3), "bbb");
     let (_, json) = admin.ask("PATCH", &of(&a), "{\"enabled\": true, \"weight\": 7}");
-    assert_eq!((&json["state"], &json["weight"]), (&json!("up"), &json!(7)));
+    assert_eq!(
+        (&json["state"], &json["weight"]),
+        (&json!("warming"), &json!(7))
+    );
     let (_, json) = admin.ask("PATCH", &of(&b), "{\"enabled\": false}");
     assert_eq!(json["state"], "disabled");
     assert_eq!(answers(3), "aaa");
