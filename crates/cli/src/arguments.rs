@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use forebay::AccessLogOutput;
 
 pub(crate) use ctl::{CtlCommand, CtlOptions, ServicesCommand};
 
@@ -100,7 +101,7 @@ pub(crate) struct RunOptions {
     pub(crate) workers: Option<u16>,
     /// The access log, over what the file says: off, - for standard output, or a file.
     #[arg(long, value_name = "off|-|FILE")]
-    pub(crate) access_log: Option<String>,
+    pub(crate) access_log: Option<AccessLogOutput>,
 }
 
 #[derive(Args)]

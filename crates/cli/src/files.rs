@@ -5,7 +5,8 @@
     reason = "only the program reads the environment"
 )]
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{Error, IsTerminal, Read as _};
 use std::path::{Path, PathBuf};
 
 use forebay::{Heritage, IncludedFile, Outside, Plan, Problems, Read, Test};
@@ -67,7 +68,7 @@ pub(crate) fn read_file(
         open: &|file| {
             let file = directory.join(file);
             touched.file(&file);
-            std::fs::read(file)
+            bytes_of(&file, Kinds::Regular)
         },
         find: &|pattern| {
             touched.pattern(&directory.join(pattern));
@@ -109,32 +110,69 @@ fn told_text(text: Result<String, String>) -> Option<String> {
     text.inspect_err(|why| eprintln!("error: {why}")).ok()
 }
 
+/// Larger files are a mistake, and reading them would take all memory.
+const LARGEST: u64 = 256 << 20;
+
+/// What may be read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kinds {
+    /// Files only: from a pipe or a device there may never come an end.
+    Regular,
+    /// Anything, as in `forebay check -c /dev/stdin`.
+    Any,
+}
+
+fn bytes_of(path: &Path, kinds: Kinds) -> std::io::Result<Vec<u8>> {
+    let kind = std::fs::metadata(path)?.file_type();
+    if kinds == Kinds::Regular && !kind.is_file() && !kind.is_dir() {
+        return Err(Error::other("it is a pipe, a socket or a device"));
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Error::other(format!("it is larger than {LARGEST} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn read_file_text(path: &Path, kinds: Kinds) -> std::io::Result<String> {
+    let bytes = bytes_of(path, kinds)?;
+    String::from_utf8(bytes).map_err(|_| Error::other("it is not UTF-8 text"))
+}
+
 /// The files of an `include`, in the order of their names. A pattern may stand
-/// for none, a name has to be there.
+/// for none, a name has to be there. As in a shell, `*` does not stand for the
+/// dot of a hidden file, which is what editors leave behind.
 fn included(directory: &Path, pattern: &str) -> Result<Vec<IncludedFile>, String> {
     let whole = directory.join(pattern);
+    let visible = glob::MatchOptions {
+        require_literal_leading_dot: true,
+        ..glob::MatchOptions::default()
+    };
     let is_pattern = pattern.contains(['*', '?', '[']);
     let mut paths: Vec<PathBuf> = match is_pattern {
         false => vec![whole],
-        true => glob::glob(&whole.display().to_string())
+        true => glob::glob_with(&whole.display().to_string(), visible)
             .map_err(|error| format!("it is no pattern: {}", error.msg))?
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?,
     };
-    paths.retain(|path| !is_pattern || path.is_file());
+    paths.retain(|path| !is_pattern || !path.is_dir());
     let file = |path: PathBuf| {
-        let text = std::fs::read_to_string(&path);
         let name = path.display().to_string();
-        match text {
-            Ok(text) => Ok(IncludedFile { name, text }),
-            Err(error) => Err(format!("{name}: {error}")),
+        if !is_pattern && !path.exists() {
+            return Err(format!("there is no {name}"));
         }
+        let text = read_file_text(&path, Kinds::Regular).map_err(|error| error.to_string());
+        Ok(IncludedFile { name, text })
     };
     paths.into_iter().map(file).collect()
 }
 
 fn text_of(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| {
+    read_file_text(path, Kinds::Any).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::NotFound => {
                 "\n  a first one: server: { address: \"127.0.0.1:8080\" } and so on; see `forebay reference`"

@@ -13,12 +13,12 @@
 /// ```
 ///
 /// `= default`, `rule` and `example` may each be left out. `pub struct Name with part: Part {` takes the keys of
-/// another section in among its own. From this come the struct with its `Default`, the
+/// another section in among its own. `"title" short key =>` lets the value of that key alone stand for the section. From this come the struct with its `Default`, the
 /// reader with its messages, the JSON Schema and the reference page.
 macro_rules! settings {
     ($(
         $(#[doc = $about:literal])+
-        $title:literal => pub struct $name:ident $(with $($part:ident: $part_kind:ty),+)? {$(
+        $title:literal $(short $short:ident)? => pub struct $name:ident $(with $($part:ident: $part_kind:ty),+)? {$(
             $(#[doc = $doc:literal])+
             $key:ident: $kind:ty $(= $default:expr)? $(, rule $rule:expr)? $(, example $example:tt)?;
         )+}
@@ -85,13 +85,15 @@ macro_rules! settings {
 
         impl $crate::value::Value for $name {
             const OPTIONAL: bool = true;
-            const SINGLE: bool = false;
+            const SINGLE: bool = short!($($short)?).is_some();
 
             fn read(
                 node: &$crate::node::Node,
                 _: &$crate::shape::Rule,
                 reader: &mut $crate::reader::Reader<'_>,
             ) -> Option<Self> {
+                let spelt_out = short!($($short)?).and_then(|key| node.spelt_out(key));
+                let node = spelt_out.as_ref().unwrap_or(node);
                 let names = <Self as $crate::fields::Part>::names();
                 let mut fields = $crate::fields::Fields::of(node, $title, &names, reader)?;
                 Some($crate::fields::Part::take(&mut fields))
@@ -113,6 +115,7 @@ macro_rules! settings {
                     title: $title,
                     about: $crate::shape::prose(&[$($about),+]),
                     keys: <Self as $crate::fields::Part>::keys(),
+                    short: short!($($short)?),
                 })
             }
         }
@@ -195,4 +198,14 @@ macro_rules! rule {
         use $crate::shape::Rule::*;
         $rule
     }};
+}
+
+/// The key whose value alone may stand for a section, if there is one.
+macro_rules! short {
+    () => {
+        None::<&'static str>
+    };
+    ($key:ident) => {
+        Some(stringify!($key))
+    };
 }

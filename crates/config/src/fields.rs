@@ -88,3 +88,85 @@ impl<'n, 'r, 'p> Fields<'n, 'r, 'p> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{AccessLogOutput, Reading};
+
+    fn read(text: &str) -> Reading {
+        crate::read("f.yaml", text, &|_| Some("off".to_owned()))
+    }
+
+    #[test]
+    fn one_value_stands_for_a_section_that_allows_it() {
+        for backends in [
+            "[\"http://a:1\", { url: \"http://b:2\", weight: 3 }]",
+            "[{ url: \"http://a:1\" }, { url: \"http://b:2\", weight: 3 }]",
+        ] {
+            let reading = read(&format!(
+                "backend_groups: [{{ id: g, backends: {backends} }}]"
+            ));
+            assert!(reading.problems.is_empty());
+            let found = reading.settings.backend_groups[0].backends.iter();
+            let found: Vec<_> = found.map(|b| (b.url.to_string(), *b.weight)).collect();
+            let expected = [("http://a:1", 1), ("http://b:2", 3)];
+            assert_eq!(
+                found,
+                expected.map(|(url, weight)| (url.to_owned(), weight))
+            );
+        }
+        let one = read("backend_groups: [{ id: g, backends: \"http://a:1\" }]");
+        assert!(one.problems.is_empty());
+        assert_eq!(one.settings.backend_groups[0].backends.len(), 1);
+    }
+
+    #[test]
+    fn the_access_log_is_switched_off_in_a_word() {
+        for written in [
+            "off",
+            "false",
+            "\"${env:X}\"",
+            "{ output: off }",
+            "{ output: false }",
+        ] {
+            let reading = read(&format!("telemetry: {{ access_log: {written} }}"));
+            assert!(reading.problems.is_empty(), "{written}");
+            let output = &reading.settings.telemetry.access_log.output;
+            let output = output.as_ref().map(|output| &output.value);
+            assert_eq!(output, Some(&AccessLogOutput::Off), "{written}");
+        }
+    }
+
+    #[test]
+    fn what_stands_for_a_section_is_checked_where_it_is_written() {
+        for (text, place, message) in [
+            (
+                "backend_groups: [{ id: g, backends: [\"a:1\"] }]",
+                "1:38",
+                "expected a backend URL",
+            ),
+            (
+                "backend_groups: [{ id: g, backends: [80] }]",
+                "1:38",
+                "found the integer 80",
+            ),
+            (
+                "backend_groups: [{ id: g, backends: [[]] }]",
+                "1:38",
+                "expected the keys of a backend",
+            ),
+            ("telemetry: { access_log: true }", "1:26", "found `true`"),
+            ("telemetry: { access_log: none }", "1:26", "expected `off`"),
+            (
+                "telemetry: { logging: off }",
+                "1:23",
+                "expected the keys of logging",
+            ),
+        ] {
+            let problems = read(text).problems;
+            let problem = problems.iter().next().expect(text);
+            assert_eq!(problems.position(problem.span).to_string(), place, "{text}");
+            assert!(problem.message.contains(message), "{}", problem.message);
+        }
+    }
+}

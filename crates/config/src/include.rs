@@ -5,6 +5,7 @@ use crate::format::Format;
 use crate::node::{Entry, Kind, Node};
 use crate::problems::Problems;
 use crate::reader::listed;
+use crate::span::Span;
 
 /// Finds the files of an `include`, each with its text.
 pub type Find<'a> = dyn Fn(&str) -> Result<Vec<File>, String> + 'a;
@@ -14,7 +15,8 @@ pub type Find<'a> = dyn Fn(&str) -> Result<Vec<File>, String> + 'a;
 pub struct File {
     /// As it is called in messages.
     pub name: String,
-    pub text: String,
+    /// What is in it, or why it cannot be read.
+    pub text: Result<String, String>,
 }
 
 /// What an included file may have: lists, which are added to those of the main file.
@@ -70,10 +72,14 @@ fn patterns(root: &Node) -> Vec<Node> {
 }
 
 fn add(root: &mut Node, file: File, env: &dyn Fn(&str) -> Option<String>, problems: &mut Problems) {
-    let mut own = Problems::new(&*file.name, &*file.text);
-    let tree = Format::of(&file.name).parse(&file.text, &mut own);
+    let text = file.text.as_deref().unwrap_or_default();
+    let mut own = Problems::new(&*file.name, text);
+    if let Err(why) = &file.text {
+        own.error(Span::default(), format!("this file cannot be used: {why}"));
+    }
+    let tree = Format::of(&file.name).parse(text, &mut own);
     let tree = tree.map(|mut tree| {
-        environment::fill(&mut tree, &file.text, env, &mut own);
+        environment::fill(&mut tree, text, env, &mut own);
         check(&tree, &mut own);
         tree
     });
@@ -142,7 +148,10 @@ mod tests {
                 .iter()
                 .map(|(name, text)| File {
                     name: (*name).to_owned(),
-                    text: (*text).to_owned(),
+                    text: match text.strip_prefix("unreadable: ") {
+                        Some(why) => Err(why.to_owned()),
+                        None => Ok((*text).to_owned()),
+                    },
                 })
                 .collect()),
             _ => Err("nothing is there".to_owned()),
@@ -204,6 +213,7 @@ mod tests {
             ("d/b.yaml", "routes: [\n"),
             ("d/c.yaml", "- 1\n"),
             ("d/d.yaml", "routes: 5\n"),
+            ("d/e.yaml", "unreadable: no permission"),
         ];
         let reading = reading(MAIN, &files, &[]);
         let shown = problems(&reading);
@@ -213,6 +223,7 @@ mod tests {
             "d/b.yaml:",
             "d/c.yaml:1:1 expected a map with one of `routes`",
             "d/d.yaml:1:9 expected the keys of a route, found the integer 5",
+            "d/e.yaml:1:1 this file cannot be used: no permission",
         ] {
             assert!(
                 shown.iter().any(|p| p.starts_with(expected)),
@@ -222,7 +233,7 @@ mod tests {
         let bad: Vec<_> = reading.problems.files_with_errors();
         assert_eq!(
             bad.iter().map(|(n, _)| *n).collect::<Vec<_>>(),
-            [1, 2, 3, 4]
+            [1, 2, 3, 4, 5]
         );
     }
 

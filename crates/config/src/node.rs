@@ -73,6 +73,19 @@ impl Node {
         }
     }
 
+    /// The section that this scalar stands for, as the value of its `key`.
+    pub(crate) fn spelt_out(&self, key: &str) -> Option<Self> {
+        if matches!(self.kind, Kind::List(_) | Kind::Map(_) | Kind::Broken) {
+            return None;
+        }
+        let entry = Entry {
+            key: key.to_owned(),
+            key_span: self.span,
+            value: self.clone(),
+        };
+        Some(Self::new(Kind::Map(vec![entry]), self.span))
+    }
+
     /// What this is, for "expected ..., found ...".
     pub(crate) fn found(&self) -> String {
         match &self.kind {

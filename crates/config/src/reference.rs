@@ -117,9 +117,13 @@ fn kind(shape: &Shape) -> String {
             format!("status from {from} to 599, or a class such as `2xx`")
         }
         Shape::Or(word, other) => format!("{}, or `{word}`", kind(other)),
+        Shape::OrFalse(other) => kind(other),
         Shape::List { item, .. } => format!("list: {}", kind(item)),
         Shape::Pairs { names } => format!("map of {names} to texts"),
-        Shape::Section(_) => "section, below".to_owned(),
+        Shape::Section(section) => match section.short {
+            Some(key) => format!("section, below, or just its `{key}`"),
+            None => "section, below".to_owned(),
+        },
     }
 }
 

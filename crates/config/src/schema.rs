@@ -97,7 +97,18 @@ fn of_shape(shape: &Shape, definitions: &mut Map<String, Json>) -> Json {
         Shape::Or(word, other) => {
             json!({ "anyOf": [{ "const": word }, of_shape(other, definitions)] })
         }
-        Shape::List { item, single } => of_list(of_shape(item, definitions), *single),
+        Shape::OrFalse(other) => {
+            json!({ "anyOf": [{ "const": false }, of_shape(other, definitions)] })
+        }
+        Shape::List { item, single } => {
+            let one = match &**item {
+                // A list of sections may be one short form, but not one section.
+                Shape::Section(section) => section.short().map(|key| &key.shape),
+                item => single.then_some(item),
+            };
+            let one = one.map(|one| of_shape(one, definitions));
+            of_list(of_shape(item, definitions), one)
+        }
         Shape::Pairs { .. } => {
             json!({ "type": "object", "additionalProperties": { "type": "string" } })
         }
@@ -109,7 +120,11 @@ fn of_shape(shape: &Shape, definitions: &mut Map<String, Json>) -> Json {
             let name = name.replace(' ', "_");
             let definition = of_section(section, definitions);
             definitions.insert(name.clone(), definition);
-            json!({ "$ref": format!("#/$defs/{name}") })
+            let whole = json!({ "$ref": format!("#/$defs/{name}") });
+            match section.short() {
+                Some(key) => json!({ "anyOf": [whole, of_shape(&key.shape, definitions)] }),
+                None => whole,
+            }
         }
     }
 }
@@ -126,12 +141,12 @@ fn of_choices(choices: &[Choice]) -> Json {
     json!({ "oneOf": each.collect::<Vec<_>>() })
 }
 
-fn of_list(item: Json, single: bool) -> Json {
+/// A list, or `one` without a list around it.
+fn of_list(item: Json, one: Option<Json>) -> Json {
     let list = json!({ "type": "array", "items": item });
-    if single {
-        json!({ "anyOf": [list, item] })
-    } else {
-        list
+    match one {
+        Some(one) => json!({ "anyOf": [list, one] }),
+        None => list,
     }
 }
 
@@ -187,6 +202,24 @@ mod tests {
             seen += 1;
         }
         assert!(seen >= 10);
+    }
+
+    #[test]
+    fn a_validator_accepts_one_value_for_a_section() {
+        let schema = jsonschema::validator_for(&schema()).unwrap();
+        for right in [
+            json!({"backend_groups": [{"id": "a", "backends": ["http://a:1", {"url": "http://b:2"}]}]}),
+            json!({"backend_groups": [{"id": "a", "backends": "http://a:1"}]}),
+            json!({"telemetry": {"access_log": "off"}}),
+            json!({"telemetry": {"access_log": false}}),
+            json!({"telemetry": {"access_log": {"output": false}}}),
+        ] {
+            assert!(schema.is_valid(&right), "{right}");
+        }
+        for wrong in [json!(["a:1"]), json!({ "url": "http://a:1" })] {
+            let wrong = json!({"backend_groups": [{"id": "a", "backends": wrong}]});
+            assert!(!schema.is_valid(&wrong), "{wrong}");
+        }
     }
 
     #[test]

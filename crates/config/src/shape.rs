@@ -46,6 +46,8 @@ pub(crate) enum Shape {
     },
     /// A word of its own, or the other shape.
     Or(&'static str, Box<Shape>),
+    /// `false`, or the other shape.
+    OrFalse(Box<Shape>),
     /// A list; `single` when one item may stand for a list of one.
     List {
         item: Box<Shape>,
@@ -69,6 +71,15 @@ pub(crate) struct Section {
     pub(crate) title: &'static str,
     pub(crate) about: String,
     pub(crate) keys: Vec<Key>,
+    /// The key whose value alone may stand for the section.
+    pub(crate) short: Option<&'static str>,
+}
+
+impl Section {
+    /// The shape of what may stand for the section.
+    pub(crate) fn short(&self) -> Option<&Key> {
+        self.keys.iter().find(|key| Some(key.name) == self.short)
+    }
 }
 
 /// One setting.

@@ -7,19 +7,45 @@ const LOOKED_AT: usize = 1000;
 ///
 /// Case, and a hyphen where an underscore belongs, do not count as mistakes; beyond that about one letter in
 /// three may be wrong.
+/// Where none is, the only one that begins or ends with `word` was: `backend` is short for `backend_group`.
 pub fn suggest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<_> = known.into_iter().take(LOOKED_AT).collect();
     let word = normal(word);
+    let meant = nearest(&word, &known).or_else(|| only_longer(&word, &known));
+    meant.map(str::to_owned)
+}
+
+fn nearest<'k>(word: &[char], known: &[&'k str]) -> Option<&'k str> {
     let tolerated = (word.len() / 3).max(1);
     known
-        .into_iter()
-        .take(LOOKED_AT)
-        .map(|candidate| (normal(candidate), candidate))
+        .iter()
+        .map(|candidate| (normal(candidate), *candidate))
         // At least as many letters are wrong as are missing or too many.
         .filter(|(normal, _)| normal.len().abs_diff(word.len()) <= tolerated)
-        .map(|(normal, candidate)| (distance(&word, &normal), candidate))
+        .map(|(normal, candidate)| (distance(word, &normal), candidate))
         .filter(|(distance, candidate)| *distance <= tolerated && *distance < candidate.len())
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.to_owned())
+        .map(|(_, candidate)| candidate)
+}
+
+/// Shorter words are the beginning or the end of too much.
+const TELLING: usize = 4;
+
+fn only_longer<'k>(word: &[char], known: &[&'k str]) -> Option<&'k str> {
+    let letters = |word: &[char]| -> Vec<char> {
+        let letters = word.iter().filter(|letter| **letter != '_');
+        letters.copied().collect()
+    };
+    let short = letters(word);
+    if short.len() < TELLING {
+        return None;
+    }
+    let mut longer = known.iter().filter(|candidate| {
+        let long = letters(&normal(candidate));
+        long.starts_with(&short) || long.ends_with(&short)
+    });
+    let first = longer.next()?;
+    longer.next().is_none().then_some(*first)
 }
 
 fn normal(word: &str) -> Vec<char> {
@@ -72,6 +98,11 @@ mod tests {
             ("adress", Some("address")),
             ("ramdon", Some("random")),
             ("Id", Some("id")),
+            ("least_conn", Some("least_connections")),
+            ("leastconn", Some("least_connections")),
+            ("connections", Some("least_connections")),
+            ("addr", Some("address")),
+            ("r", None),
             ("xy", None),
             ("fastest", None),
             ("", None),

@@ -3,6 +3,7 @@ use message::{Failure, Kind, RequestHead};
 use crate::escape::push_escaped;
 use crate::replace_prefix::{is_path_letter, is_safe};
 use crate::template::Part;
+use crate::variable::Variable;
 use crate::{Exchange, Facts, Filter, Step, Template, Verdict};
 
 /// Asks the backend for another path, and, if the template has a `?`, with
@@ -10,7 +11,8 @@ use crate::{Exchange, Facts, Filter, Step, Template, Verdict};
 ///
 /// What a client wrote cannot become more than a part of the path or of the
 /// query: bytes that would end it are escaped, the path begins with exactly one
-/// slash, and one that could climb is refused.
+/// slash, and one that could climb is refused. In the query, only `${query}`
+/// and `${uri}` are more than one value.
 #[derive(Debug, Clone)]
 pub struct Rewrite {
     to: Template,
@@ -81,19 +83,19 @@ impl Filter for Rewrite {
     ) -> Verdict {
         scratch.clear();
         let exchange = Exchange { request, facts };
-        render(&self.path, &exchange, b"?#", scratch);
+        render(&self.path, &exchange, PATH_ENDS, scratch);
         let query = self.query.as_ref().map(|parts| {
             let mut query = vec![b'?'];
-            render(parts, &exchange, b"#", &mut query);
+            render(parts, &exchange, VALUE_ENDS, &mut query);
             query
         });
         let slashes = scratch.iter().take_while(|&&byte| byte == b'/').count();
         let rest = scratch.get(slashes..).unwrap_or_default();
         let path = [b"/", rest].concat();
-        if !is_safe(&path) {
+        if !is_safe(&path) || path.windows(3).any(|three| three == b"%00") {
             return Verdict::Fail(Failure::new(
                 Kind::BadPath,
-                "the rewritten path would climb",
+                "the rewritten path would climb, or has a NUL",
             ));
         }
         request.path = request.fields.intern(&path);
@@ -114,8 +116,15 @@ impl Filter for Rewrite {
     }
 }
 
+/// What ends a path.
+const PATH_ENDS: &[u8] = b"?#";
+
+/// What ends a value in a query, or is a space there (WHATWG URL section 5.1);
+/// some backends still take `;` for `&`.
+const VALUE_ENDS: &[u8] = b"#&;+";
+
 /// Literals as they are; of what variables hold, bytes that no URL holds are
-/// escaped, and those in `ends` as well.
+/// escaped, and those in `ends` as well. What was decoded is encoded again.
 fn render(parts: &[Part], exchange: &Exchange<'_>, ends: &[u8], out: &mut Vec<u8>) {
     for part in parts {
         match part {
@@ -123,7 +132,16 @@ fn render(parts: &[Part], exchange: &Exchange<'_>, ends: &[u8], out: &mut Vec<u8
             Part::Variable(variable) => {
                 let mut value = Vec::new();
                 variable.write(exchange, &mut value);
-                value.iter().for_each(|&byte| push_escaped(byte, ends, out));
+                let ends = match variable {
+                    Variable::Query | Variable::Uri if ends == VALUE_ENDS => b"#",
+                    _ => ends,
+                };
+                for byte in value {
+                    match byte {
+                        b'%' if variable.is_decoded() => out.extend_from_slice(b"%25"),
+                        _ => push_escaped(byte, ends, out),
+                    }
+                }
             }
         }
     }
@@ -140,7 +158,11 @@ mod tests {
     fn rewritten(to: &str, expression: &str, target: &str) -> Option<String> {
         let filter = Rewrite::new(Template::parse(to).unwrap()).unwrap();
         let expression = Regex::new(expression).unwrap();
-        let mut head = request("GET", target, &[("X-A", "a b?c#d%zz\r\n")]);
+        let mut head = request(
+            "GET",
+            target,
+            &[("X-A", "a b?c#d%zz\r\n"), ("Cookie", "nul=%00")],
+        );
         let path = head.path_bytes().to_vec();
         let facts = Facts {
             path: &path,
@@ -183,6 +205,29 @@ mod tests {
             ("${capture.2}", "/users/7", Some("/")),
             ("/p${path}", "/users/7", Some("/p/users/7")),
             ("/x/${capture.id}", "/users/%2F", Some("/x/%2F")),
+            // One value stays one value, and what was decoded is encoded again.
+            (
+                "/u?id=${capture.id}&a=1",
+                "/users/7&a=2;a=3+%26",
+                Some("/u?id=7%26a=2%3Ba=3%2B%26&a=1"),
+            ),
+            (
+                "/u?id=${query.x}",
+                "/users/7?x=1%26a%3D2%2B%2500",
+                Some("/u?id=1%26a=2%2B%2500"),
+            ),
+            (
+                "/u/${query.x}",
+                "/users/7?x=%2500",
+                Some("/u/%2500?x=%2500"),
+            ),
+            (
+                "/u${uri}",
+                "/users/7?x=1&y",
+                Some("/u/users/7%3Fx=1&y?x=1&y"),
+            ),
+            ("/u?${query}", "/users/7?x=1&y;z+", Some("/u?x=1&y;z+")),
+            ("/u/${cookie.nul}", "/users/7", None),
             ("/x/${capture.id}", "/users/..", None),
             ("/x/${capture.id}", "/users/..%2fa", None),
             (

@@ -6,7 +6,7 @@ use message::Known;
 
 use crate::Exchange;
 use crate::field_rules::breaks_a_field;
-use crate::variable::{Family, Variable};
+use crate::variable::{Family, Variable, known_elsewhere};
 
 /// A parsed text with variables. `$$` is a literal `$`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,7 +141,16 @@ fn write_clean(variable: &Variable, exchange: &Exchange<'_>, out: &mut Vec<u8>) 
 fn variable(after: &str, at: usize) -> Result<(Variable, &str), TemplateFault> {
     let Some(name) = after.strip_prefix('{') else {
         let help = "write `${name}` for a variable, `$$` for a dollar sign";
-        return Err(fault(at, "a `$` stands alone", Some(help.to_owned())));
+        let is_word = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let word: String = after
+            .chars()
+            .take_while(|&letter| is_word(letter))
+            .collect();
+        let help = match known_elsewhere(&word) {
+            Some(meant) => format!("did you mean `${{{meant}}}`? `$$` is a dollar sign"),
+            None => help.to_owned(),
+        };
+        return Err(fault(at, "a `$` stands alone", Some(help)));
     };
     let Some((name, after)) = name.split_once('}') else {
         return Err(fault(at, "`${` is never closed by `}`", None));

@@ -84,6 +84,11 @@ impl Variable {
         }
     }
 
+    /// Whether the value is no longer as a URL has it.
+    pub(crate) fn is_decoded(&self) -> bool {
+        matches!(self, Self::Named(Family::Query, _))
+    }
+
     /// Writes the value as it is, which may hold any bytes a request may.
     pub(crate) fn write(&self, exchange: &Exchange<'_>, out: &mut Vec<u8>) {
         let Exchange { request, facts } = exchange;
@@ -171,7 +176,32 @@ fn write_uri(request: &RequestHead, out: &mut Vec<u8>) {
     out.extend_from_slice(uri);
 }
 
+/// What other servers call a variable.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("remote_addr", "client_ip"),
+    ("remote_host", "client_ip"),
+    ("remote_port", "client_port"),
+    ("request_uri", "uri"),
+    ("request_method", "method"),
+    ("query_string", "query"),
+    ("args", "query"),
+    ("http_host", "host"),
+    ("server_protocol", "protocol"),
+];
+
+/// The variable that someone means by a name from elsewhere: `1`, `remote_addr`.
+pub(crate) fn known_elsewhere(name: &str) -> Option<String> {
+    if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(format!("capture.{name}"));
+    }
+    let known = ELSEWHERE.iter().find(|(theirs, _)| *theirs == name);
+    known.map(|(_, ours)| (*ours).to_owned())
+}
+
 fn help(name: &str) -> String {
+    if let Some(meant) = known_elsewhere(name) {
+        return format!("did you mean `${{{meant}}}`?");
+    }
     // Those with a free part, for which a distance would mislead.
     if let Some((word, rest)) = name.split_once('.')
         && let Some(family) = nearest(word, FAMILIES.iter().map(|(family, _)| *family))

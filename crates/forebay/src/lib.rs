@@ -23,7 +23,7 @@ mod testing;
 pub mod words;
 
 pub use admin::document as admin_api;
-pub use config::{File as IncludedFile, Problems, Test, reference, schema};
+pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use hooks::Hooks;
 pub use kept::Kept;
 pub use live::{Last, Live, LiveFault, Reloaded, Source};

@@ -37,6 +37,7 @@ pub fn compile(
     open: &Open<'_>,
 ) -> Option<Plan> {
     let mut names = heritage.names();
+    names.turn_page();
     let listeners = listeners::compile(settings, problems, &mut names);
     let groups = groups::compile(settings, problems, heritage, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
@@ -50,6 +51,7 @@ pub fn compile(
         RoutingMode::Specific => routing::Order::Specific,
         RoutingMode::Ordered => routing::Order::Ordered,
     };
+    names.forget_unused();
     let names = Arc::new(names);
     heritage.keep_names(&names);
     Some(Plan {

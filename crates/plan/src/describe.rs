@@ -146,6 +146,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
             cookie.name, cookie.attributes
         )?,
     }
+    if let Some(most) = g.balance.max_requests {
+        writeln!(f, "      up to {most} requests under way")?;
+    }
     writeln!(f, "      {}", times(&g.times))?;
     writeln!(f, "      {}", retry(&g.retry))?;
     health(f, &g.balance.health)?;

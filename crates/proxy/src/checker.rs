@@ -1,5 +1,4 @@
-//! Active checks: a thread of their own asks every backend how it is, and lets
-//! what ends with time end for backends that nobody asks for anything.
+//! Active checks: a thread of their own asks every backend how it is.
 //!
 //! A backend is checked for as long as it is in the plan; a reload does not
 //! interrupt it.
@@ -14,7 +13,7 @@ use std::time::Duration;
 use plan::{Check, Plan};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, spawn_local};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::Instant;
 use tracing::debug;
 use upstream::{Backend, HealthPolicy};
 
@@ -54,25 +53,16 @@ impl Checker {
                 let mut checks = Checks::new(resolver);
                 checks.adopt(&plan);
                 let mut plan = plan;
-                let mut second = tokio::time::interval(Duration::from_secs(1));
-                second.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
-                    tokio::select! {
-                        order = ordered.recv() => match order {
-                            // Who gave the orders is gone.
-                            None => return,
-                            Some(Order::Adopt(new)) => {
-                                checks.adopt(&new);
-                                plan = new;
-                            }
-                            Some(Order::Check { group, url, done }) => {
-                                checks.now(&plan, &group, &url, done);
-                            }
-                        },
-                        now = second.tick() => {
-                            for group in &plan.groups {
-                                group.balance.tick(now.into_std());
-                            }
+                    match ordered.recv().await {
+                        // Who gave the orders is gone.
+                        None => return,
+                        Some(Order::Adopt(new)) => {
+                            checks.adopt(&new);
+                            plan = new;
+                        }
+                        Some(Order::Check { group, url, done }) => {
+                            checks.now(&plan, &group, &url, done);
                         }
                     }
                 }

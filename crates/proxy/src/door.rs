@@ -29,6 +29,8 @@ pub(crate) struct Door {
     /// Client connections, over all workers.
     pub(crate) open: Arc<AtomicUsize>,
     closing: Notify,
+    /// Somebody has left a closed door.
+    left: Notify,
     connections: RefCell<Connections>,
 }
 
@@ -47,6 +49,7 @@ impl Door {
             last: RefCell::default(),
             open,
             closing: Notify::new(),
+            left: Notify::new(),
             connections: RefCell::default(),
         })
     }
@@ -102,6 +105,22 @@ impl Door {
         if let Some(at) = connections.tasks.get_mut(place as usize) {
             *at = None;
             connections.free.push(place);
+        }
+        drop(connections);
+        if self.is_closed() {
+            self.left.notify_waiters();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let connections = self.connections.borrow();
+        connections.free.len() == connections.tasks.len()
+    }
+
+    /// Resolves when all have left a closed door.
+    pub(crate) async fn empty(&self) {
+        while !self.is_empty() {
+            self.left.notified().await;
         }
     }
 

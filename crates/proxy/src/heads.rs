@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use message::{RequestHead, ResponseHead};
 use plan::Affinity;
+use upstream::UnderWay;
 
 /// Heads beyond this many are given back to the allocator.
 const KEEP: usize = 1024;
@@ -24,6 +25,8 @@ pub(crate) struct Heads {
     pub(crate) host_received: Vec<u8>,
     pub(crate) scratch: Vec<u8>,
     pub(crate) affinity: Affinity,
+    /// The request's place in its group, where there are limits.
+    pub(crate) place: Option<UnderWay>,
 }
 
 impl Heads {
@@ -38,6 +41,7 @@ impl Heads {
         self.scratch.clear();
         self.scratch.shrink_to(4096);
         self.affinity = Affinity::default();
+        self.place = None;
     }
 
     /// The host has no normal form, or there is no request to have one.

@@ -39,8 +39,12 @@ pub(crate) fn after_attempt(
     }
 }
 
-/// A timeout shows nothing where other attempts had used up the time for all.
+/// A timeout shows nothing where other attempts had used up the time for all,
+/// and neither does a backend that hangs up on a client whose body does not come.
 fn is_cut_short(x: &Exchange<'_>, failure: &Failure) -> bool {
+    if failure.kind == Kind::Terminated && !x.client.body.is_end() {
+        return true;
+    }
     let is_timeout = matches!(failure.kind, Kind::ConnectTimeout | Kind::ResponseTimeout);
     let total = times(x).and_then(|times| times.total);
     is_timeout && x.progress.attempts > 1 && total.is_some_and(|total| x.elapsed() >= total)

@@ -57,10 +57,41 @@ pub(crate) fn may_repeat(x: &Exchange<'_>) -> bool {
     x.heads.request.method.is_idempotent() && x.client.replay.is_whole(x.client.body.received())
 }
 
-/// How long a backend wants to be left alone (RFC 9110 section 10.2.3). A date,
-/// or what is no time at all, says nothing.
+/// How long a backend wants to be left alone.
 fn retry_after(head: &ResponseHead) -> Duration {
-    let seconds = head.fields.get(Known::RetryAfter);
-    let seconds = seconds.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(0))
+    let text = head.fields.get(Known::RetryAfter);
+    Duration::from_secs(text.map_or(0, seconds))
+}
+
+/// Seconds of `Retry-After` (RFC 9110 section 10.2.3); more than fit are as
+/// many as fit. A date, or what is no time at all, says nothing.
+fn seconds(text: &[u8]) -> u64 {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return 0;
+    }
+    let digits = std::str::from_utf8(text).unwrap_or_default();
+    digits.parse().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_of_retry_after() {
+        for (text, expected) in [
+            ("0", 0),
+            ("2", 2),
+            ("00120", 120),
+            ("99999999999999999999999", u64::MAX),
+            ("", 0),
+            ("+5", 0),
+            ("-1", 0),
+            ("1.5", 0),
+            ("1, 1", 0),
+            ("Fri, 31 Dec 1999 23:59:59 GMT", 0),
+        ] {
+            assert_eq!(seconds(text.as_bytes()), expected, "{text}");
+        }
+    }
 }

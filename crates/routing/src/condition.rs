@@ -149,10 +149,7 @@ impl Condition {
 
     fn differs(&self, what: &str, found: &[u8]) -> String {
         let wanted = self.wanted();
-        format!(
-            "{what} is {}, the route takes {wanted}",
-            found.escape_ascii()
-        )
+        format!("{what} is {}, the route takes {wanted}", shown(found))
     }
 
     fn absent_or<V: AsRef<[u8]>>(&self, what: &str, demand: &Demand, values: &[V]) -> String {
@@ -160,11 +157,12 @@ impl Condition {
             [] => "absent".to_owned(),
             _ if self.is_secret() => "another".to_owned(),
             values => {
-                let values: Vec<String> = values
-                    .iter()
-                    .map(|value| value.as_ref().escape_ascii().to_string())
-                    .collect();
-                values.join(" and ")
+                let first = values.iter().take(VALUES_SHOWN);
+                let mut parts: Vec<String> = first.map(|value| shown(value.as_ref())).collect();
+                if values.len() > VALUES_SHOWN {
+                    parts.push(format!("{} more", values.len() - VALUES_SHOWN));
+                }
+                parts.join(" and ")
             }
         };
         let wanted = match demand.value {
@@ -232,6 +230,21 @@ fn parameter<'a>(query: &'a [u8], wanted: &'a str) -> impl Iterator<Item = Cow<'
     parameters(query)
         .filter(move |(name, _)| **name == *wanted.as_bytes())
         .map(|(_, value)| value)
+}
+
+/// Bytes shown of what a client sent, and how many of a field's values: a log
+/// does not grow by more than requests do.
+const SHOWN: usize = 100;
+const VALUES_SHOWN: usize = 3;
+
+/// What a client sent, shortened when it is long.
+fn shown(found: &[u8]) -> String {
+    match found.get(..SHOWN) {
+        Some(beginning) if found.len() > SHOWN => {
+            format!("{}... ({} bytes)", beginning.escape_ascii(), found.len())
+        }
+        _ => found.escape_ascii().to_string(),
+    }
 }
 
 fn listed<T: ToString>(items: &[T]) -> String {

@@ -25,7 +25,8 @@ use ip_hash::IpHash;
 use least_connections::LeastConnections;
 use ring::Ring;
 use round_robin::RoundRobin;
-pub(crate) use turns::Deal;
+pub use turns::Turns;
+pub(crate) use turns::{Deal, Turn};
 use weighted::Weighted;
 
 /// How a group chooses.
@@ -106,12 +107,17 @@ pub(crate) enum Balance {
 }
 
 impl Balance {
-    pub(crate) fn new(strategy: Strategy, backends: &[Arc<Backend>], weights: &[u32]) -> Self {
+    pub(crate) fn new(
+        strategy: Strategy,
+        backends: &[Arc<Backend>],
+        weights: &[u32],
+        turns: Turns,
+    ) -> Self {
         match strategy {
-            Strategy::RoundRobin => Balance::RoundRobin(RoundRobin::default()),
-            Strategy::Weighted => Balance::Weighted(Weighted::new(shares(weights))),
+            Strategy::RoundRobin => Balance::RoundRobin(RoundRobin::new(turns)),
+            Strategy::Weighted => Balance::Weighted(Weighted::new(shares(weights), turns)),
             Strategy::LeastConnections => {
-                Balance::LeastConnections(LeastConnections::new(shares(weights)))
+                Balance::LeastConnections(LeastConnections::new(shares(weights), turns))
             }
             Strategy::Random => Balance::Random,
             Strategy::TwoChoices => Balance::TwoChoices,

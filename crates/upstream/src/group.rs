@@ -8,7 +8,7 @@ use crate::sieve::Sieve;
 use crate::standing::Peers;
 use crate::{
     Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent, State, Strategy,
-    Verdict,
+    Turns, Verdict,
 };
 
 /// What a route points at: some backends and a way to choose among them.
@@ -21,11 +21,13 @@ pub struct Group {
     pub backends: Vec<Arc<Backend>>,
     /// What takes a backend out.
     pub health: HealthPolicy,
+    /// Requests under way over all workers.
+    pub max_requests: Option<usize>,
     weights: Vec<u32>,
     balance: Balance,
     /// What says whether all are well. One, unless the backends come from
     /// different places.
-    peers: Box<[Arc<Peers>]>,
+    pub(crate) peers: Box<[Arc<Peers>]>,
 }
 
 /// What one choice depends on besides the group.
@@ -61,12 +63,23 @@ impl Group {
         strategy: Strategy,
         backends: impl IntoIterator<Item = (Arc<Backend>, u32)>,
     ) -> Self {
+        Self::with_turns(id, strategy, backends, Turns::default())
+    }
+
+    /// A group that goes on with turns that others have begun.
+    pub fn with_turns(
+        id: impl Into<Box<str>>,
+        strategy: Strategy,
+        backends: impl IntoIterator<Item = (Arc<Backend>, u32)>,
+        turns: Turns,
+    ) -> Self {
         let (backends, weights): (Vec<_>, Vec<_>) = backends.into_iter().unzip();
         Self {
             id: id.into(),
             strategy,
             health: HealthPolicy::default(),
-            balance: Balance::new(strategy, &backends, &weights),
+            max_requests: None,
+            balance: Balance::new(strategy, &backends, &weights, turns),
             peers: peers(&backends),
             backends,
             weights,

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ pub struct HedgePolicy {
     percent: u32,
     min_delay: Duration,
     /// How many hedges there may be, whatever the retries leave over.
-    pub budget: Budget,
+    pub budget: Arc<Budget>,
     /// When it began to count; the microseconds since then at which `delay` was
     /// worked out; and it in microseconds, 0 while nothing is known.
     start: std::sync::OnceLock<Instant>,
@@ -29,12 +30,12 @@ const EVERY: u64 = 100_000;
 
 impl HedgePolicy {
     /// Waits for half as much again as `percent` of answers take, and at least
-    /// for `min_delay`. Hedges are at most `most` percent of the requests.
-    pub fn new(percent: u32, min_delay: Duration, most: u32) -> Self {
+    /// for `min_delay`. There are no more hedges than the budget affords.
+    pub fn new(percent: u32, min_delay: Duration, budget: Arc<Budget>) -> Self {
         Self {
             percent,
             min_delay,
-            budget: Budget::new(most, 0),
+            budget,
             start: std::sync::OnceLock::new(),
             worked_out: AtomicU64::new(0),
             delay: AtomicU64::new(0),
@@ -113,7 +114,7 @@ mod tests {
     fn usual_is_what_most_backends_take() {
         let start = Instant::now();
         let at = |millis| start + Duration::from_millis(millis);
-        let policy = HedgePolicy::new(95, Duration::from_millis(2), 10);
+        let policy = HedgePolicy::new(95, Duration::from_millis(2), Arc::new(Budget::new(10, 0)));
         let group = group(Strategy::RoundRobin, &[1; 3]);
         assert_eq!(policy.delay(&group, at(0)), None);
         answers(&group, 0, 500);
@@ -134,7 +135,7 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
     fn the_least_delay_is_kept() {
-        let policy = HedgePolicy::new(95, Duration::from_millis(9), 10);
+        let policy = HedgePolicy::new(95, Duration::from_millis(9), Arc::new(Budget::new(10, 0)));
         let group = group(Strategy::RoundRobin, &[1; 2]);
         answers(&group, 0, 1);
         let delay = policy.delay(&group, Instant::now());

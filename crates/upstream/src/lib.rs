@@ -37,10 +37,11 @@ mod sticky;
     path = "../../../tests/interleavings/sync.rs"
 )]
 mod sync;
+mod under_way;
 
 pub use address::Address;
 pub use backend::Backend;
-pub use balance::Strategy;
+pub use balance::{Strategy, Turns};
 pub use excluded::Excluded;
 pub use group::{Ask, Group, Taken};
 pub use hash::hash_key;
@@ -56,3 +57,4 @@ pub use standing::{
     State, View, seconds,
 };
 pub use sticky::{Clients, Secret, Tokens};
+pub use under_way::{Crowded, UnderWay};

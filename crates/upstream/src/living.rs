@@ -2,8 +2,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
+use crate::balance::Turn;
 use crate::standing::{Hooks, Peers};
-use crate::{Backend, Change, Clients, Secret};
+use crate::{Backend, Budget, Change, Clients, Secret, Turns};
 
 type Key = (Box<str>, Box<str>);
 
@@ -15,9 +16,12 @@ type Key = (Box<str>, Box<str>);
 #[derive(Debug, Default)]
 pub struct Living {
     backends: Mutex<HashMap<Key, Weak<Backend>>>,
-    clients: Mutex<HashMap<Box<str>, Weak<Clients>>>,
+    clients: OfGroups<Clients>,
+    turns: OfGroups<Turn>,
+    retries: OfGroups<Budget>,
+    hedges: OfGroups<Budget>,
     secret: OnceLock<Option<Secret>>,
-    peers: Mutex<HashMap<Box<str>, Weak<Peers>>>,
+    peers: OfGroups<Peers>,
     hooks: Arc<Hooks>,
 }
 
@@ -55,34 +59,73 @@ impl Living {
 
     /// What the backends of a group share.
     fn peers(&self, group: &str) -> Arc<Peers> {
-        let mut all = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(living) = all.get(group).and_then(Weak::upgrade) {
-            return living;
-        }
-        all.retain(|_, peers| peers.strong_count() > 0);
-        let peers = Peers::new(group, Arc::clone(&self.hooks));
-        all.insert(group.into(), Arc::downgrade(&peers));
-        peers
+        let make = || Peers::new(group, Arc::clone(&self.hooks));
+        self.peers.get(group, |_| true, make)
     }
 
     /// The group's table of clients, a new one if its terms have changed.
     pub fn clients(&self, group: &str, timeout: Duration, most: usize) -> Arc<Clients> {
-        let mut all = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(living) = all.get(group).and_then(Weak::upgrade)
-            && living.has_terms(timeout, most)
-        {
-            return living;
-        }
-        all.retain(|_, clients| clients.strong_count() > 0);
-        let clients = Arc::new(Clients::new(timeout, most));
-        all.insert(group.into(), Arc::downgrade(&clients));
-        clients
+        let is_same = |clients: &Clients| clients.has_terms(timeout, most);
+        let make = || Arc::new(Clients::new(timeout, most));
+        self.clients.get(group, is_same, make)
+    }
+
+    /// Whose turn it is in the group.
+    pub fn turns(&self, group: &str) -> Turns {
+        Turns::of(self.turns.get(group, |_| true, Arc::default))
+    }
+
+    /// What the group can afford in retries, anew if its terms have changed.
+    pub fn retries(&self, group: &str, percent: u32, per_second: u32) -> Arc<Budget> {
+        budget(&self.retries, group, percent, per_second)
+    }
+
+    /// What the group can afford in hedges, anew if its terms have changed.
+    pub fn hedges(&self, group: &str, percent: u32) -> Arc<Budget> {
+        budget(&self.hedges, group, percent, 0)
     }
 
     /// The secret of this process, for groups that have none of their own.
     /// None where the system has no randomness to give.
     pub fn secret(&self) -> Option<Secret> {
         self.secret.get_or_init(Secret::random).clone()
+    }
+}
+
+fn budget(of: &OfGroups<Budget>, group: &str, percent: u32, per_second: u32) -> Arc<Budget> {
+    let is_same = |budget: &Budget| budget.has_terms(percent, per_second);
+    of.get(group, is_same, || {
+        Arc::new(Budget::new(percent, per_second))
+    })
+}
+
+/// One thing for each group, kept for as long as a plan needs it.
+#[derive(Debug)]
+struct OfGroups<T>(Mutex<HashMap<Box<str>, Weak<T>>>);
+
+impl<T> Default for OfGroups<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> OfGroups<T> {
+    /// The one there is, else one that is made.
+    fn get(
+        &self,
+        group: &str,
+        is_same: impl Fn(&T) -> bool,
+        make: impl FnOnce() -> Arc<T>,
+    ) -> Arc<T> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let living = all.get(group).and_then(Weak::upgrade);
+        if let Some(living) = living.filter(|living| is_same(living)) {
+            return living;
+        }
+        all.retain(|_, one| one.strong_count() > 0);
+        let one = make();
+        all.insert(group.into(), Arc::downgrade(&one));
+        one
     }
 }
 
@@ -93,6 +136,7 @@ fn same(a: &Backend, b: &Backend) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::Deal;
     use crate::{Address, PoolOptions};
 
     fn wanted(url: &str, max_connections: usize) -> Backend {
@@ -126,6 +170,24 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &of("api", 5)));
         assert!(!Arc::ptr_eq(&first, &of("web", 5)));
         assert!(!Arc::ptr_eq(&first, &of("api", 6)));
+    }
+
+    #[test]
+    fn turns_and_budgets_go_on_from_plan_to_plan() {
+        let living = Living::new();
+        let turns = living.turns("api");
+        assert_eq!(
+            [
+                turns.next(3, Deal::Take),
+                living.turns("api").next(3, Deal::Take)
+            ],
+            [0, 1]
+        );
+        assert_eq!(living.turns("web").next(3, Deal::Take), 0);
+        drop(turns);
+        let budget = living.retries("api", 20, 3);
+        assert!(Arc::ptr_eq(&budget, &living.retries("api", 20, 3)));
+        assert!(!Arc::ptr_eq(&budget, &living.retries("api", 10, 3)));
     }
 
     #[test]

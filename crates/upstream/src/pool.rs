@@ -117,8 +117,7 @@ impl<C> Pool<C> {
     /// Closes what has been idle for too long, has become too old, or is no
     /// longer `alive`. To be called about once a second.
     pub fn sweep(&self, now: Instant, mut alive: impl FnMut(&mut C) -> bool) {
-        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
-        for shelf in shelves {
+        for shelf in self.in_order() {
             shelf.sweep(now, &mut alive);
         }
     }
@@ -126,10 +125,16 @@ impl<C> Pool<C> {
     /// Gives up idle connections for which other workers' requests still wait.
     /// To be called about twenty times a second.
     pub fn tick(&self, now: Instant) {
-        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
-        for shelf in shelves {
+        for shelf in self.in_order() {
             shelf.tick(now);
         }
+    }
+
+    /// All shelves, in an order that a simulation can repeat.
+    fn in_order(&self) -> Vec<Rc<Shelf<C>>> {
+        let mut shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
+        shelves.sort_unstable_by_key(|shelf| shelf.backend.id());
+        shelves
     }
 
     /// Gives up idle connections for which other workers' requests wait. The

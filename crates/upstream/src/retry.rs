@@ -3,6 +3,7 @@
 
 mod budget;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use budget::Budget;
@@ -32,7 +33,7 @@ pub struct RetryPolicy {
     pub delay: Duration,
     /// No wait is longer.
     pub max_delay: Duration,
-    pub budget: Budget,
+    pub budget: Arc<Budget>,
 }
 
 impl RetryPolicy {
@@ -64,7 +65,7 @@ mod tests {
             backoff,
             delay: Duration::from_millis(100),
             max_delay: Duration::from_millis(1000),
-            budget: Budget::new(20, 3),
+            budget: Arc::new(Budget::new(20, 3)),
         }
     }
 

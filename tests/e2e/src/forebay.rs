@@ -65,7 +65,7 @@ impl Forebay {
     /// Gives it another configuration, which it refuses, and waits until it has
     /// said all of this.
     #[track_caller]
-    pub fn refuse(&self, yaml: &str, problems: &[&str]) {
+    pub fn refuse(&self, yaml: impl AsRef<[u8]>, problems: &[&str]) {
         let before = self.process.stderr().len();
         let said = self.hang_up(yaml);
         assert!(said.contains("configuration is refused"), "{said}");
@@ -82,16 +82,28 @@ impl Forebay {
         self.scratch.write("forebay.yaml", yaml);
     }
 
+    /// Takes the file away: what it has is all there is.
+    #[track_caller]
+    pub fn remove_configuration(&self) {
+        std::fs::remove_file(self.scratch.path("forebay.yaml")).unwrap();
+        let before = self.process.stderr().len();
+        self.process.signal(Signal::HUP);
+        until("the file is missed", || {
+            let said = self.process.stderr();
+            said.get(before..)?.contains("cannot read").then_some(())
+        });
+    }
+
     /// Reads the configuration anew; what it says of it.
     #[track_caller]
-    fn hang_up(&self, yaml: &str) -> String {
+    fn hang_up(&self, yaml: impl AsRef<[u8]>) -> String {
         const DONE: [&str; 3] = [
             "configuration taken up",
             "configuration is refused",
             "configuration read anew",
         ];
         let before = self.process.stderr().len();
-        self.scratch.write("forebay.yaml", yaml);
+        std::fs::write(self.scratch.path("forebay.yaml"), yaml).unwrap();
         self.process.signal(Signal::HUP);
         until("the configuration has been read anew", || {
             let said = self.process.stderr();

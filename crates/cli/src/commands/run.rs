@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use forebay::{Heritage, Hooks, Live, LiveFault, Output, Plan, Running, Source};
+use forebay::{AccessLogOutput, Heritage, Hooks, Live, LiveFault, Output, Plan, Running, Source};
 use tracing::{error, info, warn};
 
 use crate::arguments::RunOptions;
@@ -54,11 +54,11 @@ fn overrule(plan: &mut Plan, options: &RunOptions) {
     if let Some(n) = options.workers {
         plan.workers = Some(usize::from(n));
     }
-    match options.access_log.as_deref() {
+    match &options.access_log {
         None => {}
-        Some("off") => plan.access_log = None,
-        Some("-") => plan.log_access_to(Output::Stdout),
-        Some(path) => plan.log_access_to(Output::File(path.into())),
+        Some(AccessLogOutput::Off) => plan.access_log = None,
+        Some(AccessLogOutput::Stdout) => plan.log_access_to(Output::Stdout),
+        Some(AccessLogOutput::File(path)) => plan.log_access_to(Output::File(path.into())),
     }
 }
 

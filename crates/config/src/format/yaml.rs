@@ -23,7 +23,7 @@ pub(super) fn parse(text: &str, problems: &mut Problems) -> Option<Node> {
             Err(error) => {
                 let at = error.marker().byte_offset().unwrap_or(text.len());
                 let span = Span::new(at, at + 1);
-                tree.stop(span, format!("not valid YAML: {}", error.info()))
+                tree.malformed(span, &error.info())
             }
         };
         step.ok()?;
@@ -79,6 +79,15 @@ impl<'t, 'p> Tree<'t, 'p> {
 
     fn stop(&mut self, span: Span, message: impl Into<String>) -> Result<(), Stopped> {
         self.problems.error(span, message);
+        Err(Stopped)
+    }
+
+    fn malformed(&mut self, span: Span, why: &str) -> Result<(), Stopped> {
+        let problem = self.problems.error(span, format!("not valid YAML: {why}"));
+        // As in "regex:\d+", from other formats where only quotes are special.
+        if why.contains("unknown escape character") {
+            problem.help("in single quotes a backslash stands for itself: 'regex:\\.png$'");
+        }
         Err(Stopped)
     }
 
@@ -308,6 +317,15 @@ mod tests {
                 "more.x=1 @1:14",
             ]
         );
+    }
+
+    #[test]
+    fn a_backslash_in_double_quotes_gets_advice() {
+        let text = r#"path: "regex:^/\d+$""#;
+        let mut problems = Problems::new("f", text);
+        assert!(parse(text, &mut problems).is_none());
+        let help = problems.iter().next().unwrap().help.as_deref();
+        assert!(help.unwrap().contains("in single quotes"), "{help:?}");
     }
 
     #[test]

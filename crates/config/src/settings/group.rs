@@ -117,6 +117,9 @@ settings! {
         circuit_breaker: Option<Spanned<CircuitBreaker>>, example {"failure_threshold": 10};
         /// What becomes of requests where no backend may be given any.
         when_all_unhealthy: WhenAllUnhealthy = WhenAllUnhealthy::Fail, example "fail_open";
+        /// Requests of the group under way at a time, over all backends and those that wait included; further ones are answered with 503.
+        /// Without it, any number.
+        max_requests: Option<u32>, rule Within(1, 10_000_000), example 500;
         /// Connections to the backends that are kept for further requests.
         connection_pool: Spanned<ConnectionPool>, example {"max_connections_per_host": 10};
         /// How long to wait for a backend.
@@ -129,7 +132,7 @@ settings! {
     }
 
     /// One address that answers requests.
-    "a backend" => pub struct Backend {
+    "a backend" short url => pub struct Backend {
         /// Where it is: `http://host:port` or `unix:/path/of/socket`.
         url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
         /// Its share of the requests relative to the others, for the strategies `weighted`, `least_connections`, `ip_hash` and

@@ -75,8 +75,8 @@ settings! {
     }
 
     /// The access log.
-    "access log" => pub struct AccessLog {
-        /// Where it goes: `off`, `-` for standard output, or the path of a file. Without it, to the file of
+    "access log" short output => pub struct AccessLog {
+        /// Where it goes: `off` (or `false`), `-` for standard output, or the path of a file. Without it, to the file of
         /// `logging.output`, and to standard output when that is no file.
         output: Option<Spanned<AccessLogOutput>>, example "-";
         /// What its lines look like: `json`, `combined`, or a template with `${...}` in it.

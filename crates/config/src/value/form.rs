@@ -109,11 +109,17 @@ pub(crate) const ROUTE_PATH: Form = Form {
         if let Some(expression) = text.strip_prefix("regex:") {
             return ok_if(!expression.is_empty());
         }
+        if let Some(expression) = looks_like_expression(text) {
+            return Err(Some(format!(
+                "a regular expression begins with `regex:`: `regex:{expression}`"
+            )));
+        }
         path(text)?;
         let exact = text.strip_suffix("/*").unwrap_or(text);
         if exact.contains('*') {
             return Err(Some(
-                "`*` can only be the last part, as in `/api/*`".to_owned(),
+                "`*` can only be the last part, as in `/api/*`; for anything else there are expressions, as in `regex:\\.png$`"
+                    .to_owned(),
             ));
         }
         Ok(())
@@ -138,6 +144,13 @@ pub(crate) const TARGET: Form = Form {
         ok_if(!text.contains('#') && !text.contains(|c: char| c.is_whitespace() || c.is_control()))
     },
 };
+
+/// What other servers take for a regular expression: `^/a`, `~ ^/a` and `~* ^/a`.
+fn looks_like_expression(text: &str) -> Option<&str> {
+    let tilde = text.strip_prefix("~*").or_else(|| text.strip_prefix('~'));
+    let expression = tilde.map_or(text, str::trim_start);
+    (tilde.is_some() || text.starts_with('^')).then_some(expression)
+}
 
 fn path(text: &str) -> Result<(), Option<String>> {
     if !text.starts_with('/') {
@@ -229,6 +242,9 @@ mod tests {
             (&HOST, "https://a.com", "leave out `https://`"),
             (&ROUTE_PATH, "api/*", "begin it with a slash: `/api/*`"),
             (&ROUTE_PATH, "/a*", "`*` can only be the last part"),
+            (&ROUTE_PATH, "/a/*.png", "as in `regex:\\.png$`"),
+            (&ROUTE_PATH, "^/a", "`regex:^/a`"),
+            (&ROUTE_PATH, "~* ^/a", "`regex:^/a`"),
         ] {
             let advice = form.check(text).expect_err(text).help.expect("advice");
             assert!(advice.contains(help), "{advice}");

@@ -44,6 +44,10 @@ impl Written for LogOutput {
         match text {
             "stderr" => Ok(Self::Stderr),
             "stdout" => Ok(Self::Stdout),
+            "-" => Err(unlike(Self::NOUN, text).help("write `stdout` for standard output")),
+            _ if means_off(text) => Err(unlike(Self::NOUN, text).help(format!(
+                "the runtime log is always there, `level: error` is the least that it says; a file of that name is `./{text}`"
+            ))),
             _ => file(text, Self::NOUN).map(Self::File),
         }
     }
@@ -64,12 +68,18 @@ impl Written for LogOutput {
 impl Written for AccessLogOutput {
     const NOUN: &'static str = "`off`, `-` or the path of a file";
     const PATTERN: &'static str = ".";
+    const FALSE: Option<Self> = Some(Self::Off);
 
     fn parse(text: &str) -> Result<Self, Fault> {
         match text {
             "off" => Ok(Self::Off),
             "-" => Ok(Self::Stdout),
             "stdout" => Err(unlike(Self::NOUN, text).help("write `-` for standard output")),
+            "stderr" => Err(unlike(Self::NOUN, text)
+                .help("write `-` for standard output, `/dev/stderr` for standard error")),
+            _ if means_off(text) => Err(unlike(Self::NOUN, text).help(format!(
+                "write `off` for no access log; a file of that name is `./{text}`"
+            ))),
             _ => file(text, Self::NOUN).map(Self::File),
         }
     }
@@ -85,6 +95,26 @@ impl Written for AccessLogOutput {
     fn placeholder() -> Self {
         Self::Off
     }
+}
+
+/// As on a command line; the error is a sentence for people.
+impl std::str::FromStr for AccessLogOutput {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|fault| match fault.help {
+            Some(help) => format!("{}; {help}", fault.message),
+            None => fault.message,
+        })
+    }
+}
+
+/// What people write who want no log, and not a file that is called so.
+fn means_off(text: &str) -> bool {
+    const WORDS: [&str; 9] = [
+        "off", "none", "no", "false", "null", "never", "disable", "disabled", "discard",
+    ];
+    WORDS.contains(&&*text.to_ascii_lowercase())
 }
 
 fn file(path: &str, noun: &str) -> Result<String, Fault> {
@@ -163,7 +193,20 @@ mod tests {
     fn others_are_refused() {
         assert!(LogOutput::parse("").is_err());
         assert!(LogOutput::parse("logs/").is_err());
-        assert!(AccessLogOutput::parse("stdout").is_err());
+        for text in [
+            "stdout", "stderr", "none", "None", "OFF", "false", "disabled",
+        ] {
+            let help = AccessLogOutput::parse(text).expect_err(text).help;
+            assert!(
+                help.is_some_and(|help| help.starts_with("write `")),
+                "{text}"
+            );
+        }
+        assert!(AccessLogOutput::parse("./none").is_ok());
+        for (text, part) in [("off", "level: error"), ("-", "write `stdout`")] {
+            let help = LogOutput::parse(text).expect_err(text).help;
+            assert!(help.is_some_and(|help| help.contains(part)), "{text}");
+        }
         let fault = AccessLogFormat::parse("jsn").expect_err("misspelt");
         assert_eq!(fault.help.as_deref(), Some("did you mean `json`?"));
         assert!(AccessLogFormat::parse("").is_err());

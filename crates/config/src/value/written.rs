@@ -53,6 +53,9 @@ pub(crate) trait Written: Sized {
     /// The word that switches it off where it is optional.
     const NONE: Option<&'static str> = None;
 
+    /// What a bare `false` stands for, where it stands for something.
+    const FALSE: Option<Self> = None;
+
     fn parse(text: &str) -> Result<Self, Fault>;
 
     fn text(&self) -> String;
@@ -74,6 +77,9 @@ impl<T: Written> Value for T {
     const NONE: Option<&'static str> = T::NONE;
 
     fn read(node: &Node, rule: &Rule, reader: &mut Reader<'_>) -> Option<Self> {
+        if node.scalar() == Kind::Bool(false) && T::FALSE.is_some() {
+            return T::FALSE;
+        }
         let Some(text) = node.text() else {
             let problem = reader.expected(T::NOUN, node)?;
             if let Some(help) = number_of(node).and_then(|number| T::help_for_number(&number)) {
@@ -94,9 +100,13 @@ impl<T: Written> Value for T {
     }
 
     fn shape(_: &Rule) -> Shape {
-        Shape::Text {
+        let text = Shape::Text {
             noun: T::NOUN,
             pattern: T::PATTERN,
+        };
+        match T::FALSE {
+            Some(_) => Shape::OrFalse(Box::new(text)),
+            None => text,
         }
     }
 }

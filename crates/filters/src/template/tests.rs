@@ -131,6 +131,10 @@ fn faults_say_where_and_what_to_write() {
     for (template, at, message, help) in [
         ("a$b", 1, "stands alone", "write `${name}`"),
         ("cost: 5$", 7, "stands alone", "`$$` for a dollar"),
+        ("/u/$1", 3, "stands alone", "`${capture.1}`?"),
+        ("$remote_addr!", 0, "stands alone", "`${client_ip}`?"),
+        ("/u/${12}", 3, "unknown variable", "`${capture.12}`?"),
+        ("${request_uri}", 0, "unknown variable", "`${uri}`?"),
         ("x ${host", 2, "never closed", ""),
         ("${}", 0, "unknown variable `${}`", "the variables are"),
         (

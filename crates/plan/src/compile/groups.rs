@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ::telemetry::Names;
 use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
 use upstream::{
-    Address, Backend, Backoff, Budget, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
+    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
 };
 
 use super::unique::Unique;
@@ -112,8 +112,10 @@ fn group(
             (living.backend(id, wanted), member.weight)
         })
         .collect();
-    let balance = upstream::Group::new(id.as_str(), strategy(written), backends)
+    let turns = living.turns(id);
+    let mut balance = upstream::Group::with_turns(id.as_str(), strategy(written), backends, turns)
         .with_health(super::health::policy(written));
+    balance.max_requests = written.max_requests.map(|most| most as usize);
     Group {
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),
@@ -128,15 +130,15 @@ fn group(
             wait: written.connection_pool.wait_timeout,
             total: written.timeout.total,
         },
-        retry: retry(&written.retry),
-        hedge: written
-            .hedge
-            .as_ref()
-            .map(|hedge| HedgePolicy::new(hedge.percentile, hedge.min_delay, hedge.max_percent)),
+        retry: retry(id, &written.retry, living),
+        hedge: written.hedge.as_ref().map(|hedge| {
+            let budget = living.hedges(id, hedge.max_percent);
+            HedgePolicy::new(hedge.percentile, hedge.min_delay, budget)
+        }),
     }
 }
 
-fn retry(written: &config::Retry) -> RetryPolicy {
+fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
     let on = |what| written.retry_on.contains(&what);
     RetryPolicy {
         max_attempts: written.max_attempts as usize,
@@ -149,7 +151,7 @@ fn retry(written: &config::Retry) -> RetryPolicy {
         },
         delay: written.delay,
         max_delay: written.max_delay,
-        budget: Budget::new(written.budget, written.min_retries_per_second),
+        budget: living.retries(group, written.budget, written.min_retries_per_second),
     }
 }
 

@@ -174,7 +174,7 @@ fn what_does_not_act_yet_is_a_warning() {
     );
     let (plan, problems) = compiled(&text);
     let plan = plan.unwrap();
-    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(
         problems.iter().all(|p| p.contains(" warning: ")),
         "{problems:?}"

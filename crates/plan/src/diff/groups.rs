@@ -73,6 +73,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     }
     all.extend(of_times(times));
     all.extend(of_retry(retry));
+    if let Some(most) = balance.max_requests {
+        all.push(Aspect::value("requests under way", most, "unlimited"));
+    }
     all.extend(of_health(&balance.health));
     if let Some(check) = check {
         all.extend(of_check(check));
@@ -103,7 +106,7 @@ fn of_check(check: &Check) -> Vec<Aspect> {
     vec![
         Aspect::value("check", probe, "none"),
         Aspect::value("checks", every, "none"),
-        Aspect::value("before the first check", before, "used"),
+        Aspect::value("before the first check", before, "never checked"),
     ]
 }
 

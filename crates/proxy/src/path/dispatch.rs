@@ -13,7 +13,7 @@ use message::{Failure, Kind, Side};
 use plan::{Choice, Group, take_backend};
 use telemetry::Retried;
 use tracing::info;
-use upstream::{Backend, Excluded, Taken};
+use upstream::{Backend, Crowded, Excluded, Taken, UnderWay};
 use wire::h1::{Framing, write_request_head};
 
 use crate::affinity;
@@ -33,6 +33,7 @@ pub(crate) async fn dispatch<'a>(
     routed: &Routed<'a>,
 ) -> Result<Attempt<'a>, Failure> {
     let to = routed.destination.as_ref().ok_or(Kind::Internal)?;
+    x.heads.place = enter(to.group)?;
     feel_drawn(x, routed, to.group);
     let mut tried = Excluded::new();
     let mut taken = take(x, to.group, &tried).ok_or_else(|| nobody(to.group))?;
@@ -96,6 +97,15 @@ fn begin_attempt<'a>(
         prepare(x, backend);
     }
     Ok(backend)
+}
+
+/// A place among the group's requests under way.
+fn enter(group: &Group) -> Result<Option<UnderWay>, Failure> {
+    group.balance.enter().map_err(|Crowded| {
+        let (id, most) = (&group.balance.id, group.balance.max_requests.unwrap_or(0));
+        let detail = format!("the group {id} has {most} requests under way already");
+        Failure::new(Kind::TooManyRequests, detail)
+    })
 }
 
 /// What draws the request to one backend, for groups in which something does.

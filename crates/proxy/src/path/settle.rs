@@ -69,7 +69,7 @@ fn note(x: &Exchange<'_>, failure: &Failure) {
             error!(request_id, %client, backend, %failure, "exchange failed");
         }
         Side::Client => debug!(request_id, %client, backend, %failure, "exchange failed"),
-        Side::Proxy if failure.kind == Kind::NoRoute => {
+        Side::Proxy if matches!(failure.kind, Kind::NoRoute | Kind::MethodNotAllowed) => {
             debug!(request_id, %client, %failure, "exchange failed")
         }
         Side::Proxy | Side::Upstream => {

@@ -177,3 +177,21 @@ fn refusals() {
         assert!(Demand::cookie(name, value).is_err(), "{name}: {value}");
     }
 }
+
+#[test]
+fn what_a_client_sent_is_quoted_only_so_far() {
+    let mut fields = Fields::default();
+    for _ in 0..50 {
+        fields.push(b"X-Long", &[0xff; 5000]);
+    }
+    let path = [b"/".as_slice(), &[b'a'; 8000]].concat();
+    let facts = Facts {
+        path: &path,
+        ..facts(&fields)
+    };
+    let long = header("X-Long", "1").text(&facts);
+    assert!(long.len() < 1500, "{long}");
+    assert!(long.contains("... (5000 bytes) and 47 more, the route takes X-Long: 1"));
+    let path = Condition::Path(PathPattern::parse("/api").unwrap()).text(&facts);
+    assert!(path.ends_with("aaa... (8001 bytes), the route takes /api"));
+}

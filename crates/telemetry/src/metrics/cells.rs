@@ -1,5 +1,6 @@
 //! One worker's counters.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use message::Kind;
@@ -115,15 +116,37 @@ impl Metrics {
     }
 
     /// Goes over to the names of a new plan, which must have grown out of the
-    /// ones so far. Nothing counted is lost. Exchanges that use a new name
+    /// ones so far. Nothing counted is lost but what has not been used for long.
+    /// Exchanges that use a new name
     /// are to be recorded only after this.
     pub fn adopt(&mut self, names: Arc<Names>) {
+        let routes = names.other_routes(&self.names);
+        let backends = names.other_backends(&self.names);
+        self.forget(&routes, &backends);
         let routes = self.routes.len().max(names.route_count());
         self.routes.resize_with(routes, RouteCells::default);
         let listeners = self.listeners.len().max(names.listener_count());
         self.listeners
             .resize_with(listeners, ListenerCells::default);
         self.names = names;
+    }
+
+    /// Counts of names that are forgotten, whose numbers are others' now.
+    fn forget(&mut self, routes: &HashSet<u32>, backends: &HashSet<u32>) {
+        if routes.is_empty() && backends.is_empty() {
+            return;
+        }
+        for &route in routes {
+            if let Some(cells) = self.routes.get_mut(route as usize) {
+                *cells = RouteCells::default();
+            }
+        }
+        self.requests.retain(|key| {
+            let is_in = |number: Option<u32>, all: &HashSet<u32>| {
+                number.is_some_and(|number| all.contains(&number))
+            };
+            !is_in(key.route(), routes) && !is_in(key.backend(), backends)
+        });
     }
 
     /// Counts an exchange that has settled.

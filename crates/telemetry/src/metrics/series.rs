@@ -152,6 +152,18 @@ impl Series {
         self.overflow
     }
 
+    /// Drops the counts of all other combinations.
+    pub(super) fn retain(&mut self, keep: impl Fn(Key) -> bool) {
+        let mut kept = Self::with_bits(self.bits);
+        kept.overflow = self.overflow;
+        for (key, count) in self.iter().filter(|&(key, _)| keep(key)) {
+            let at = kept.find(key);
+            kept.slots[at] = Slot { key, count };
+            kept.used += 1;
+        }
+        *self = kept;
+    }
+
     fn find_or_make(&mut self, key: Key) -> Option<usize> {
         let at = self.find(key);
         if self.slots[at].key == key {

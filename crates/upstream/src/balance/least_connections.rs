@@ -27,12 +27,12 @@ impl Strain {
 }
 
 impl LeastConnections {
-    pub(super) fn new(shares: Vec<u32>) -> Self {
+    pub(super) fn new(shares: Vec<u32>, turns: Turns) -> Self {
         let even = shares.iter().all(|share| Some(share) == shares.first());
         Self {
             shares: shares.into(),
             even,
-            turns: Turns::default(),
+            turns,
         }
     }
 

@@ -2,12 +2,16 @@ use super::turns::{Deal, Turns};
 use crate::candidates::Candidates;
 
 /// Each in turn, from one counter shared by all workers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct RoundRobin {
     turns: Turns,
 }
 
 impl RoundRobin {
+    pub(super) fn new(turns: Turns) -> Self {
+        Self { turns }
+    }
+
     pub(super) fn choose(
         &self,
         candidates: Candidates<'_>,

@@ -18,13 +18,13 @@ pub(crate) struct Weighted {
 }
 
 impl Weighted {
-    pub(super) fn new(shares: Vec<u32>) -> Self {
+    pub(super) fn new(shares: Vec<u32>, turns: Turns) -> Self {
         let reduced = reduced(&shares);
         Self {
             cycle: smooth(&reduced),
             reduced: reduced.into(),
             shares: shares.into(),
-            turns: Turns::default(),
+            turns,
         }
     }
 

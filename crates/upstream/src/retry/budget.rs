@@ -37,6 +37,10 @@ impl Budget {
         }
     }
 
+    pub(crate) fn has_terms(&self, percent: u32, per_second: u32) -> bool {
+        (self.percent, self.per_second) == (percent.into(), per_second.into())
+    }
+
     /// A request has come.
     pub fn deposit(&self, now: Instant) {
         self.requests.count(self.second(now));

@@ -35,6 +35,8 @@ pub(crate) struct Peers {
     /// Read by every choice.
     unwell: Padded<AtomicUsize>,
     ejected: AtomicUsize,
+    /// Requests under way, where they are limited.
+    requests: Padded<AtomicUsize>,
 }
 
 impl Peers {
@@ -44,6 +46,7 @@ impl Peers {
             hooks,
             unwell: Padded::default(),
             ejected: AtomicUsize::new(0),
+            requests: Padded::default(),
         })
     }
 
@@ -66,9 +69,16 @@ impl Peers {
 
     /// A place among the ejected, of which there are `most`.
     pub(super) fn claim(&self, most: usize) -> bool {
-        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
-        let claim = |ejected| (ejected < most).then_some(ejected + 1);
-        self.ejected.fetch_update(set, fetch, claim).is_ok()
+        take(&self.ejected, most)
+    }
+
+    /// A place among the requests under way, of which there are `most`.
+    pub(crate) fn enter(&self, most: usize) -> bool {
+        take(&self.requests, most)
+    }
+
+    pub(crate) fn leave(&self) {
+        self.requests.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(super) fn release(&self) {
@@ -80,4 +90,11 @@ impl Peers {
         let hooks = hooks.unwrap_or_else(PoisonError::into_inner).clone();
         hooks.iter().for_each(|hook| hook(change));
     }
+}
+
+/// One more, but no more than `most`.
+fn take(count: &AtomicUsize, most: usize) -> bool {
+    let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+    let more = |n| (n < most).then_some(n + 1);
+    count.fetch_update(set, fetch, more).is_ok()
 }

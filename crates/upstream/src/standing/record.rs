@@ -112,9 +112,9 @@ impl Record {
             && claim()
         {
             let failures = self.passive.failures;
-            self.because(match is_unreachable {
-                true => why.to_owned(),
-                false => format!("{failures} failures in a row, the last: {why}"),
+            self.because(match failures {
+                _ if is_unreachable || failures == 1 => why.to_owned(),
+                _ => format!("{failures} failures in a row, the last: {why}"),
             });
             self.passive.eject(policy, now);
             self.checks.good = 0;
@@ -122,12 +122,10 @@ impl Record {
         if let Some(policy) = &health.breaker
             && self.breaker.failed(policy, probe, now)
         {
-            self.because(match probe {
-                Some(_) => format!("failed again: {why}"),
-                None => format!(
-                    "{} failures within {:?}, the last: {why}",
-                    policy.failure_threshold, policy.window
-                ),
+            self.because(match (probe, policy.failure_threshold) {
+                (Some(_), _) => format!("failed again: {why}"),
+                (None, 1) => why.to_owned(),
+                (None, n) => format!("{n} failures within {:?}, the last: {why}", policy.window),
             });
         }
     }

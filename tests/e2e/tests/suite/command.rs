@@ -235,6 +235,17 @@ fn options_win_over_the_file() {
 }
 
 #[test]
+fn a_word_for_no_log_is_not_taken_for_a_file() {
+    let refused = forebay(&["run", "--to", "http://127.0.0.1:1", "--access-log", "none"]);
+    assert_eq!(refused.code, Some(2));
+    assert!(
+        refused.stderr.contains("write `off` for no access log"),
+        "{}",
+        refused.stderr
+    );
+}
+
+#[test]
 fn several_listeners_serve_at_once() {
     let backend = Backend::saying("ok");
     let listeners = "listeners: [ { id: one, address: \"127.0.0.1:0\" }, { id: two, address: \"127.0.0.1:0\" } ]";

@@ -236,6 +236,21 @@ fn what_clients_do_takes_nobody_out() {
     assert_eq!(said(&forebay, "is out"), 0);
 }
 
+#[test]
+fn a_body_that_does_not_come_is_not_the_backends_fault() {
+    let closing = Backend::scripted(|conn| drop(conn.request_head()));
+    let good = Backend::saying("ok");
+    let forebay = one_worker(&[&closing, &good])
+        .group(&passive("max_failures: 1"))
+        .start();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+    assert_eq!(forebay.client().ask(head).status, 502);
+    assert_eq!(forebay.get("/").status, 200);
+    assert_eq!(said(&forebay, "is out"), 0);
+    assert_eq!(forebay.get("/").status, 200);
+    wait_said(&forebay, "is out: connection terminated");
+}
+
 /// A backend that fails until it is told not to.
 fn broken() -> (Backend, Arc<AtomicBool>) {
     let is_well = Arc::new(AtomicBool::new(false));

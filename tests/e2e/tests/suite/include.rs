@@ -47,6 +47,35 @@ fn a_file_with_a_mistake_is_left_out_and_the_rest_serves() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_left_out_too() {
+    let scratch = Scratch::new();
+    let main = files(&scratch);
+    std::fs::remove_file(scratch.path("routes.d/b.yaml")).unwrap();
+    std::fs::write(scratch.path("routes.d/binary.yaml"), b"\xff\xfe\x00").unwrap();
+    let dangling = scratch.path("routes.d/dangling.yaml");
+    std::os::unix::fs::symlink("gone", dangling).unwrap();
+    let endless = scratch.path("routes.d/endless.yaml");
+    std::os::unix::fs::symlink("/dev/zero", endless).unwrap();
+    scratch.write("routes.d/.hidden.yaml", "what an editor leaves behind");
+    std::fs::create_dir(scratch.path("routes.d/directory.yaml")).unwrap();
+    let forebay = Forebay::with_arguments(&["run", "-c", &main]);
+    assert_eq!(forebay.get("/a").text(), "a");
+    let said = forebay.stderr();
+    for part in [
+        "this file cannot be used: it is not UTF-8 text",
+        "this file cannot be used: No such file",
+        "this file cannot be used: it is a pipe, a socket or a device",
+        "routes.d/binary.yaml is left out until",
+        "routes.d/dangling.yaml is left out until",
+        "routes.d/endless.yaml is left out until",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("hidden") && !said.contains("directory.yaml"));
+    assert_eq!(forebay_e2e::forebay(&["check", "-c", &main]).code, Some(1));
+}
+
+#[test]
 fn strict_refuses_and_so_does_a_check() {
     let scratch = Scratch::new();
     let main = files(&scratch);

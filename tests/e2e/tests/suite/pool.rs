@@ -30,6 +30,35 @@ fn asking(forebay: &Forebay, count: usize) -> Vec<Client> {
 
 /// POOL-08, POOL-10.
 #[test]
+fn a_group_has_no_more_requests_under_way_than_it_may() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::answering(move |_| {
+        held.pass();
+        Reply::ok("ok")
+    });
+    let forebay = Config::to(&backend).group("max_requests: 2").start();
+    let mut under_way: Vec<Client> = (0..2).map(|_| forebay.client()).collect();
+    for client in &mut under_way {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    gate.wait_for(2);
+    let refused = forebay.get("/");
+    assert_eq!(
+        (refused.status, refused.reason()),
+        (503, Some("request_limit_reached"))
+    );
+    gate.open();
+    for client in &mut under_way {
+        assert_eq!(client.response().text(), "ok");
+    }
+    drop(under_way);
+    until("there is room again", || {
+        (forebay.get("/").status == 200).then_some(())
+    });
+}
+
+#[test]
 fn fifty_requests_in_a_row_need_few_connections() {
     let backend = Backend::saying("ok");
     let limit = "connection_pool: { max_connections_per_host: 5 }";

@@ -151,6 +151,10 @@ fn own_fault(world: &World, case: &Case, kind: Kind, duration: Duration) -> bool
     let settings = &world.settings;
     match kind {
         Kind::NoRoute => case.request.to == To::Nowhere,
+        Kind::NoBackend => settings.may_lack_backends,
+        Kind::TooManyRequests => {
+            (settings.max_requests).is_some_and(|most| most <= case.others.get())
+        }
         Kind::QueueFull => settings.max_waiting <= case.others.get(),
         Kind::QueueTimeout => is_late(world, duration, settings.wait),
         Kind::ShutDown => world.is_cut.get(),

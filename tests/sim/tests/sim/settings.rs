@@ -18,6 +18,9 @@ pub(crate) struct Settings {
     /// A second backend is asked where the first is slow.
     pub(crate) hedges: bool,
     pub(crate) max_waiting: usize,
+    pub(crate) max_requests: Option<usize>,
+    /// Failures in a row may be enough for all backends to be out.
+    pub(crate) may_lack_backends: bool,
     /// Bytes per second that a client has to send and take; 0 for none.
     pub(crate) min_rate: usize,
     pub(crate) header_timeout: Duration,
@@ -69,6 +72,8 @@ impl Settings {
             max_attempts: random.usize(1..=4),
             hedges: random.u8(..4) == 0,
             max_waiting: if is_calm { 1000 } else { random.usize(0..6) },
+            max_requests: (!is_calm && random.u8(..8) == 0).then(|| random.usize(1..6)),
+            may_lack_backends: !is_calm && random.u8(..3) == 0,
             min_rate: *random.choice(&[0, 0, 240, 5000]).unwrap_or(&0),
             header_timeout,
             body_timeout,
@@ -119,6 +124,7 @@ impl Settings {
             true => ", hedge: { percentile: 50, max_percent: 100 }",
             false => "",
         };
+        let health = self.health(random);
         let total = self
             .total
             .map(|total| format!(", total: {}", ms(total)))
@@ -137,7 +143,7 @@ impl Settings {
              idle_timeout: {pool_idle}, max_age: {max_age}, max_waiting: {max_waiting}, wait_timeout: {wait} }}, \
              timeout: {{ connect: {connect}, request: {response}, idle: {idle}{total} }}, \
              retry: {{ max_attempts: {max_attempts}, backoff: {backoff}, delay: {delay}ms, max_delay: {max_delay}ms, \
-             budget: {budget}, retry_on: [ {on} ] }}{hedge} }}\n",
+             budget: {budget}, retry_on: [ {on} ] }}{hedge}{health} }}\n",
             max_clients = self.max_clients,
             max_line = self.max_line,
             max_head = self.max_head,
@@ -158,6 +164,33 @@ impl Settings {
             max_delay = random.u64(50..1000),
             budget = random.choice(&[0, 20, 1000]).unwrap_or(&20),
             on = on.join(", "),
+        )
+    }
+
+    /// What takes backends out. Half of them at most, and with a breaker only
+    /// where requests go to them all the same, unless all may be out.
+    fn health(&self, random: &mut Rng) -> String {
+        let (ejected, without) = match self.may_lack_backends {
+            true => (random.u8(..=100), "fail"),
+            false => (random.u8(..=50), "fail_open"),
+        };
+        let breaker = match random.bool() {
+            true => format!(
+                ", circuit_breaker: {{ failure_threshold: {}, window: 5s, open_timeout: {}ms, success_threshold: {} }}",
+                random.u8(1..6),
+                random.u16(10..2000),
+                random.u8(1..3)
+            ),
+            false => String::new(),
+        };
+        let limit = self.max_requests;
+        let limit = limit.map_or(String::new(), |most| format!(", max_requests: {most}"));
+        format!(
+            "{breaker}{limit}, when_all_unhealthy: {without}, health_check: {{ slow_start: {}ms, \
+             passive: {{ max_failures: {}, ejection_time: {}ms, max_ejected_percent: {ejected} }} }}",
+            random.u16(..5000),
+            random.u8(1..6),
+            random.u16(10..3000)
         )
     }
 }

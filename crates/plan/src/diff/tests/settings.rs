@@ -74,6 +74,8 @@ fn bases() -> [Value; 2] {
     let mut second = base();
     let groups = second["backend_groups"].as_array_mut().unwrap();
     groups.push(json!({ "id": "api-servers", "backends": [{ "url": "http://b" }] }));
+    second["backend_groups"][0]["health_check"]["enabled"] = true.into();
+    second["backend_groups"][0]["health_check"]["timeout"] = "9s".into();
     second["telemetry"]["metrics"]["enabled"] = false.into();
     [base(), second]
 }
@@ -89,13 +91,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "server/max_incoming_streams",
     "server/keep_alive_period",
     "filter_lists/id",
-    "backend_groups/health_check",
-    "backend_groups/health_check/enabled",
-    "backend_groups/health_check/interval",
-    "backend_groups/health_check/timeout",
-    "backend_groups/health_check/path",
-    "backend_groups/health_check/healthy_threshold",
-    "backend_groups/health_check/unhealthy_threshold",
     "telemetry/tracing",
     "telemetry/tracing/*",
 ];

@@ -34,9 +34,9 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
 }
 
 fn backends(snapshot: &Snapshot) -> impl Iterator<Item = (Labels<'_, 2>, StandingFigures)> {
-    let named = (0..).map_while(|n| snapshot.names.backend_name(n));
-    let standing = named.zip(&snapshot.standing);
-    standing.filter_map(|((group, url), figures)| {
+    let numbered = (0..).zip(&snapshot.standing);
+    numbered.filter_map(|(number, figures)| {
+        let (group, url) = snapshot.names.backend_name(number)?;
         Some(([("group", group), ("backend", url)], (*figures)?))
     })
 }

@@ -85,8 +85,9 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
 }
 
 fn backends(snapshot: &Snapshot) -> impl Iterator<Item = (Labels<'_, 2>, &UpstreamFigures)> {
-    let named = (0..).map_while(|n| snapshot.names.backend_name(n));
-    named
-        .map(|(group, url)| [("group", group), ("backend", url)])
-        .zip(&snapshot.upstream)
+    let numbered = (0..).zip(&snapshot.upstream);
+    numbered.filter_map(|(number, figures)| {
+        let (group, url) = snapshot.names.backend_name(number)?;
+        Some(([("group", group), ("backend", url)], figures))
+    })
 }
