@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use crate::shared::Shared;
-use crate::{clock, table};
+use crate::{clock, services, table};
 
 /// Connections at a time, those that watch events included.
 const MOST: usize = 256;
@@ -34,6 +34,7 @@ pub(crate) async fn serve(socket: std::net::TcpListener, shared: Arc<Shared>) {
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.clone();
     let mut leases = tokio::time::interval(LEASES);
+    connections.spawn(services::tell(Arc::clone(&shared)));
     loop {
         tokio::select! {
             _ = stop.wait_for(|&stop| stop) => break,

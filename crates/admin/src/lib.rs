@@ -17,6 +17,7 @@ mod mend;
 mod openapi;
 mod problem;
 mod server;
+mod services;
 mod shared;
 mod stream;
 mod table;

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use forebay_e2e::{Backend, Client, Config, DeadAddress, Forebay, Response, curl, until};
+use forebay_e2e::{
+    Backend, Client, Config, DeadAddress, Forebay, Response, Scratch, curl, forebay, until,
+};
 use serde_json::{Value, json};
 
 const ADMIN: &str = r#"admin: { address: "127.0.0.1:0" }"#;
@@ -520,6 +522,91 @@ fn backends_are_changed_while_it_runs() {
     assert_eq!((status, &json["origin"]), (201, &json!("file")), "{json}");
     assert_eq!(answers(1), "a");
     assert_eq!(admin.ask("POST", &format!("{}/check", of(&a)), "").0, 409);
+}
+
+#[test]
+fn a_backend_is_checked_on_demand() {
+    let backend = Backend::saying("x");
+    let health = "health_check: { enabled: true, path: /ping, interval: 1h }";
+    let admin = Admin::of(Config::to(&backend).group(health));
+    let url = backend.url().replace(':', "%3A").replace('/', "%2F");
+    let (status, json) = admin.ask("POST", &format!("/backends/app/{url}/check"), "");
+    assert_eq!((status, &json["good"]), (200, &json!(true)), "{json}");
+    assert_eq!(json["backend"]["state"], "up");
+}
+
+#[test]
+fn changes_of_services_are_events() {
+    let admin = Admin::of(Config::default().add_route("id: all, respond: { body: x }"));
+    let web = r#"{"id": "web-1", "name": "web", "address": "10.0.0.1:80"}"#;
+    assert_eq!(admin.ask("POST", "/v1/services", web).0, 201);
+    let url = format!("http://{}/events", admin.0.admin_address());
+    let seen = curl(&["--max-time", "1", "-N", "-H", "Last-Event-ID: 0-0", &url]).stdout;
+    assert!(seen.contains("event: service"), "{seen}");
+    assert!(seen.contains("\"change\":\"registered\""), "{seen}");
+}
+
+#[test]
+fn ctl_shows_and_changes() {
+    let backend = Backend::saying("x");
+    let token = format!(r#"admin: {{ address: "127.0.0.1:0", token: {TOKEN} }}"#);
+    let started = Config::to(&backend).top(&token).start();
+    let admin = format!("http://{}", started.admin_address());
+    let scratch = Scratch::new();
+    let file = scratch.write("token", &format!("{TOKEN}\n"));
+    let ctl = |arguments: &[&str]| {
+        let mut all = vec!["ctl", "--admin", &admin, "--token-file", &file];
+        all.extend(arguments);
+        forebay(&all)
+    };
+    let url = backend.url();
+    for (arguments, said) in [
+        (vec!["status"], "is serving, pid"),
+        (vec!["backends", "app"], &*url),
+        (vec!["routes"], "any request"),
+        (vec!["drain", "app", &url], "draining"),
+        (vec!["enable", "app", &url], "warming"),
+        (vec!["weight", "app", &url, "5"], "5"),
+        (vec!["add", "app", "http://127.0.0.1:1"], "api"),
+        (vec!["remove", "app", "http://127.0.0.1:1"], "removed"),
+        (vec!["explain", "-H", "X-A: 1", "/x"], "X-A: 1"),
+        (vec!["reload"], "it means the same as before"),
+        (vec!["log", "debug"], "debug"),
+        (
+            vec!["services", "register", "web", "10.0.0.1:80"],
+            "10.0.0.1:80",
+        ),
+        (vec!["services"], "web"),
+        (vec!["stats"], "ROUTE"),
+        (vec!["exchanges"], "the slowest"),
+        (vec!["--json", "status"], "\"pid\""),
+    ] {
+        let done = ctl(&arguments);
+        assert_eq!(done.code, Some(0), "{arguments:?}: {}", done.stderr);
+        assert!(done.stdout.contains(said), "{arguments:?}: {}", done.stdout);
+        let widest = done.stdout.lines().map(|line| line.chars().count()).max();
+        assert!(
+            arguments[0] == "explain" || widest <= Some(80),
+            "{}",
+            done.stdout
+        );
+    }
+    let refused = ctl(&["drain", "nix", &url]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("there is no group `nix`"));
+    let refused = forebay(&["ctl", "--admin", &admin, "status"]);
+    assert!(
+        refused.stderr.contains("FOREBAY_ADMIN_TOKEN"),
+        "{}",
+        refused.stderr
+    );
+    let nobody = DeadAddress::new();
+    let refused = forebay(&["ctl", "--admin", &nobody.url(), "status"]);
+    assert!(
+        refused.stderr.contains("switches the admin API on"),
+        "{}",
+        refused.stderr
+    );
 }
 
 #[test]
