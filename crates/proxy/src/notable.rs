@@ -63,7 +63,7 @@ impl Recent {
     /// Looks at an exchange that has settled.
     #[inline]
     pub(crate) fn see(&mut self, record: &Record<'_>) {
-        let has_failed = record.failure.is_some() || record.status >= 500;
+        let has_failed = has_failed(record);
         let is_slow = record.duration > self.threshold || record.started_unix_micros > self.stale;
         if has_failed || is_slow {
             self.keep(record, has_failed);
@@ -105,6 +105,13 @@ impl Recent {
             failed: self.failed.iter().rev().filter(is_fresh).cloned().collect(),
         }
     }
+}
+
+/// What clients did wrong, such as asking for what is not there, has failed by
+/// itself; those who do so all the time must not push out what matters.
+fn has_failed(record: &Record<'_>) -> bool {
+    let failure = record.failure;
+    record.status >= 500 || failure.is_some_and(|failure| failure.kind.status() >= 500)
 }
 
 impl Notables {
@@ -212,6 +219,9 @@ mod tests {
         let expected: Vec<u128> = (484..500).rev().flat_map(|n| [n, n]).collect();
         assert_eq!(millis, expected);
         assert_eq!(list.failed.len(), FAILED);
+        let absent = Failure::from(Kind::NoRoute);
+        recent.see(&record(5200, 1, Some(&absent)));
+        assert_eq!(recent.list(6000).failed.len(), FAILED);
         assert_eq!(list.failed[0].started_unix_micros, 5099);
         assert_eq!(list.failed[0].path, "/x");
         assert_eq!(
