@@ -142,6 +142,7 @@ fn follow(plan: &Plan, asked: Asked) -> Result<Explained, Problem> {
         unix_micros: clock::micros(clock::wall()),
         random: (fastrand::u64(..), fastrand::u64(..)),
         now: Some(clock::now()),
+        takes_turn: false,
     };
     Ok(explained(plan, proxy::explain(plan, &question)))
 }

@@ -279,7 +279,7 @@ fn it_moves_with_the_configuration() {
     let forebay = Forebay::start(&yaml(ADMIN));
     let first = forebay.admin_address();
     let busy = format!(r#"admin: {{ address: "{}" }}"#, taken.local_addr().unwrap());
-    forebay.refuse(&yaml(&busy), &["the admin API cannot listen on"]);
+    forebay.refuse(yaml(&busy), &["the admin API cannot listen on"]);
     assert_eq!(ask(first, "GET", "/health", "", "").status, 200);
     forebay.reload(&yaml(r#"admin: { address: "127.0.0.2:0" }"#));
     until("it has moved", || {
@@ -615,7 +615,7 @@ fn every_path_that_is_described_is_served() {
     let document = admin.get("/openapi.json");
     const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let target = path.replace('{', "").replace('}', "");
+        let target = path.replace(['{', '}'], "");
         for method in METHODS {
             let name = method.to_uppercase();
             // A stream has a head only, as far as this looks.
