@@ -1,7 +1,7 @@
 //! The thread that serves the admin API.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use plan::AdminEndpoint;
@@ -14,20 +14,30 @@ use crate::{Control, clock, connections};
 /// finish.
 pub struct Server {
     address: SocketAddr,
+    /// For whoever takes over one day.
+    socket: TcpListener,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
 }
 
 impl Server {
-    /// Listens and serves.
+    /// Listens, unless a socket is `given` that does so already, and serves.
     ///
     /// # Errors
     ///
     /// When the address cannot be listened on, or there is no thread to be had.
-    pub fn start(endpoint: &AdminEndpoint, control: Weak<dyn Control>) -> io::Result<Self> {
-        let socket = std::net::TcpListener::bind(endpoint.address)?;
+    pub fn start(
+        endpoint: &AdminEndpoint,
+        given: Option<TcpListener>,
+        control: Weak<dyn Control>,
+    ) -> io::Result<Self> {
+        let socket = match given {
+            Some(socket) => socket,
+            None => TcpListener::bind(endpoint.address)?,
+        };
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
+        let kept = socket.try_clone()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .max_blocking_threads(8)
@@ -50,9 +60,19 @@ impl Server {
             })?;
         Ok(Self {
             address,
+            socket: kept,
             shared,
             stop,
         })
+    }
+
+    /// A descriptor of its socket.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for one.
+    pub fn socket(&self) -> io::Result<TcpListener> {
+        self.socket.try_clone()
     }
 
     pub fn address(&self) -> SocketAddr {

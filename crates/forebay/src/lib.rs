@@ -13,6 +13,7 @@
 //! ```
 
 mod control;
+mod handover;
 mod hooks;
 mod kept;
 mod live;
@@ -24,6 +25,7 @@ pub mod words;
 
 pub use admin::document as admin_api;
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
+pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;
 pub use kept::Kept;
 pub use live::{Last, Live, LiveFault, Reloaded, Source};
@@ -32,8 +34,8 @@ pub use plan::{
     Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,
 };
 pub use proxy::{
-    Candidate, Explanation, Question, Running, StartFault, explain, host_and_target, request_head,
-    start,
+    Agree, Candidate, Explanation, Given, Question, Running, Sockets, StartFault, explain,
+    host_and_target, request_head, start, start_with,
 };
 pub use replay::{End, Example, Fate, Replayed, Shift, Uncertain, replay};
 pub use sentences::{lines, sums};

@@ -1,18 +1,18 @@
 //! A Forebay whose configuration may change while it runs.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use admin::{Control, Events, Server};
 use plan::{AdminEndpoint, Changes, Differences, Heritage, Plan};
-use proxy::{Running, StartFault};
+use proxy::{Given, Running, Sockets, StartFault};
 use registry::Shared as Registry;
 use serde_json::json;
 use telemetry::ConfigurationFigures;
 
-use crate::{Hooks, Kept, Read, lines};
+use crate::{Handover, Hooks, Kept, Predecessor, Read, Reloads, lines};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
 
@@ -113,6 +113,23 @@ impl Live {
     pub fn start(
         source: Source,
         heritage: Heritage,
+        first: Read,
+        hooks: Hooks,
+        now: SystemTime,
+    ) -> Result<Arc<Self>, LiveFault> {
+        Self::start_after(Predecessor::default(), source, heritage, first, hooks, now)
+    }
+
+    /// The same, taking over from another process. What it has handed over for
+    /// the reading must be in `heritage` already: [`Handover::prepare`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::start`].
+    pub fn start_after(
+        predecessor: Predecessor,
+        source: Source,
+        heritage: Heritage,
         mut first: Read,
         hooks: Hooks,
         now: SystemTime,
@@ -124,14 +141,21 @@ impl Live {
         let events = Events::new(fastrand::u64(..));
         tell_of_backends(&heritage, &events);
         let plan = Arc::new(plan);
-        let running = proxy::start(Arc::clone(&plan)).map_err(LiveFault::Start)?;
+        let Predecessor {
+            mut sockets,
+            handover,
+            agree,
+        } = predecessor;
+        let given = take_admin(&plan, &mut sockets);
+        let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
+            .map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,
             since: now,
             tried: now,
             failure: None,
-            taken: 0,
-            refused: 0,
+            taken: handover.reloads.taken,
+            refused: handover.reloads.refused,
         };
         running.tell_of_configuration(last.figures());
         let live = Arc::new_cyclic(|itself| Self {
@@ -151,7 +175,8 @@ impl Live {
             admin: Mutex::default(),
             itself: Weak::clone(itself),
         });
-        live.move_admin(&plan)?.settle();
+        live.restore(handover.services);
+        live.move_admin(&plan, given)?.settle();
         Ok(live)
     }
 
@@ -180,6 +205,48 @@ impl Live {
 
     pub fn last(&self) -> Last {
         self.lock().last.clone()
+    }
+
+    /// Every socket that listens, for a process that takes over.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for the descriptors.
+    pub fn sockets(&self) -> std::io::Result<Vec<Sockets>> {
+        let mut all = self.running.sockets()?;
+        let endpoint = self.running.plan().admin.clone();
+        if let (Some(server), Some(endpoint)) = (&*lock(&self.admin), endpoint) {
+            all.push(Sockets {
+                kind: Sockets::ADMIN.into(),
+                name: "".into(),
+                address: endpoint.address,
+                sockets: vec![server.socket()?],
+            });
+        }
+        Ok(all)
+    }
+
+    /// Leaves the admin API to another process.
+    pub fn leave_admin(&self) {
+        *lock(&self.admin) = None;
+    }
+
+    /// Services that had registered themselves with the process before.
+    fn restore(&self, services: Option<registry::Snapshot>) {
+        if let Some(services) = services {
+            let mut registry = self.registry.lock();
+            registry.restore(services, instant(), Duration::ZERO);
+        }
+    }
+
+    /// What a process that takes over should know.
+    pub fn handover(&self) -> Handover {
+        let last = self.last();
+        let reloads = Reloads {
+            taken: last.taken,
+            refused: last.refused,
+        };
+        Handover::of(&self.heritage, reloads, self.registry.snapshot(instant()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -262,7 +329,8 @@ impl Live {
 
     /// Serves the admin API where the plan says. What is open already stays open
     /// until the move is settled, so that nothing has changed if it cannot be.
-    fn move_admin(&self, plan: &Plan) -> Result<Move<'_>, LiveFault> {
+    /// It may have been `given` by another process.
+    fn move_admin(&self, plan: &Plan, given: Option<TcpListener>) -> Result<Move<'_>, LiveFault> {
         let slot = &self.admin;
         let Some(endpoint) = &plan.admin else {
             return Ok(Move::To(slot, None));
@@ -273,7 +341,7 @@ impl Live {
             return Ok(Move::Stays(slot, endpoint.clone()));
         }
         let control: Weak<dyn Control> = self.itself.clone();
-        let server = Server::start(endpoint, control).map_err(|error| {
+        let server = Server::start(endpoint, given, control).map_err(|error| {
             LiveFault::Start(StartFault::Listen {
                 what: "the admin API".into(),
                 address: endpoint.address,
@@ -289,7 +357,7 @@ impl Live {
         };
         let (old, plan) = (self.running.plan(), Arc::new(plan));
         let differences = plan::diff(&old, &plan);
-        let admin = self.move_admin(&plan)?;
+        let admin = self.move_admin(&plan, None)?;
         self.running
             .adopt(Arc::clone(&plan))
             .map_err(LiveFault::Start)?;
@@ -333,6 +401,20 @@ impl Move<'_> {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The socket of the admin API, if another process has left it.
+fn take_admin(plan: &Plan, sockets: &mut Vec<Sockets>) -> Option<TcpListener> {
+    let endpoint = plan.admin.as_ref()?;
+    let is_it =
+        |given: &mut Sockets| &*given.kind == Sockets::ADMIN && given.address == endpoint.address;
+    let mut found = sockets.extract_if(.., is_it);
+    found.find_map(|mut given| given.sockets.pop())
+}
+
+#[expect(clippy::disallowed_methods, reason = "leases end with time")]
+fn instant() -> Instant {
+    Instant::now()
 }
 
 /// Changes of backends are events.

@@ -29,6 +29,8 @@ pub(crate) struct Door {
     /// Client connections, over all workers.
     pub(crate) open: Arc<AtomicUsize>,
     closing: Notify,
+    /// Tasks that still take connections in.
+    accepting: Cell<usize>,
     /// Somebody has left a closed door.
     left: Notify,
     connections: RefCell<Connections>,
@@ -49,6 +51,7 @@ impl Door {
             last: RefCell::default(),
             open,
             closing: Notify::new(),
+            accepting: Cell::new(0),
             left: Notify::new(),
             connections: RefCell::default(),
         })
@@ -112,12 +115,23 @@ impl Door {
         }
     }
 
-    fn is_empty(&self) -> bool {
-        let connections = self.connections.borrow();
-        connections.free.len() == connections.tasks.len()
+    /// A task takes connections in from now on.
+    pub(crate) fn begin_accepting(&self) {
+        self.accepting.set(self.accepting.get() + 1);
     }
 
-    /// Resolves when all have left a closed door.
+    /// A task takes no more in.
+    pub(crate) fn end_accepting(&self) {
+        self.accepting.set(self.accepting.get().saturating_sub(1));
+        self.left.notify_waiters();
+    }
+
+    fn is_empty(&self) -> bool {
+        let connections = self.connections.borrow();
+        self.accepting.get() == 0 && connections.free.len() == connections.tasks.len()
+    }
+
+    /// Resolves when all have left a closed door and nobody comes any more.
     pub(crate) async fn empty(&self) {
         while !self.is_empty() {
             self.left.notified().await;

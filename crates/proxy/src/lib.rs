@@ -19,6 +19,7 @@ mod event_loop;
 mod exchange;
 mod explain;
 mod forward;
+mod given;
 mod guard;
 mod heads;
 mod health;
@@ -47,7 +48,8 @@ pub use checker::Checked;
 pub use explain::{
     Candidate, Explanation, Question, decide, explain, host_and_target, request_head,
 };
+pub use given::{Agree, Given, Sockets};
 pub use health::log_change;
 pub use notable::{Notable, Notables};
-pub use running::{Listening, Running, start};
+pub use running::{Listening, Running, start, start_with};
 pub use start_fault::StartFault;

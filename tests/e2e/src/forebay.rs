@@ -38,6 +38,11 @@ impl Forebay {
     #[track_caller]
     fn serve(scratch: Scratch, arguments: &[&str]) -> Self {
         let process = Process::spawn(Command::new(program()).args(arguments));
+        Self::of(scratch, process)
+    }
+
+    #[track_caller]
+    pub(crate) fn of(scratch: Scratch, process: Process) -> Self {
         process.stderr_line("ready", |line| line.contains(" ready").then_some(()));
         let said = process.stderr();
         let after = |mark| {
@@ -192,6 +197,10 @@ impl Forebay {
         std::fs::read_dir(format!("/proc/{}/fd", self.id()))
             .unwrap()
             .count()
+    }
+
+    pub(crate) fn scratch(&self) -> &Scratch {
+        &self.scratch
     }
 
     pub fn terminate(&self) {

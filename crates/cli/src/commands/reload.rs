@@ -7,18 +7,18 @@ use forebay::{Live, LiveFault, Reloaded, lines, sums};
 use tracing::{error, info, warn};
 
 use crate::logging::Log;
+use crate::service;
 
 /// Reads the configuration anew and goes by it.
 #[expect(clippy::disallowed_methods, reason = "the time that people are told")]
-pub(super) async fn reload(live: &Arc<Live>) {
-    let reloading = [sd_notify::NotifyState::Reloading];
-    let _ = sd_notify::notify(&reloading);
+pub(crate) async fn reload(live: &Arc<Live>) {
+    service::reloading();
     let reloading = Arc::clone(live);
     let result = tokio::task::spawn_blocking(move || reloading.reload(SystemTime::now())).await;
     if result.is_err() {
         error!("taking up the configuration anew has failed");
     }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    service::ready();
 }
 
 /// Says in the log what came of a configuration, whoever asked for it.
