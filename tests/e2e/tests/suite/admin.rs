@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use forebay_e2e::{
-    Backend, Client, Config, DeadAddress, Forebay, Response, Scratch, curl, forebay, until,
+    Backend, Client, Config, DeadAddress, Forebay, Generations, Response, Scratch, curl, forebay,
+    until,
 };
 use serde_json::{Value, json};
 
@@ -266,7 +267,9 @@ fn a_reload_says_what_changed_or_what_is_wrong() {
     assert_eq!(status["configuration"]["refused"], 1);
     assert_eq!(status["configuration"]["taken"], 1);
     assert!(status["configuration"]["failure"].is_string());
-    assert!(admin.0.stderr().contains("configuration is refused"));
+    admin.0.stderr_line("the refusal", |line| {
+        line.contains("configuration is refused").then_some(())
+    });
 }
 
 #[test]
@@ -607,6 +610,32 @@ fn ctl_shows_and_changes() {
         "{}",
         refused.stderr
     );
+}
+
+#[test]
+fn an_upgrade_takes_it_along_with_changes_and_services() {
+    let backend = Backend::saying("x");
+    let generations = Generations::start(&Config::to(&backend).top(ADMIN).yaml());
+    let address = generations.admin_address();
+    let added = json!({"group": "app", "url": "http://127.0.0.1:1", "weight": 0}).to_string();
+    assert_eq!(ask(address, "POST", "/backends", "", &added).status, 201);
+    let web = r#"{"id": "web-1", "name": "web", "address": "10.0.0.1:80"}"#;
+    assert_eq!(ask(address, "POST", "/v1/services", "", web).status, 201);
+    let old = generations.pid();
+    let upgrade = generations.upgrade();
+    assert_eq!(upgrade.code, Some(0), "{}", upgrade.stderr);
+    // The old one may still answer for a moment, or hang up.
+    let status = until("the new one answers", || {
+        let mut client = Client::connect(address);
+        let head = format!("GET /status HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        client.send(head).ok()?;
+        let status = client.try_response(false).ok()?;
+        let json: Value = serde_json::from_str(status.text()).ok()?;
+        (json["pid"] != old).then_some(json)
+    });
+    assert_eq!(status["groups"][0]["backends"][1]["origin"], "api");
+    let service = ask(address, "GET", "/v1/services/web-1", "", "");
+    assert_eq!(service.status, 200);
 }
 
 #[test]
