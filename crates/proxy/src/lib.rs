@@ -28,6 +28,7 @@ mod listen;
 mod max_forwards;
 mod metrics_page;
 mod names;
+mod overload;
 mod path;
 mod refusal;
 mod replay;

@@ -17,7 +17,7 @@ mod record;
 pub use access::{FORMAT_VARIABLES, Format, FormatFault, push_json};
 pub use log::{Drops, LogHandle, LogSink, LogWriter, OpenFault, Output, Trouble};
 pub use metrics::{
-    Breaker, CONTENT_TYPE, ConfigurationFigures, Metrics, Names, ProcessFigures, Program, Retried,
+    Breaker, CONTENT_TYPE, ConfigurationFigures, LimitFigures, Metrics, Names, ProcessFigures, Program, Retried,
     Snapshot, StandingFigures, UpstreamFigures, render,
 };
 pub use record::Record;

@@ -2,6 +2,7 @@
 
 mod cells;
 mod histogram;
+mod limit;
 mod names;
 mod process;
 mod render;
@@ -15,5 +16,6 @@ pub use names::Names;
 pub use process::ProcessFigures;
 pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, render};
 pub use snapshot::Snapshot;
+pub use limit::LimitFigures;
 pub use standing::{Breaker, StandingFigures};
 pub use upstream::UpstreamFigures;

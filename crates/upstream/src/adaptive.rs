@@ -11,10 +11,10 @@ mod simulation;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::{Duration, Instant};
-
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 pub use gradient::AdaptiveTerms;
 use gradient::{ENOUGH, Gradient, Window};
@@ -219,9 +219,42 @@ impl Adaptive {
     }
 }
 
+/// What a plan does with a group's limit.
+#[derive(Debug, Clone)]
+pub struct AdaptiveLimit {
+    pub mode: AdaptiveMode,
+    pub limit: Arc<Adaptive>,
+}
+
+impl AdaptiveLimit {
+    /// A place for one more request, if there is one.
+    pub(crate) fn enter(&self) -> Option<AdaptivePlace> {
+        let may_go_on = self.limit.enter(self.mode);
+        may_go_on.then(|| AdaptivePlace(Arc::clone(&self.limit)))
+    }
+}
+
+impl fmt::Display for AdaptiveLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AdaptiveTerms {
+            min_limit,
+            max_limit,
+            tolerance_percent,
+        } = self.limit.terms();
+        let mode = match self.mode {
+            AdaptiveMode::Shadow => "is reported only",
+            AdaptiveMode::On => "is kept",
+        };
+        write!(
+            f,
+            "{min_limit} to {max_limit}, at {tolerance_percent}% of the usual latency, {mode}"
+        )
+    }
+}
+
 /// One request's place.
 #[derive(Debug)]
-pub(crate) struct AdaptivePlace(pub(crate) Arc<Adaptive>);
+pub(crate) struct AdaptivePlace(Arc<Adaptive>);
 
 impl Drop for AdaptivePlace {
     fn drop(&mut self) {

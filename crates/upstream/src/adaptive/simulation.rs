@@ -28,6 +28,14 @@ impl Service {
         }
     }
 
+    pub(super) fn slower(self, by: f64) -> Self {
+        match self {
+            Service::Even(mean) => Service::Even(mean * by),
+            Service::Exponential(mean) => Service::Exponential(mean * by),
+            Service::Mixed(fast, slow) => Service::Mixed(fast * by, slow * by),
+        }
+    }
+
     fn draw(self, rng: &mut Rng) -> f64 {
         let even = |mean: f64, rng: &mut Rng| mean * (0.9 + 0.2 * rng.f64());
         match self {
