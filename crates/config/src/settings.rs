@@ -7,9 +7,9 @@ mod telemetry;
 mod test;
 
 pub use group::{
-    Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool,
-    Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy,
-    Strategy, Timeout, WhenAllUnhealthy,
+    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol,
+    CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
+    SameSite, Secure, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
 };
 pub use listener::{Listener, Protocol};
 pub use route::{

@@ -12,10 +12,10 @@ mod standing;
 mod upstream;
 
 pub use cells::{Metrics, Retried};
+pub use limit::LimitFigures;
 pub use names::Names;
 pub use process::ProcessFigures;
 pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, render};
 pub use snapshot::Snapshot;
-pub use limit::LimitFigures;
 pub use standing::{Breaker, StandingFigures};
 pub use upstream::UpstreamFigures;

@@ -213,7 +213,8 @@ impl Adaptive {
         let due = self.since_start(now).saturating_add(length);
         let latency = log_time::time(latency).as_micros() as u64;
         self.limit.store(gradient.limit(), Ordering::Relaxed);
-        self.base.store((base.as_micros() as u64).max(1), Ordering::Relaxed);
+        self.base
+            .store((base.as_micros() as u64).max(1), Ordering::Relaxed);
         self.current.store(latency.max(1), Ordering::Relaxed);
         self.due.store(due, Ordering::Relaxed);
     }

@@ -7,8 +7,8 @@ use crate::candidates::Candidates;
 use crate::sieve::Sieve;
 use crate::standing::Peers;
 use crate::{
-    AdaptiveLimit, Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent, State, Strategy,
-    Turns, Verdict,
+    AdaptiveLimit, Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent,
+    State, Strategy, Turns, Verdict,
 };
 
 /// What a route points at: some backends and a way to choose among them.

@@ -13,12 +13,9 @@ pub(super) fn limit(
     let (min, max) = (&written.min_limit, &written.max_limit);
     if **min > **max {
         let place = if min.is_written() { min } else { max };
-        problems
-            .error(
-                place.span,
-                format!("`min_limit` ({}) is above `max_limit` ({})", **min, **max),
-            )
-            .help("the limit is always between the two");
+        let said = format!("`min_limit` ({}) is above `max_limit` ({})", **min, **max);
+        let problem = problems.error(place.span, said);
+        problem.help("the limit is always between the two");
     }
     let mode = match written.mode {
         Written::Off => return None,

@@ -286,4 +286,3 @@ impl Gradient {
         self.limit = limit.min(max).max(min);
     }
 }
-

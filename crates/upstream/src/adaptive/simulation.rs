@@ -102,6 +102,11 @@ struct Request {
     is_here: bool,
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test begins some time")]
+pub(super) fn beginning() -> Instant {
+    Instant::now()
+}
+
 pub(super) struct Simulation {
     pub(super) limit: Adaptive,
     pub(super) mode: Option<AdaptiveMode>,
@@ -131,7 +136,7 @@ impl Simulation {
             timeout: timeout as u64,
             rng: Rng::with_seed(seed),
             now: 0,
-            start: Instant::now(),
+            start: beginning(),
             events: BinaryHeap::new(),
             requests: Vec::new(),
             waiting: VecDeque::new(),
@@ -177,7 +182,8 @@ impl Simulation {
             }
         }
         // The arrival that was due next may still lie there.
-        self.events.retain(|Reverse((_, event))| *event != Event::Arrival);
+        self.events
+            .retain(|Reverse((_, event))| *event != Event::Arrival);
         self.now = end;
         outcome.limit = self.limit.figures().limit;
         outcome

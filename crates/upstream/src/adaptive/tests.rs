@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::gradient::{Gradient, Window};
-use super::simulation::{Outcome, Phase, Service, Simulation};
+use super::simulation::{Outcome, Phase, Service, Simulation, beginning};
 use super::*;
 
 const SERVICES: [Service; 3] = [
@@ -96,7 +96,10 @@ fn a_long_overload_does_not_become_usual() {
     let over = simulation.run(phase(service, 3.0, 300.0));
     assert!(over.goodput() >= 0.95, "{over:?}");
     let last = simulation.run(phase(service, 3.0, 10.0));
-    assert!(last.goodput() >= 0.9 && last.most_under_way < 80, "{last:?}");
+    assert!(
+        last.goodput() >= 0.9 && last.most_under_way < 80,
+        "{last:?}"
+    );
 }
 
 #[test]
@@ -164,7 +167,10 @@ fn logarithms_add_up() {
     let (count, mean) = log_time::mean(sum.iter().sum());
     assert_eq!(count, 3);
     let time = log_time::time(mean);
-    assert!(time > millis(4) * 99 / 100 && time < millis(4) * 101 / 100, "{time:?}");
+    assert!(
+        time > millis(4) * 99 / 100 && time < millis(4) * 101 / 100,
+        "{time:?}"
+    );
     let (_, longest) = log_time::mean(log_time::one(Duration::MAX));
     assert!(log_time::time(longest) > Duration::from_secs(3600));
 }
@@ -194,7 +200,7 @@ proptest! {
         let max_limit = min_limit + more;
         let terms = AdaptiveTerms { min_limit, max_limit, tolerance_percent };
         let mut gradient = Gradient::new(terms);
-        let mut now = Instant::now();
+        let mut now = beginning();
         for (window, after) in windows {
             now += after;
             gradient.close(window, now);
@@ -212,7 +218,7 @@ proptest! {
             max_limit: 1,
             tolerance_percent: 120,
         });
-        let start = Instant::now();
+        let start = beginning();
         for (at, &latency) in (0..).zip(&latencies) {
             prop_assert!(adaptive.enter(AdaptiveMode::Shadow));
             let now = start + Duration::from_millis(5 * at);

@@ -32,7 +32,10 @@ const CURRENT: Family = Family::in_unit(
 
 pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     page.gauges(&LIMIT, groups(snapshot, |figures| Some(figures.limit)))?;
-    page.gauges(&UNDER_WAY, groups(snapshot, |figures| Some(figures.under_way)))?;
+    page.gauges(
+        &UNDER_WAY,
+        groups(snapshot, |figures| Some(figures.under_way)),
+    )?;
     page.counters(&REFUSED, groups(snapshot, |figures| Some(figures.refused)))?;
     let seconds = |figures: &LimitFigures| figures.base.map(|time| time.as_secs_f64());
     page.gauges(&BASE, groups(snapshot, seconds))?;
