@@ -193,6 +193,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_group_knows_of_its_latency_stays_while_its_terms_do() {
+        let living = Living::new();
+        let of = |group: &str, max_limit| {
+            living.adaptive(
+                group,
+                AdaptiveTerms {
+                    min_limit: 1,
+                    max_limit,
+                    tolerance_percent: 200,
+                },
+            )
+        };
+        let first = of("api", 9);
+        assert!(Arc::ptr_eq(&first, &of("api", 9)));
+        assert!(!Arc::ptr_eq(&first, &of("web", 9)));
+        assert!(!Arc::ptr_eq(&first, &of("api", 8)));
+    }
+
+    #[test]
     fn backends_nobody_needs_are_forgotten() {
         let living = Living::new();
         drop(living.backend("api", wanted("http://a", 5)));

@@ -39,6 +39,13 @@ pub(super) struct Window {
     pub(super) given_up: u64,
 }
 
+impl Window {
+    /// Most have given up.
+    fn is_in_vain(&self) -> bool {
+        self.given_up * 2 > self.answers
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Gradient {
     terms: AdaptiveTerms,
@@ -115,7 +122,7 @@ const FEWER: f64 = 0.5;
 const NEAR: f64 = 2.0;
 
 /// What falls by less than this with so many requests fewer was no waiting.
-const FALLS: f64 = 0.3;
+const FALLS: f64 = 0.5;
 const FEWER_INDEED: f64 = 0.75;
 
 /// The limit falls by no more at a time.
@@ -159,8 +166,13 @@ impl Gradient {
         let weight = (window.answers as f64 / ENOUGH as f64).min(1.0);
         // How far above the base, and above what is tolerated: 1 is twice.
         let above = window.latency - base;
-        let too_high = above - (f64::from(self.terms.tolerance_percent) / 100.0).log2();
-        self.follow(base, above, weight);
+        let mut too_high = above - (f64::from(self.terms.tolerance_percent) / 100.0).log2();
+        if window.is_in_vain() {
+            // Whatever is known, it is too long.
+            too_high = too_high.max(1.0);
+        } else {
+            self.follow(base, above, weight);
+        }
         let more = window.under_way as f64 - self.lately;
         self.lately += 0.2 * more;
         if self.settles.is_some_and(|settles| now < settles) {
@@ -203,12 +215,14 @@ impl Gradient {
 
     fn is_overload(&self, window: &Window, more: f64) -> bool {
         let is_binding = !self.is_free() && window.refused > 0;
-        let chance = match more > PACE * window.answers as f64 {
-            true => LESS_CHANCE,
-            false if self.windows < BEGINNING => return is_binding,
-            false => CHANCE,
+        let is_growing = more > PACE * window.answers as f64;
+        let allowed = match () {
+            () if window.is_in_vain() => BURST / 2.0 * self.normal + LESS_CHANCE,
+            () if is_growing => BURST * self.normal + LESS_CHANCE,
+            () if self.windows < BEGINNING => return is_binding,
+            () => BURST * self.normal + CHANCE,
         };
-        is_binding || window.under_way as f64 > BURST * self.normal + chance
+        is_binding || window.under_way as f64 > allowed
     }
 
     /// Quickly where it stands in nobody's way or the latency is far from too
@@ -244,14 +258,21 @@ impl Gradient {
 
     fn begin_probe(&mut self, window: &Window, above: f64, now: Instant) {
         self.probes = Some(now + NEXT_PROBE);
+        let under_way = window.under_way as f64;
+        if self.limit.min(under_way) * FEWER_INDEED < self.terms.min_limit as f64 {
+            // There cannot be fewer.
+            let known = self.base.filter(|_| window.is_in_vain() || above < 0.0);
+            self.base = known.or(Some(window.latency));
+            return;
+        }
         self.probe = Some(Probe {
-            under_way: window.under_way as f64,
+            under_way,
             latency: window.latency,
             limit: self.limit,
             stage: Stage::Leaving(0),
         });
         let fewer = FEWER.min((-above).exp2());
-        self.put(self.limit.min(window.under_way as f64) * fewer);
+        self.put(self.limit.min(under_way) * fewer);
     }
 
     fn go_on(&mut self, probe: Probe, window: &Window, now: Instant) {

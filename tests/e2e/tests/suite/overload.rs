@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use forebay_e2e::{Backend, Client, Config, Forebay, Reply, until};
+use forebay_e2e::{Backend, Client, Config, Forebay, Reply, Scratch, forebay, until};
 
 const SLOTS: usize = 8;
 const SERVICE: Duration = Duration::from_millis(20);
@@ -195,4 +195,15 @@ fn shadow_says_what_it_would_do() {
         assert_eq!(counts.all()[1], 0, "{:?}", counts.all());
     });
     assert!(of("latency_current_seconds") > of("latency_base_seconds"));
+}
+
+#[test]
+fn explain_says_the_limit() {
+    let scratch = Scratch::new();
+    let config = Config::to_urls(["http://127.0.0.1:1".to_owned()]);
+    let config = config.group("adaptive_concurrency: { mode: shadow, max_limit: 300 }");
+    let file = scratch.write("forebay.yaml", &config.yaml());
+    let explained = forebay(&["explain", "-c", &file, "/"]);
+    let said = "adaptive limit 300 (only reported), 0 under way; latency not known yet";
+    assert!(explained.stdout.contains(said), "{}", explained.stdout);
 }
