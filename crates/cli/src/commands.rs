@@ -2,12 +2,14 @@
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
 pub(crate) mod check;
+pub(crate) mod ctl;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
-mod reload;
+pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod test;
+pub(crate) mod upgrade;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

@@ -1,11 +1,18 @@
 //! The program `forebay`: arguments, files, environment, signals and what is
 //! printed. Everything else is in the library.
 
+mod activation;
 mod arguments;
 mod commands;
+mod duties;
 mod files;
 mod logging;
+mod office;
+mod origin;
+mod pid_file;
+mod service;
 mod signals;
+mod upgrade;
 mod watch;
 
 use std::process::ExitCode;
@@ -22,11 +29,13 @@ const REFUSED: u8 = 1;
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(options) => commands::run::run(&options),
+        Command::Upgrade(options) => commands::upgrade::upgrade(&options),
         Command::Demo(options) => commands::demo::demo(&options),
         Command::Check(options) => commands::check::check(&options),
         Command::Test(options) => commands::test::test(&options),
         Command::Explain(options) => commands::explain::explain(&options),
         Command::Diff(options) => commands::diff::diff(&options),
+        Command::Ctl(options) => commands::ctl::ctl(&options),
         Command::Schema => commands::print_schema(),
         Command::Reference => commands::print_reference(),
         Command::Version => commands::print_version(),

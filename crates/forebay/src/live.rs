@@ -1,14 +1,18 @@
 //! A Forebay whose configuration may change while it runs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant, SystemTime};
 
-use plan::{Changes, Differences, Heritage, Plan};
-use proxy::{Running, StartFault};
+use admin::{Control, Events, Server};
+use plan::{AdminEndpoint, Changes, Differences, Heritage, Plan};
+use proxy::{Given, Running, Sockets, StartFault};
+use registry::Shared as Registry;
+use serde_json::json;
 use telemetry::ConfigurationFigures;
 
-use crate::{Kept, Read};
+use crate::{Handover, Hooks, Kept, Predecessor, Read, Reloads, lines};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
 
@@ -47,7 +51,13 @@ pub struct Live {
     running: Running,
     heritage: Heritage,
     source: Source,
+    pub(crate) hooks: Hooks,
+    registry: Registry,
+    events: Events,
     state: Mutex<State>,
+    admin: Mutex<Option<Server>>,
+    /// For the admin API, which must not keep alive what it is part of.
+    itself: Weak<Self>,
 }
 
 struct State {
@@ -103,32 +113,91 @@ impl Live {
     pub fn start(
         source: Source,
         heritage: Heritage,
-        mut first: Read,
+        first: Read,
+        hooks: Hooks,
         now: SystemTime,
-    ) -> Result<Self, LiveFault> {
+    ) -> Result<Arc<Self>, LiveFault> {
+        Self::start_after(Predecessor::default(), source, heritage, first, hooks, now)
+    }
+
+    /// The same, taking over from another process. What it has handed over for
+    /// the reading must be in `heritage` already: [`Handover::prepare`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::start`].
+    pub fn start_after(
+        predecessor: Predecessor,
+        source: Source,
+        heritage: Heritage,
+        mut first: Read,
+        hooks: Hooks,
+        now: SystemTime,
+    ) -> Result<Arc<Self>, LiveFault> {
         let Some(plan) = first.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
         heritage.living.on_change(Arc::new(proxy::log_change));
-        let running = proxy::start(Arc::new(plan)).map_err(LiveFault::Start)?;
+        let events = Events::new(fastrand::u64(..));
+        tell_of_backends(&heritage, &events);
+        let plan = Arc::new(plan);
+        let Predecessor {
+            mut sockets,
+            handover,
+            agree,
+        } = predecessor;
+        handover.bring_back(&plan, instant());
+        let given = take_admin(&plan, &mut sockets);
+        let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
+            .map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,
             since: now,
             tried: now,
             failure: None,
-            taken: 0,
-            refused: 0,
+            taken: handover.reloads.taken,
+            refused: handover.reloads.refused,
         };
         running.tell_of_configuration(last.figures());
-        Ok(Self {
+        let live = Arc::new_cyclic(|itself| Self {
             running,
             heritage,
             source,
+            hooks,
+            registry: Registry::new(registry::Registry::new(
+                registry::Limits::default(),
+                fastrand::u64(..),
+            )),
+            events,
             state: Mutex::new(State {
                 last,
                 kept: first.kept,
             }),
-        })
+            admin: Mutex::default(),
+            itself: Weak::clone(itself),
+        });
+        live.restore(handover.services);
+        live.move_admin(&plan, given)?.settle();
+        Ok(live)
+    }
+
+    /// Where the admin API is, if it is served.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        lock(&self.admin).as_ref().map(Server::address)
+    }
+
+    /// The services that have registered themselves.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What happens, for those who watch.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn kept(&self) -> Kept {
+        self.lock().kept.clone()
     }
 
     pub fn running(&self) -> &Running {
@@ -139,8 +208,52 @@ impl Live {
         self.lock().last.clone()
     }
 
+    /// Every socket that listens, for a process that takes over.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for the descriptors.
+    pub fn sockets(&self) -> std::io::Result<Vec<Sockets>> {
+        let mut all = self.running.sockets()?;
+        let endpoint = self.running.plan().admin.clone();
+        if let (Some(server), Some(endpoint)) = (&*lock(&self.admin), endpoint) {
+            all.push(Sockets {
+                kind: Sockets::ADMIN.into(),
+                name: "".into(),
+                address: endpoint.address,
+                sockets: vec![server.socket()?],
+            });
+        }
+        Ok(all)
+    }
+
+    /// Leaves the admin API to another process.
+    pub fn leave_admin(&self) {
+        *lock(&self.admin) = None;
+    }
+
+    /// Services that had registered themselves with the process before.
+    fn restore(&self, services: Option<registry::Snapshot>) {
+        if let Some(services) = services {
+            let mut registry = self.registry.lock();
+            registry.restore(services, instant(), Duration::ZERO);
+        }
+    }
+
+    /// What a process that takes over should know.
+    pub fn handover(&self) -> Handover {
+        let last = self.last();
+        let reloads = Reloads {
+            taken: last.taken,
+            refused: last.refused,
+        };
+        let now = instant();
+        let services = self.registry.snapshot(now);
+        Handover::of(&self.heritage, &self.running.plan(), reloads, services, now)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// What has been changed since the configuration was written.
@@ -164,6 +277,8 @@ impl Live {
         if result.is_err() {
             self.heritage.set_changes(before);
         }
+        drop(state);
+        self.tell("change", &result);
         result
     }
 
@@ -197,7 +312,46 @@ impl Live {
             }
         }
         self.running.tell_of_configuration(last.figures());
+        drop(state);
+        self.tell("reload", &result);
         result
+    }
+
+    fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
+        (self.hooks.told)(result);
+        let about = match result {
+            Ok(reloaded) => json!({
+                "outcome": "taken",
+                "hash": reloaded.hash,
+                "changes": lines(&reloaded.differences),
+            }),
+            Err(fault) => json!({"outcome": "refused", "why": fault.to_string()}),
+        };
+        self.events.publish(kind, about);
+    }
+
+    /// Serves the admin API where the plan says. What is open already stays open
+    /// until the move is settled, so that nothing has changed if it cannot be.
+    /// It may have been `given` by another process.
+    fn move_admin(&self, plan: &Plan, given: Option<TcpListener>) -> Result<Move<'_>, LiveFault> {
+        let slot = &self.admin;
+        let Some(endpoint) = &plan.admin else {
+            return Ok(Move::To(slot, None));
+        };
+        let old = lock(slot);
+        let before = old.as_ref().and(self.running.plan().admin.clone());
+        if before.is_some_and(|before| before.address == endpoint.address) {
+            return Ok(Move::Stays(slot, endpoint.clone()));
+        }
+        let control: Weak<dyn Control> = self.itself.clone();
+        let server = Server::start(endpoint, given, control).map_err(|error| {
+            LiveFault::Start(StartFault::Listen {
+                what: "the admin API".into(),
+                address: endpoint.address,
+                error,
+            })
+        })?;
+        Ok(Move::To(slot, Some(server)))
     }
 
     fn take_up(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
@@ -206,9 +360,11 @@ impl Live {
         };
         let (old, plan) = (self.running.plan(), Arc::new(plan));
         let differences = plan::diff(&old, &plan);
+        let admin = self.move_admin(&plan, None)?;
         self.running
             .adopt(Arc::clone(&plan))
             .map_err(LiveFault::Start)?;
+        admin.settle();
         Ok(Reloaded {
             hash: read.hash.clone(),
             workers_differ: plan
@@ -219,6 +375,64 @@ impl Live {
             read,
         })
     }
+}
+
+/// Where the admin API is to be from now on.
+enum Move<'a> {
+    To(&'a Mutex<Option<Server>>, Option<Server>),
+    Stays(&'a Mutex<Option<Server>>, AdminEndpoint),
+}
+
+impl Move<'_> {
+    fn settle(self) {
+        match self {
+            Move::To(slot, server) => {
+                if let Some(server) = &server {
+                    let address = server.address();
+                    tracing::info!(%address, "admin API on http://{address}");
+                }
+                *lock(slot) = server;
+            }
+            Move::Stays(slot, endpoint) => {
+                if let Some(server) = &*lock(slot) {
+                    server.adopt(&endpoint);
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The socket of the admin API, if another process has left it.
+fn take_admin(plan: &Plan, sockets: &mut Vec<Sockets>) -> Option<TcpListener> {
+    let endpoint = plan.admin.as_ref()?;
+    let is_it =
+        |given: &mut Sockets| &*given.kind == Sockets::ADMIN && given.address == endpoint.address;
+    let mut found = sockets.extract_if(.., is_it);
+    found.find_map(|mut given| given.sockets.pop())
+}
+
+#[expect(clippy::disallowed_methods, reason = "leases end with time")]
+pub(crate) fn instant() -> Instant {
+    Instant::now()
+}
+
+/// Changes of backends are events.
+fn tell_of_backends(heritage: &Heritage, events: &Events) {
+    let events = events.clone();
+    heritage.living.on_change(Arc::new(move |change| {
+        let about = json!({
+            "group": &*change.group,
+            "url": &*change.url,
+            "from": change.from.label(),
+            "to": change.to.label(),
+            "why": &*change.why,
+        });
+        events.publish("backend", about);
+    }));
 }
 
 impl Last {

@@ -19,6 +19,7 @@ mod event_loop;
 mod exchange;
 mod explain;
 mod forward;
+mod given;
 mod guard;
 mod heads;
 mod health;
@@ -28,6 +29,7 @@ mod listen;
 mod max_forwards;
 mod metrics_page;
 mod names;
+mod notable;
 mod overload;
 mod path;
 mod refusal;
@@ -44,7 +46,11 @@ mod timers;
 mod worker;
 
 pub use checker::Checked;
-pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
+pub use explain::{
+    Candidate, Explanation, Question, decide, explain, host_and_target, request_head,
+};
+pub use given::{Agree, Given, Sockets};
 pub use health::log_change;
-pub use running::{Running, start};
+pub use notable::{Notable, Notables};
+pub use running::{Listening, Running, start, start_with};
 pub use start_fault::StartFault;

@@ -1,6 +1,7 @@
 //! Counting: plain integers in each worker, merged and rendered on request.
 
 mod cells;
+mod figures;
 mod histogram;
 mod limit;
 mod names;
@@ -12,6 +13,7 @@ mod standing;
 mod upstream;
 
 pub use cells::{Metrics, Retried};
+pub use figures::{Figures, ListenerFigures, QUANTILES, RouteFigures};
 pub use limit::LimitFigures;
 pub use names::Names;
 pub use process::ProcessFigures;

@@ -99,6 +99,17 @@ impl Living {
     pub fn secret(&self) -> Option<Secret> {
         self.secret.get_or_init(Secret::random).clone()
     }
+
+    /// The same, but it is not made up now where it has not been yet.
+    pub fn secret_so_far(&self) -> Option<Secret> {
+        self.secret.get().cloned().flatten()
+    }
+
+    /// Goes on with the secret of the process before. One that is in use
+    /// already stays.
+    pub fn take_over_secret(&self, secret: Secret) {
+        let _ = self.secret.set(Some(secret));
+    }
 }
 
 fn budget(of: &OfGroups<Budget>, group: &str, percent: u32, per_second: u32) -> Arc<Budget> {
@@ -145,6 +156,7 @@ fn same(a: &Backend, b: &Backend) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::Deal;
     use crate::{Address, PoolOptions};
 
     fn wanted(url: &str, max_connections: usize) -> Backend {
@@ -184,8 +196,14 @@ mod tests {
     fn turns_and_budgets_go_on_from_plan_to_plan() {
         let living = Living::new();
         let turns = living.turns("api");
-        assert_eq!([turns.next(3), living.turns("api").next(3)], [0, 1]);
-        assert_eq!(living.turns("web").next(3), 0);
+        assert_eq!(
+            [
+                turns.next(3, Deal::Take),
+                living.turns("api").next(3, Deal::Take)
+            ],
+            [0, 1]
+        );
+        assert_eq!(living.turns("web").next(3, Deal::Take), 0);
         drop(turns);
         let budget = living.retries("api", 20, 3);
         assert!(Arc::ptr_eq(&budget, &living.retries("api", 20, 3)));

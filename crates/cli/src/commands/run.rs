@@ -3,16 +3,21 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use forebay::{AccessLogOutput, Heritage, Live, LiveFault, Output, Plan, Running, Source};
+use forebay::{AccessLogOutput, Heritage, Hooks, Live, LiveFault, Output, Plan, Running, Source};
 use tracing::{error, info, warn};
 
 use crate::arguments::RunOptions;
 use crate::commands::reload;
+use crate::duties::{Duties, End, Upgrades};
 use crate::files::Mistakes;
 use crate::logging::Log;
+use crate::office::Office;
+use crate::origin::Origin;
+use crate::pid_file::PidFile;
 use crate::signals::{Asked, Signals};
+use crate::upgrade::Program;
 use crate::watch::{Touched, Watch};
 use crate::{REFUSED, files};
 
@@ -26,9 +31,23 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         );
         return ExitCode::from(2);
     }
+    let origin = match Origin::find() {
+        Ok(origin) => origin,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return ExitCode::from(REFUSED);
+        }
+    };
     let touched = Touched::default();
-    let watched = options.watch.then(|| touched.clone());
-    serve(source(options.clone(), touched), watched, |_| {})
+    let settings = Options {
+        watched: options.watch.then(|| touched.clone()),
+        pid_file: options.pid_file.clone().map(PidFile::new),
+        program: Program::own()
+            .inspect_err(|why| eprintln!("warning: {why}; there can be no upgrade"))
+            .ok(),
+        origin,
+    };
+    serve(source(options.clone(), touched), settings, |_| {})
 }
 
 /// Reads the configuration that the command line asks for.
@@ -74,14 +93,22 @@ pub(crate) fn configuration(listen: &str, to: &[String]) -> String {
     )
 }
 
+/// How it serves, beside what the configuration says.
+#[derive(Default)]
+pub(crate) struct Options {
+    watched: Option<Touched>,
+    pid_file: Option<PidFile>,
+    /// What takes over in an upgrade; none where there can be no upgrade.
+    program: Option<Program>,
+    origin: Origin,
+}
+
 /// Serves until a signal ends it. `ready` is told once every listener listens.
 #[expect(clippy::disallowed_methods, reason = "the time that people are told")]
-pub(crate) fn serve(
-    source: Source,
-    watched: Option<Touched>,
-    ready: impl FnOnce(&Running),
-) -> ExitCode {
+pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Running)) -> ExitCode {
     let heritage = Heritage::default();
+    let Origin { predecessor, link } = options.origin;
+    predecessor.handover.prepare(&heritage);
     let Some(first) = files::told(source.read(&heritage)) else {
         return ExitCode::from(REFUSED);
     };
@@ -90,16 +117,30 @@ pub(crate) fn serve(
     };
     raise_file_limit();
     let logging = plan.logging.clone();
-    let mut log = match Log::start(&logging) {
-        Ok(log) => log,
+    let log = match Log::start(&logging) {
+        Ok(log) => Arc::new(log),
         Err(fault) => {
             eprintln!("error: {fault}");
             return ExitCode::from(REFUSED);
         }
     };
-    let watch = watched.map(Watch::new);
-    let start = || Live::start(source, heritage, first, SystemTime::now());
-    let code = match serve_logged(start, watch, &mut log, ready) {
+    let office = Office::new(link, options.pid_file);
+    let duties = Duties {
+        watch: options.watched.map(Watch::new),
+        upgrades: Upgrades::new(options.program),
+    };
+    let hooks = hooks(&log);
+    let start = || {
+        Live::start_after(
+            predecessor,
+            source,
+            heritage,
+            first,
+            hooks,
+            SystemTime::now(),
+        )
+    };
+    let code = match serve_logged(start, duties, office, &log, ready) {
         Ok(code) => code,
         Err(message) => {
             tracing::error!("{message}");
@@ -113,10 +154,23 @@ pub(crate) fn serve(
     code
 }
 
+/// What the library has done here.
+fn hooks(log: &Arc<Log>) -> Hooks {
+    let (telling, setting) = (Arc::clone(log), Arc::clone(log));
+    Hooks {
+        told: Box::new(move |result| reload::told(result, &telling)),
+        set_log_level: Box::new(move |level| {
+            setting.set_level(level);
+            Ok(())
+        }),
+    }
+}
+
 fn serve_logged(
-    start: impl FnOnce() -> Result<Live, LiveFault>,
-    watch: Option<Watch>,
-    log: &mut Log,
+    start: impl FnOnce() -> Result<Arc<Live>, LiveFault>,
+    mut duties: Duties,
+    mut office: Office,
+    log: &Log,
     ready: impl FnOnce(&Running),
 ) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -127,42 +181,13 @@ fn serve_logged(
         // Before the listeners, so that no signal is ever missed.
         let mut signals =
             Signals::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
-        let live = Arc::new(start().map_err(|fault| fault.to_string())?);
+        let live = start().map_err(|fault| fault.to_string())?;
         announce(live.running());
         ready(live.running());
-        // Without a service manager that asks for it, nobody is told.
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        obey(&live, &mut signals, watch, log).await;
-        Ok(end(&live, &mut signals).await)
+        office.take();
+        let end = duties.obey(&live, &mut signals, log, &office).await;
+        Ok(finish(&live, &mut signals, end).await)
     })
-}
-
-/// Does what signals ask for, until one asks for the end.
-async fn obey(live: &Arc<Live>, signals: &mut Signals, mut watch: Option<Watch>, log: &mut Log) {
-    const SECOND: Duration = Duration::from_secs(1);
-    loop {
-        tokio::select! {
-            asked = signals.next() => match asked {
-                Asked::End => return,
-                Asked::ReopenLogs => {
-                    log.reopen();
-                    live.running().reopen_logs();
-                    info!("logs opened anew");
-                    continue;
-                }
-                Asked::Reload => {}
-            },
-            () = tokio::time::sleep(SECOND), if watch.is_some() => {
-                if !watch.as_mut().is_some_and(Watch::has_news) {
-                    continue;
-                }
-            }
-        }
-        reload::reload(live, log).await;
-        if let Some(watch) = &mut watch {
-            watch.settle();
-        }
-    }
 }
 
 /// What runs, as the runtime log's first lines.
@@ -201,14 +226,19 @@ fn announce(running: &Running) {
 }
 
 /// Finishes what is in flight; a second signal ends the program at once.
-async fn end(live: &Arc<Live>, signals: &mut Signals) -> ExitCode {
+async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
     let within = live.running().plan().shutdown_timeout;
     info!(
         "shutting down: finishing what is in flight within {within:?}; a second signal ends at once"
     );
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let ending = Arc::clone(live);
-    let mut draining = tokio::task::spawn_blocking(move || ending.running().drain(within));
+    let mut draining = tokio::task::spawn_blocking(move || match end {
+        End::Asked => ending.running().drain(within),
+        End::Succeeded => {
+            ending.leave_admin();
+            ending.running().hand_over(within);
+        }
+    });
     loop {
         tokio::select! {
             done = &mut draining => {

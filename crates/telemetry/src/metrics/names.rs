@@ -104,7 +104,7 @@ struct Numbered<T: Eq + Hash> {
 }
 
 /// Unused names that are kept: counters of what has just gone are still wanted.
-const UNUSED: usize = 256;
+const UNUSED: usize = 64;
 
 /// No name is forgotten sooner than this many plans after it was used, so that
 /// what began with the old plan has ended.

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, also in the functions its table shares, and owns its clock"
 )]
 
+mod admin;
 mod affinity;
 mod balance;
 mod checks;
@@ -42,3 +43,4 @@ mod strict_framing;
 mod strict_limits;
 mod strict_names;
 mod strict_responses;
+mod upgrade;
