@@ -54,10 +54,6 @@ impl Names {
         self.routes.names.len()
     }
 
-    pub(super) fn backend_count(&self) -> usize {
-        self.backends.names.len()
-    }
-
     pub(super) fn listener_count(&self) -> usize {
         self.listeners.names.len()
     }
@@ -216,7 +212,7 @@ mod tests {
             names.forget_unused();
             let others = names.other_backends(&before);
             assert!(!others.contains(&stays));
-            reused += usize::from(number < before.backend_count() as u32);
+            reused += usize::from((number as usize) < before.backends.names.len());
             before = names.clone();
         }
         assert!(
