@@ -14,6 +14,7 @@ mod health;
 mod listeners;
 mod pages;
 mod routes;
+mod sources;
 mod telemetry;
 mod unique;
 

@@ -12,6 +12,7 @@ mod describe;
 mod diff;
 mod heritage;
 mod plan;
+mod source;
 mod trusted;
 
 pub use changes::{Changes, Found, GroupChanges, Origin};
@@ -23,4 +24,5 @@ pub use plan::{
     AccessLog, Check, Group, HttpProbe, Listener, Logging, MetricsEndpoint, Plan, Probe, Route,
     Sticky, StickyCookie, Times,
 };
+pub use source::{BackendSource, DnsSource, Records, RegistrySource};
 pub use trusted::Trusted;
