@@ -16,6 +16,7 @@ mod kept;
 mod live;
 mod recorded;
 mod replay;
+mod sources;
 mod testing;
 
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};

@@ -6,8 +6,10 @@ use std::time::SystemTime;
 
 use plan::{Changes, Differences, Heritage, Plan};
 use proxy::{Running, StartFault};
+use registry::Shared as Registry;
 use telemetry::ConfigurationFigures;
 
+use crate::sources::Sources;
 use crate::{Kept, Read};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
@@ -47,6 +49,8 @@ pub struct Live {
     running: Running,
     heritage: Heritage,
     source: Source,
+    registry: Registry,
+    sources: Sources,
     state: Mutex<State>,
 }
 
@@ -103,9 +107,15 @@ impl Live {
     pub fn start(
         source: Source,
         heritage: Heritage,
-        mut first: Read,
+        first: Read,
         now: SystemTime,
-    ) -> Result<Self, LiveFault> {
+    ) -> Result<Arc<Self>, LiveFault> {
+        let registry = Registry::new(registry::Registry::new(
+            registry::Limits::default(),
+            since_epoch(now),
+        ));
+        let sources = Sources::new(registry.clone());
+        let mut first = with_finds(&sources, &source, &heritage, first);
         let Some(plan) = first.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
@@ -120,15 +130,27 @@ impl Live {
             refused: 0,
         };
         running.tell_of_configuration(last.figures());
-        Ok(Self {
+        running.tell_of_sources(sources.figures());
+        let live = Arc::new(Self {
             running,
             heritage,
             source,
+            registry,
+            sources,
             state: Mutex::new(State {
                 last,
                 kept: first.kept,
             }),
-        })
+        });
+        let itself = Arc::downgrade(&live);
+        live.sources
+            .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));
+        Ok(live)
+    }
+
+    /// The services that have registered themselves.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     pub fn running(&self) -> &Running {
@@ -176,9 +198,20 @@ impl Live {
     pub fn reload(&self, now: SystemTime) -> Result<Reloaded, LiveFault> {
         // One at a time: whoever comes later reads what is there then.
         let mut state = self.lock();
+        let before = self.heritage.changes();
         let read = self.source.read(&self.heritage);
-        let read = read.map_err(LiveFault::Unreadable);
-        let result = read.and_then(|read| self.take_up(read));
+        let result = read.map_err(LiveFault::Unreadable).and_then(|read| {
+            let Self {
+                sources,
+                source,
+                heritage,
+                ..
+            } = self;
+            self.take_up(with_finds(sources, source, heritage, read))
+        });
+        if result.is_err() {
+            self.heritage.set_changes(before);
+        }
         let State { last, kept } = &mut *state;
         last.tried = now;
         match &result {
@@ -200,7 +233,30 @@ impl Live {
         result
     }
 
-    fn take_up(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
+    /// Goes by what the sources of backends have found; false if that cannot be.
+    fn take_up_finds(&self) -> bool {
+        let finds = self.sources.finds(&self.running.plan());
+        let before = self.changes();
+        if finds.are_in(&before) {
+            return true;
+        }
+        match self.change(|changes| finds.put_into(changes)) {
+            Ok(_) => finds.tell_since(&before),
+            Err(fault) => {
+                tracing::error!("what was found cannot be taken up: {fault}");
+                return false;
+            }
+        }
+        true
+    }
+
+    fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
+        let result = self.adopt(read);
+        self.sources.keep_only(&self.running.plan());
+        result
+    }
+
+    fn adopt(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
         let Some(plan) = read.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(read)));
         };
@@ -219,6 +275,33 @@ impl Live {
             read,
         })
     }
+}
+
+/// The same with the backends that are found, if it has sources.
+fn with_finds(sources: &Sources, source: &Source, heritage: &Heritage, read: Read) -> Read {
+    let finds = read
+        .plan
+        .as_ref()
+        .and_then(|plan| sources.finds_for(plan, read.kept.directory()));
+    let before = heritage.changes();
+    let Some(finds) = finds.filter(|finds| !finds.are_in(&before)) else {
+        return read;
+    };
+    let mut changes = Changes::clone(&before);
+    finds.put_into(&mut changes);
+    heritage.set_changes(Arc::new(changes));
+    finds.tell_since(&before);
+    let again = source.again(&read.kept, heritage);
+    Read {
+        kept: read.kept,
+        ..again
+    }
+}
+
+/// A number that a program started later does not have.
+fn since_epoch(now: SystemTime) -> u64 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_micros() as u64)
 }
 
 impl Last {

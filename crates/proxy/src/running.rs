@@ -17,7 +17,7 @@ use crate::checker::{Checked, Checker, await_first_checks};
 use crate::descriptors::make_room;
 use crate::door::DoorId;
 use crate::listen::{check_free, listen};
-use crate::metrics_page::MetricsPage;
+use crate::metrics_page::{MetricsPage, SourcesAsked, Told};
 use crate::names::Resolver;
 use crate::run::{self, Adoption, Command, Entrance, Start};
 
@@ -37,7 +37,7 @@ struct State {
     listening: Vec<Listening>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
-    configuration: Arc<Mutex<ConfigurationFigures>>,
+    told: Arc<Mutex<Told>>,
     checker: Checker,
 }
 
@@ -81,8 +81,8 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
     let workers = start_workers(adoptions, &resolver)?;
     let commands = workers.iter().map(|w| w.commands.clone()).collect();
     let drops = access_log.as_ref().map(LogWriter::drops);
-    let configuration = Arc::default();
-    let metrics = start_metrics(&plan, commands, drops, &configuration)?;
+    let told = Arc::default();
+    let metrics = start_metrics(&plan, commands, drops, &told)?;
     Ok(Running {
         state: Mutex::new(State {
             plan,
@@ -90,7 +90,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
             listening,
             metrics,
             access_log,
-            configuration,
+            told,
             checker,
         }),
     })
@@ -222,12 +222,12 @@ fn start_metrics(
     plan: &Plan,
     workers: Vec<mpsc::UnboundedSender<Command>>,
     drops: Option<telemetry::Drops>,
-    configuration: &Arc<Mutex<ConfigurationFigures>>,
+    told: &Arc<Mutex<Told>>,
 ) -> Result<Option<MetricsPage>, StartFault> {
     let Some(endpoint) = &plan.metrics else {
         return Ok(None);
     };
-    MetricsPage::start(endpoint, workers, drops, Arc::clone(configuration))
+    MetricsPage::start(endpoint, workers, drops, Arc::clone(told))
         .map(Some)
         .map_err(|error| StartFault::Listen {
             what: "the metrics endpoint".into(),
@@ -298,8 +298,17 @@ impl Running {
 
     /// What the metrics say of the configuration.
     pub fn tell_of_configuration(&self, figures: ConfigurationFigures) {
-        let told = Arc::clone(&self.state().configuration);
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+        let told = Arc::clone(&self.state().told);
+        told.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .configuration = figures;
+    }
+
+    /// What the metrics say of the places where backends are found; asked for
+    /// every page.
+    pub fn tell_of_sources(&self, ask: SourcesAsked) {
+        let told = Arc::clone(&self.state().told);
+        told.lock().unwrap_or_else(PoisonError::into_inner).sources = Some(ask);
     }
 
     /// Checks a backend now; the result comes once it is there. None where there
@@ -387,7 +396,7 @@ impl State {
             }
             _ => {
                 let commands = self.workers.iter().map(|w| w.commands.clone()).collect();
-                self.metrics = start_metrics(plan, commands, drops, &self.configuration)?;
+                self.metrics = start_metrics(plan, commands, drops, &self.told)?;
             }
         }
         Ok(())

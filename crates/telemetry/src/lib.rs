@@ -18,7 +18,7 @@ pub use access::{FORMAT_VARIABLES, Format, FormatFault, push_json};
 pub use log::{Drops, LogHandle, LogSink, LogWriter, OpenFault, Output, Trouble};
 pub use metrics::{
     Breaker, CONTENT_TYPE, ConfigurationFigures, Metrics, Names, ProcessFigures, Program, Retried,
-    Snapshot, StandingFigures, UpstreamFigures, render,
+    Snapshot, SourceFigures, StandingFigures, UpstreamFigures, render,
 };
 pub use record::Record;
 

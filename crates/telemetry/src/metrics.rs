@@ -13,7 +13,7 @@ mod upstream;
 pub use cells::{Metrics, Retried};
 pub use names::Names;
 pub use process::ProcessFigures;
-pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, render};
+pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, SourceFigures, render};
 pub use snapshot::Snapshot;
 pub use standing::{Breaker, StandingFigures};
 pub use upstream::UpstreamFigures;

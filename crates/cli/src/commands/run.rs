@@ -114,7 +114,7 @@ pub(crate) fn serve(
 }
 
 fn serve_logged(
-    start: impl FnOnce() -> Result<Live, LiveFault>,
+    start: impl FnOnce() -> Result<Arc<Live>, LiveFault>,
     watch: Option<Watch>,
     log: &mut Log,
     ready: impl FnOnce(&Running),
@@ -127,7 +127,7 @@ fn serve_logged(
         // Before the listeners, so that no signal is ever missed.
         let mut signals =
             Signals::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
-        let live = Arc::new(start().map_err(|fault| fault.to_string())?);
+        let live = start().map_err(|fault| fault.to_string())?;
         announce(live.running());
         ready(live.running());
         // Without a service manager that asks for it, nobody is told.
