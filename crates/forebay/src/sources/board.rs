@@ -102,7 +102,7 @@ impl Board {
     /// No good answer. What was found stays. Returns the failures in a row.
     pub(super) fn fails(&self, source: &BackendSource, why: &NoAnswer) -> u32 {
         if self.update(source, Known::fail) == Some(News::Fails) {
-            warn!("{source}: {why}; what it had stays until it answers again");
+            warn!("{source}: {why}; what it had stays");
         }
         self.known().get(source).map_or(0, Known::failures)
     }

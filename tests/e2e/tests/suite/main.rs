@@ -37,6 +37,7 @@ mod routing;
 mod seen;
 mod slow_peers;
 mod smuggling;
+mod sources;
 mod strict_framing;
 mod strict_limits;
 mod strict_names;
