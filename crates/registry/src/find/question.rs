@@ -105,8 +105,7 @@ async fn places<L: LookUp>(
     (port, weight): (u16, u32),
     known: &[Place],
 ) -> Result<Answer<Place>, NoAnswer> {
-    let ipv4 = look_up.ipv4(host).await;
-    let ipv6 = look_up.ipv6(host).await;
+    let (ipv4, ipv6) = tokio::join!(look_up.ipv4(host), look_up.ipv6(host));
     let is_known = |v6: bool| {
         let mut urls = known.iter().map(|place| &place.url);
         urls.any(|url| url.starts_with("http://[") == v6)
