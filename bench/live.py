@@ -31,6 +31,8 @@ SHORT, DOWNLOADS, STREAMS = 160, 20, 20
 DOWNLOAD, PIECE, PAUSE = 8 << 20, 256 << 10, 0.1
 #: Seconds between two events.
 EVERY = 0.2
+#: Seconds before the first change, in which memory comes to what the load needs.
+WARM_UP = 20
 
 
 class Backend:
@@ -194,7 +196,7 @@ async def change(options: argparse.Namespace, folder: Path, write, until: float)
     """Changes at the rate until the end; how often, and the memory before and after."""
     pid_file = folder / "pid"
     pid = int(pid_file.read_text())
-    await asyncio.sleep(3)
+    await asyncio.sleep(WARM_UP)
     before = resident(pid)
     made = 0
     pause = 1 / options.rate
@@ -234,7 +236,7 @@ async def run(options: argparse.Namespace) -> int:
             (folder / "pid").write_text(str(process.pid))
         while " ready" not in Path(log.name).read_text() or not (folder / "pid").exists():
             await asyncio.sleep(0.05)
-        until = time.monotonic() + options.seconds
+        until = time.monotonic() + WARM_UP + options.seconds + 2
         load = Load(port, until)
         try:
             _, (made, before, after) = await asyncio.gather(load.run(), change(options, folder, write, until))

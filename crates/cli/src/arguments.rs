@@ -29,6 +29,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve: from a configuration file, or straight to one or more backends.
     Run(RunOptions),
+    /// Let the program as it is on disk now take over from one that serves, without losing a request.
+    Upgrade(UpgradeOptions),
     /// Serve a demonstration: a proxy with three small backends, one of them slow.
     Demo(DemoOptions),
     /// Check a configuration and show everything that is wrong with it.
@@ -96,6 +98,24 @@ pub(crate) struct RunOptions {
     /// The access log, over what the file says: off, - for standard output, or a file.
     #[arg(long, value_name = "off|-|FILE")]
     pub(crate) access_log: Option<AccessLogOutput>,
+    /// Write the number of the main process to this file once it serves; it is removed at the end.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pid_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "\
+Sends SIGUSR2 and waits. The serving process starts the program at its own path, with its own arguments, and hands over all
+listening sockets. When the new one does not become ready, the old one goes on as if nothing had happened.
+
+Exit status: 0 when another process serves now; 1 when everything is as it was; 2 for a wrong command line.")]
+pub(crate) struct UpgradeOptions {
+    /// The number of the process that serves.
+    #[arg(long, value_name = "N", required_unless_present = "pid_file", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pid: Option<u32>,
+    /// The file with its number, as `forebay run --pid-file` writes it.
+    #[arg(long, value_name = "FILE", conflicts_with = "pid")]
+    pub(crate) pid_file: Option<PathBuf>,
 }
 
 #[derive(Args)]

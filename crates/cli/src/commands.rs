@@ -5,9 +5,10 @@ pub(crate) mod check;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
-mod reload;
+pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod test;
+pub(crate) mod upgrade;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;

@@ -1,11 +1,18 @@
 //! The program `forebay`: arguments, files, environment, signals and what is
 //! printed. Everything else is in the library.
 
+mod activation;
 mod arguments;
 mod commands;
+mod duties;
 mod files;
 mod logging;
+mod office;
+mod origin;
+mod pid_file;
+mod service;
 mod signals;
+mod upgrade;
 mod watch;
 
 use std::process::ExitCode;
@@ -22,6 +29,7 @@ const REFUSED: u8 = 1;
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(options) => commands::run::run(&options),
+        Command::Upgrade(options) => commands::upgrade::upgrade(&options),
         Command::Demo(options) => commands::demo::demo(&options),
         Command::Check(options) => commands::check::check(&options),
         Command::Test(options) => commands::test::test(&options),

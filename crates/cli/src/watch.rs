@@ -2,6 +2,7 @@
 //!
 //! Looked at once a second: that sees every kind of change, on every file
 //! system, also a link that is pointed elsewhere.
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Touched(Arc<Mutex<Names>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Names {
     files: Vec<PathBuf>,
     patterns: Vec<String>,
@@ -46,10 +47,15 @@ impl Touched {
 
     /// What the files are like now.
     pub(crate) fn look(&self) -> Look {
-        let names = self.names();
-        let found = names.patterns.iter().filter_map(|p| glob::glob(p).ok());
+        self.names().look()
+    }
+}
+
+impl Names {
+    fn look(&self) -> Look {
+        let found = self.patterns.iter().filter_map(|p| glob::glob(p).ok());
         let mut files: Vec<PathBuf> = found.flatten().flatten().collect();
-        files.extend(names.files.iter().cloned());
+        files.extend(self.files.iter().cloned());
         Look(
             files
                 .into_iter()
@@ -75,6 +81,23 @@ fn trait_of(path: &Path) -> Option<Trait> {
         about.mtime(),
         about.mtime_nsec(),
     ))
+}
+
+impl Look {
+    /// The same files, as they were before where they were looked at.
+    fn as_known(&self, before: &Look) -> Look {
+        let before: HashMap<_, _> = before.0.iter().map(|(then, file)| (file, *then)).collect();
+        let known = |(now, file): &(Option<Trait>, PathBuf)| {
+            (before.get(file).copied().unwrap_or(*now), file.clone())
+        };
+        Look(self.0.iter().map(known).collect())
+    }
+}
+
+/// The names and the state of files at one time.
+pub(crate) struct Before {
+    names: Names,
+    look: Look,
 }
 
 /// Says when files have changed, and change no more.
@@ -105,10 +128,25 @@ impl Watch {
         rests && self.seen != self.settled
     }
 
-    /// What is there now is known.
-    pub(crate) fn settle(&mut self) {
-        self.settled = self.touched.look();
-        self.seen = self.settled.clone();
+    /// What there is before the configuration is read.
+    pub(crate) fn before(&self) -> Before {
+        let names = self.touched.names().clone();
+        Before {
+            look: names.look(),
+            names,
+        }
+    }
+
+    /// What was there then is known now. What has changed since, while it was
+    /// read and taken up, is news.
+    pub(crate) fn settle(&mut self, before: Before) {
+        let now = self.touched.look();
+        self.settled = match *self.touched.names() == before.names {
+            true => before.look,
+            // Of other files there is nothing from before.
+            false => now.as_known(&before.look),
+        };
+        self.seen = now;
     }
 }
 
@@ -129,6 +167,7 @@ mod tests {
         let touched = Touched::default();
         touched.begin(&at("data/main"));
         touched.pattern(&at("*.part"));
+        let watch_also = touched.clone();
         let mut watch = Watch::new(touched);
         let another_folder = || {
             std::os::unix::fs::symlink(at("two"), at("new")).unwrap();
@@ -147,7 +186,26 @@ mod tests {
             // The first look sees it, the second that it stays.
             assert!(!watch.has_news(), "{what}");
             assert_eq!(watch.has_news(), what != "nothing", "{what}");
-            watch.settle();
+            let before = watch.before();
+            watch.settle(before);
+            assert!(!watch.has_news(), "{what}");
+        }
+        // While it was read: known files, a new one, and files that are new to it.
+        let changes: [(&str, &dyn Fn()); 3] = [
+            ("written", &|| std::fs::write(at("b.part"), "bb").unwrap()),
+            ("one more", &|| std::fs::write(at("c.part"), "c").unwrap()),
+            ("other names", &|| {
+                std::fs::write(at("c.part"), "cc").unwrap();
+                watch_also.file(&at("page"));
+            }),
+        ];
+        for (what, change) in changes {
+            let before = watch.before();
+            change();
+            watch.settle(before);
+            assert!(watch.has_news(), "{what}");
+            let before = watch.before();
+            watch.settle(before);
             assert!(!watch.has_news(), "{what}");
         }
         std::fs::remove_dir_all(&folder).unwrap();

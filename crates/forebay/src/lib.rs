@@ -12,6 +12,7 @@
 //! running.drain(std::time::Duration::from_secs(30));
 //! ```
 
+mod handover;
 mod kept;
 mod live;
 mod recorded;
@@ -20,6 +21,7 @@ mod sources;
 mod testing;
 
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
+pub use handover::{Handover, Predecessor, Reloads};
 pub use kept::Kept;
 pub use live::{Last, Live, LiveFault, Reloaded, Source};
 pub use plan::{
@@ -27,7 +29,8 @@ pub use plan::{
     Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,
 };
 pub use proxy::{
-    Candidate, Explanation, Question, Running, StartFault, explain, request_head, start,
+    Agree, Candidate, Explanation, Given, Question, Running, Sockets, StartFault, explain,
+    request_head, start, start_with,
 };
 pub use replay::{End, Example, Fate, Replayed, Shift, Uncertain, replay};
 pub use telemetry::{

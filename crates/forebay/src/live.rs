@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use plan::{Changes, Differences, Heritage, Plan};
-use proxy::{Running, StartFault};
+use proxy::{Given, Running, StartFault};
 use registry::Shared as Registry;
 use telemetry::ConfigurationFigures;
 
 use crate::sources::Sources;
-use crate::{Kept, Read};
+use crate::{Handover, Kept, Predecessor, Read, Reloads};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
 
@@ -110,24 +110,52 @@ impl Live {
         first: Read,
         now: SystemTime,
     ) -> Result<Arc<Self>, LiveFault> {
+        Self::start_after(Predecessor::default(), source, heritage, first, now)
+    }
+
+    /// The same, taking over from another process. What it has handed over for
+    /// the reading must be in `heritage` already: [`Handover::prepare`].
+    ///
+    /// # Errors
+    ///
+    /// As for [`Live::start`].
+    pub fn start_after(
+        mut predecessor: Predecessor,
+        source: Source,
+        heritage: Heritage,
+        first: Read,
+        now: SystemTime,
+    ) -> Result<Arc<Self>, LiveFault> {
         let registry = Registry::new(registry::Registry::new(
             registry::Limits::default(),
             since_epoch(now),
         ));
+        if let Some(services) = predecessor.handover.services.take() {
+            let restored = registry
+                .lock()
+                .restore(services, self::now(), Duration::ZERO);
+            tracing::debug!(?restored, "services of the process before");
+        }
         let sources = Sources::new(registry.clone());
         let mut first = with_finds(&sources, &source, &heritage, first);
         let Some(plan) = first.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
         heritage.living.on_change(Arc::new(proxy::log_change));
-        let running = proxy::start(Arc::new(plan)).map_err(LiveFault::Start)?;
+        let Predecessor {
+            sockets,
+            handover,
+            agree,
+        } = predecessor;
+        let running = proxy::start_with(Arc::new(plan), Given::new(sockets, agree))
+            .map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,
             since: now,
             tried: now,
             failure: None,
-            taken: 0,
-            refused: 0,
+            taken: handover.reloads.taken,
+            refused: handover.reloads.refused,
         };
         running.tell_of_configuration(last.figures());
         running.tell_of_sources(sources.figures());
@@ -159,6 +187,18 @@ impl Live {
 
     pub fn last(&self) -> Last {
         self.lock().last.clone()
+    }
+
+    /// What a process that takes over should know.
+    pub fn handover(&self) -> Handover {
+        let last = self.last();
+        let reloads = Reloads {
+            taken: last.taken,
+            refused: last.refused,
+        };
+        let mut handover = Handover::of(&self.heritage, reloads);
+        handover.services = Some(self.registry.snapshot(now()));
+        handover
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -296,6 +336,11 @@ fn with_finds(sources: &Sources, source: &Source, heritage: &Heritage, read: Rea
         kept: read.kept,
         ..again
     }
+}
+
+/// For leases.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// A number that a program started later does not have.

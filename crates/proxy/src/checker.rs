@@ -15,7 +15,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
 use tracing::debug;
-use upstream::{Backend, HealthPolicy};
+use upstream::{Backend, HealthPolicy, State};
 
 use crate::check::check;
 use crate::event_loop;
@@ -26,6 +26,10 @@ use crate::timers::Timers;
 const AT_ONCE: usize = 256;
 /// Bad answers in a row after which the time between two checks doubles.
 const PATIENCE: u32 = 5;
+/// How long somebody who takes over waits for the first checks at most.
+const FIRST_CHECKS: Duration = Duration::from_secs(10);
+/// Between two looks at them.
+const STEP: Duration = Duration::from_millis(10);
 
 pub(crate) struct Checker {
     orders: mpsc::UnboundedSender<Order>,
@@ -99,6 +103,20 @@ pub(crate) fn await_first_checks(plan: &Plan, now: std::time::Instant) {
                 backend.standing.await_check(&group.balance.health, now);
             }
         }
+    }
+}
+
+/// Waits until each of these backends has been checked once, but not for long.
+/// Who takes over from a Forebay that serves has to be able to.
+pub(crate) fn wait_for_first_checks(plan: &Plan) {
+    let end = Instant::now() + FIRST_CHECKS;
+    let is_unknown = |group: &plan::Group| {
+        let now = Instant::now().into_std();
+        let mut backends = group.balance.backends.iter();
+        backends.any(|b| b.standing.view(&group.balance.health, now).state == State::Unknown)
+    };
+    while Instant::now() < end && plan.groups.iter().any(is_unknown) {
+        std::thread::sleep(STEP);
     }
 }
 

@@ -29,6 +29,10 @@ pub(crate) struct Door {
     /// Client connections, over all workers.
     pub(crate) open: Arc<AtomicUsize>,
     closing: Notify,
+    /// Tasks that still take connections in.
+    accepting: Cell<usize>,
+    /// Somebody has left a closed door.
+    left: Notify,
     connections: RefCell<Connections>,
 }
 
@@ -47,6 +51,8 @@ impl Door {
             last: RefCell::default(),
             open,
             closing: Notify::new(),
+            accepting: Cell::new(0),
+            left: Notify::new(),
             connections: RefCell::default(),
         })
     }
@@ -102,6 +108,33 @@ impl Door {
         if let Some(at) = connections.tasks.get_mut(place as usize) {
             *at = None;
             connections.free.push(place);
+        }
+        drop(connections);
+        if self.is_closed() {
+            self.left.notify_waiters();
+        }
+    }
+
+    /// A task takes connections in from now on.
+    pub(crate) fn begin_accepting(&self) {
+        self.accepting.set(self.accepting.get() + 1);
+    }
+
+    /// A task takes no more in.
+    pub(crate) fn end_accepting(&self) {
+        self.accepting.set(self.accepting.get().saturating_sub(1));
+        self.left.notify_waiters();
+    }
+
+    fn is_empty(&self) -> bool {
+        let connections = self.connections.borrow();
+        self.accepting.get() == 0 && connections.free.len() == connections.tasks.len()
+    }
+
+    /// Resolves when all have left a closed door and nobody comes any more.
+    pub(crate) async fn empty(&self) {
+        while !self.is_empty() {
+            self.left.notified().await;
         }
     }
 

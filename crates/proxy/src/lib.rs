@@ -19,6 +19,7 @@ mod event_loop;
 mod exchange;
 mod explain;
 mod forward;
+mod given;
 mod guard;
 mod heads;
 mod health;
@@ -44,6 +45,7 @@ mod worker;
 
 pub use checker::Checked;
 pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
+pub use given::{Agree, Given, Sockets};
 pub use health::log_change;
-pub use running::{Running, start};
+pub use running::{Running, start, start_with};
 pub use start_fault::StartFault;

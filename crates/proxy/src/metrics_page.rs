@@ -5,7 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener as TcpSocket};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -32,6 +32,8 @@ use crate::timers::{TICK, Timers};
 const MAX_CONNECTIONS: usize = 16;
 /// For one scrape, from connection to the last byte.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// For those under way when the page is closed.
+const LAST: Duration = Duration::from_secs(1);
 
 /// What no worker knows, and the embedder tells.
 #[derive(Default)]
@@ -45,10 +47,12 @@ pub(crate) type SourcesAsked = Box<dyn Fn() -> Vec<SourceFigures> + Send + Sync>
 
 pub(crate) struct MetricsPage {
     address: SocketAddr,
+    /// The page's own, for whoever takes over one day.
+    socket: TcpSocket,
     page: Arc<Page>,
     /// Dropping it ends the thread.
-    _stop: oneshot::Sender<()>,
-    _thread: JoinHandle<()>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 struct Page {
@@ -61,13 +65,14 @@ struct Page {
 impl MetricsPage {
     pub(crate) fn start(
         endpoint: &MetricsEndpoint,
+        socket: TcpSocket,
         workers: Vec<mpsc::UnboundedSender<Command>>,
         drops: Option<Drops>,
         told: Arc<Mutex<Told>>,
     ) -> io::Result<Self> {
-        let socket = std::net::TcpListener::bind(endpoint.address)?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
+        let own = socket.try_clone()?;
         let page = Arc::new(Page {
             path: Mutex::new(endpoint.path.clone()),
             workers,
@@ -78,22 +83,39 @@ impl MetricsPage {
         let (stop, stopped) = oneshot::channel();
         let thread = event_loop::spawn("forebay-control".to_owned(), move |runtime| {
             runtime.block_on(async {
+                let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
                 tokio::select! {
                     _ = stopped => {}
-                    () = serve(socket, served) => {}
+                    () = serve(socket, served, &room) => {}
                 }
+                // What has come in is answered.
+                let all = room.acquire_many(MAX_CONNECTIONS as u32);
+                let _ = tokio::time::timeout(LAST, all).await;
             });
         })?;
         Ok(Self {
             address,
+            socket: own,
             page,
-            _stop: stop,
-            _thread: thread,
+            stop,
+            thread,
         })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Another descriptor of its socket.
+    pub(crate) fn socket(&self) -> io::Result<TcpSocket> {
+        self.socket.try_clone()
+    }
+
+    /// Takes nothing new, and answers what has come in within a moment.
+    pub(crate) fn close(self) {
+        drop((self.socket, self.stop));
+        // It ends in any case.
+        let _ = self.thread.join();
     }
 
     /// The page is there from now on.
@@ -111,15 +133,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(socket: std::net::TcpListener, page: Arc<Page>) {
+async fn serve(socket: TcpSocket, page: Arc<Page>, room: &Arc<Semaphore>) {
     let Ok(socket) = TcpListener::from_std(socket) else {
         return;
     };
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let timers = Timers::new();
     loop {
         // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+        let Ok(permit) = Arc::clone(room).acquire_owned().await else {
             return;
         };
         let Ok((stream, _)) = socket.accept().await else {

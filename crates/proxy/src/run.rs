@@ -29,8 +29,16 @@ pub(crate) enum Command {
     Snapshot(oneshot::Sender<Snapshot>),
     /// Go on by another plan.
     Adopt(Box<Adoption>),
-    /// Take nothing new, finish what is in flight, end within the time.
-    Drain(Duration),
+    /// Take nothing new, finish what is in flight, end.
+    Drain(Ending),
+}
+
+/// How a worker is to end.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ending {
+    pub(crate) within: Duration,
+    /// Somebody else accepts from its sockets: whoever waits there is theirs.
+    pub(crate) leaves_queue: bool,
 }
 
 /// A plan, and what a worker needs to go by it.
@@ -49,8 +57,8 @@ pub(crate) struct Entrance {
     pub(crate) id: DoorId,
     /// Client connections, over all workers.
     pub(crate) open: Arc<AtomicUsize>,
-    /// The worker's own, if it has not got it yet.
-    pub(crate) socket: Option<TcpListener>,
+    /// The worker's own, if it has not got them yet.
+    pub(crate) sockets: Vec<TcpListener>,
 }
 
 /// What a worker starts with.
@@ -74,11 +82,11 @@ async fn serve(start: Start) {
     adopt(&worker, start.first, &mut accepting);
     begin_chores(&worker);
 
-    let within = obey(&worker, start.commands, &mut accepting).await;
-    worker.close_doors();
+    let ending = obey(&worker, start.commands, &mut accepting).await;
+    worker.close_doors(ending.leaves_queue);
     // Tasks that accept only end; they neither fail nor panic.
     while accepting.join_next().await.is_some() {}
-    drain(&worker, within).await;
+    drain(&worker, ending.within).await;
     worker.flush_log();
 }
 
@@ -95,7 +103,7 @@ async fn obey(
     worker: &Rc<Worker>,
     mut commands: mpsc::UnboundedReceiver<Command>,
     accepting: &mut JoinSet<()>,
-) -> Duration {
+) -> Ending {
     while let Some(command) = commands.recv().await {
         match command {
             // Who asked may have stopped waiting.
@@ -104,10 +112,10 @@ async fn obey(
                 adopt(worker, *adoption, accepting);
                 while accepting.try_join_next().is_some() {}
             }
-            Command::Drain(within) => return within,
+            Command::Drain(ending) => return ending,
         }
     }
-    Duration::ZERO
+    Ending::default()
 }
 
 /// Goes on by another plan: takes its new doors, closes those it no longer has,
@@ -122,11 +130,12 @@ fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
     } = adoption;
     let old = worker.current();
     let mut doors = Vec::new();
-    for Entrance { id, open, socket } in entrances {
+    for Entrance { id, open, sockets } in entrances {
         let door = worker.door(id).unwrap_or_else(|| Door::new(id, open));
-        if let Some(socket) = socket {
+        for socket in sockets {
             match tokio::net::TcpListener::from_std(socket) {
                 Ok(socket) => {
+                    door.begin_accepting();
                     accepting.spawn_local(accept(Rc::clone(worker), socket, Rc::clone(&door)));
                 }
                 Err(error) => warn!(%error, "a listener could not be watched"),
@@ -149,9 +158,9 @@ fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
 
 /// Ends what is left at a door that is closed when its time has passed.
 async fn cut(door: Rc<Door>, within: Duration) {
-    tokio::time::sleep(within).await;
-    let connections = door.cut();
-    if connections > 0 {
+    // Not a moment longer: a closed door keeps the plan it had.
+    if tokio::time::timeout(within, door.empty()).await.is_err() {
+        let connections = door.cut();
         warn!(
             connections,
             "shutdown_timeout has passed since their listener was removed; connections are cut"

@@ -1,5 +1,6 @@
 //! A running Forebay, from outside its workers.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,13 +14,14 @@ use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::StartFault;
-use crate::checker::{Checked, Checker, await_first_checks};
+use crate::checker::{Checked, Checker, await_first_checks, wait_for_first_checks};
 use crate::descriptors::make_room;
 use crate::door::DoorId;
+use crate::given::{Given, Sockets, spread};
 use crate::listen::{check_free, listen};
 use crate::metrics_page::{MetricsPage, SourcesAsked, Told};
 use crate::names::Resolver;
-use crate::run::{self, Adoption, Command, Entrance, Start};
+use crate::run::{self, Adoption, Command, Ending, Entrance, Start};
 
 /// How long a worker may take to go over to another plan. One that is busier
 /// does so later.
@@ -55,6 +57,9 @@ struct Listening {
     address: SocketAddr,
     bound: SocketAddr,
     open: Arc<AtomicUsize>,
+    /// All of its sockets, for whoever takes over one day. Connections wait at
+    /// them for as long as they are open, so they go when the workers' own do.
+    sockets: Arc<[TcpListener]>,
 }
 
 /// Opens every listener of the plan and starts its workers.
@@ -64,12 +69,23 @@ struct Listening {
 /// When an address cannot be listened on, the access log cannot be opened, or
 /// no thread can be had. Nothing is left running then.
 pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
+    start_with(plan, Given::default())
+}
+
+/// The same, with sockets that are there already for some of the addresses.
+/// Those that the plan has no use for are closed.
+///
+/// # Errors
+///
+/// As for [`start`].
+pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFault> {
     let count = plan.workers.unwrap_or_else(cores);
-    let opened = open_listeners(&plan, &[], count)?;
-    if let Some(any) = opened.sockets.iter().flatten().next() {
+    let opened = open_listeners(&plan, &[], count, &mut given)?;
+    if let Some(any) = opened.listening.iter().flat_map(|l| &*l.sockets).next() {
         make_room(&plan, any);
     }
     let access_log = open_access_log(&plan)?;
+    let page = open_metrics(&plan, &mut given)?;
     let listening = opened.listening.clone();
     let adoptions = adoptions(&plan, opened, count, |_| {
         Some(access_log.as_ref().map(LogWriter::sink))
@@ -78,11 +94,16 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
     await_first_checks(&plan, Instant::now().into_std());
     let checker = Checker::start(Arc::clone(&plan), Arc::clone(&resolver));
     let checker = checker.map_err(StartFault::Worker)?;
+    if given.must_agree() {
+        wait_for_first_checks(&plan);
+    }
+    given.agree().map_err(StartFault::NotAgreed)?;
     let workers = start_workers(adoptions, &resolver)?;
     let commands = workers.iter().map(|w| w.commands.clone()).collect();
     let drops = access_log.as_ref().map(LogWriter::drops);
     let told = Arc::default();
-    let metrics = start_metrics(&plan, commands, drops, &told)?;
+    let metrics = start_metrics(&plan, page, commands, drops, &told)?;
+    given.close();
     Ok(Running {
         state: Mutex::new(State {
             plan,
@@ -104,13 +125,18 @@ fn cores() -> usize {
 struct Opened {
     /// In the order of the plan.
     listening: Vec<Listening>,
-    /// For each of them, one socket for each worker; none where they have them.
-    sockets: Vec<Vec<TcpListener>>,
+    /// For each of them, the sockets of each worker; none where they have them.
+    sockets: Vec<Vec<Vec<TcpListener>>>,
 }
 
 /// Opens what a plan's listeners need beyond what is open. Who listens at the
 /// same address is the same, whatever it is called.
-fn open_listeners(plan: &Plan, now: &[Listening], count: usize) -> Result<Opened, StartFault> {
+fn open_listeners(
+    plan: &Plan,
+    now: &[Listening],
+    count: usize,
+    given: &mut Given,
+) -> Result<Opened, StartFault> {
     let mut opened = Opened {
         listening: Vec::new(),
         sockets: Vec::new(),
@@ -122,7 +148,7 @@ fn open_listeners(plan: &Plan, now: &[Listening], count: usize) -> Result<Opened
         };
         let (listening, sockets) = match now.iter().find(is_same) {
             Some(known) => (known.clone(), Vec::new()),
-            None => open_listener(listener, now, count)?,
+            None => open_listener(listener, now, count, given)?,
         };
         opened.listening.push(Listening {
             listener: listener.id.clone(),
@@ -137,7 +163,8 @@ fn open_listener(
     listener: &plan::Listener,
     now: &[Listening],
     count: usize,
-) -> Result<(Listening, Vec<TcpListener>), StartFault> {
+    given: &mut Given,
+) -> Result<(Listening, Vec<Vec<TcpListener>>), StartFault> {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let address = listener.address;
     let fault = |error| StartFault::Listen {
@@ -145,12 +172,17 @@ fn open_listener(
         address,
         error,
     };
-    // One of ours that is about to go, such as 127.0.0.1:80 for 0.0.0.0:80, is
-    // in nobody's way.
-    if !now.iter().any(|known| known.bound.port() == address.port()) {
-        check_free(address).map_err(fault)?;
+    let mut sockets = given.take(Sockets::LISTENER, &listener.id, address);
+    if sockets.is_empty() {
+        // One of ours that is about to go, such as 127.0.0.1:80 for 0.0.0.0:80,
+        // is in nobody's way.
+        let is_ours = now.iter().any(|known| known.bound.port() == address.port());
+        if !is_ours && !given.has_port(address.port()) {
+            check_free(address).map_err(fault)?;
+        }
+        sockets = listen(address, count).map_err(fault)?;
     }
-    let sockets = listen(address, count).map_err(fault)?;
+    let of_workers = share(&sockets, count).map_err(fault)?;
     let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
     let listening = Listening {
         id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
@@ -158,8 +190,19 @@ fn open_listener(
         address,
         bound: bound.unwrap_or(address),
         open: Arc::default(),
+        sockets: sockets.into(),
     };
-    Ok((listening, sockets))
+    Ok((listening, of_workers))
+}
+
+/// The workers' own descriptors of these sockets. Workers that outnumber the
+/// sockets share them: further ones of the same address would lose whoever
+/// waits at them should this start fail and the Forebay before it go on.
+fn share(sockets: &[TcpListener], count: usize) -> io::Result<Vec<Vec<TcpListener>>> {
+    for socket in sockets {
+        socket.set_nonblocking(true)?;
+    }
+    spread(sockets, count)
 }
 
 /// What each worker is to do to go by a plan.
@@ -176,7 +219,7 @@ fn adoptions(
         let entrances = entrances.map(|(listening, sockets)| Entrance {
             id: listening.id,
             open: Arc::clone(&listening.open),
-            socket: sockets.next(),
+            sockets: sockets.next().unwrap_or_default(),
         });
         Adoption {
             plan: Arc::clone(plan),
@@ -218,22 +261,41 @@ fn start_workers(
     Ok(workers)
 }
 
+/// The socket of the metrics page, if there is to be one.
+fn open_metrics(plan: &Plan, given: &mut Given) -> Result<Option<TcpListener>, StartFault> {
+    let Some(endpoint) = &plan.metrics else {
+        return Ok(None);
+    };
+    let given = given.take(Sockets::METRICS, "", endpoint.address);
+    match given.into_iter().next() {
+        Some(given) => Ok(Some(given)),
+        None => TcpListener::bind(endpoint.address)
+            .map(Some)
+            .map_err(|error| no_metrics(endpoint, error)),
+    }
+}
+
 fn start_metrics(
     plan: &Plan,
+    socket: Option<TcpListener>,
     workers: Vec<mpsc::UnboundedSender<Command>>,
     drops: Option<telemetry::Drops>,
     told: &Arc<Mutex<Told>>,
 ) -> Result<Option<MetricsPage>, StartFault> {
-    let Some(endpoint) = &plan.metrics else {
+    let (Some(endpoint), Some(socket)) = (&plan.metrics, socket) else {
         return Ok(None);
     };
-    MetricsPage::start(endpoint, workers, drops, Arc::clone(told))
+    MetricsPage::start(endpoint, socket, workers, drops, Arc::clone(told))
         .map(Some)
-        .map_err(|error| StartFault::Listen {
-            what: "the metrics endpoint".into(),
-            address: endpoint.address,
-            error,
-        })
+        .map_err(|error| no_metrics(endpoint, error))
+}
+
+fn no_metrics(endpoint: &plan::MetricsEndpoint, error: io::Error) -> StartFault {
+    StartFault::Listen {
+        what: "the metrics endpoint".into(),
+        address: endpoint.address,
+        error,
+    }
 }
 
 /// The numbers of all workers together. A worker that does not answer within
@@ -328,23 +390,81 @@ impl Running {
     /// Takes no new connections, finishes what is in flight within the time,
     /// writes the logs out and ends. Blocks until then.
     pub fn drain(&self, within: Duration) {
+        let metrics = self.state().metrics.take();
+        self.end(Ending {
+            within,
+            leaves_queue: false,
+        });
+        drop(metrics);
+    }
+
+    /// The same after somebody else has taken over all [sockets](Self::sockets):
+    /// whoever waits at them is left to that one.
+    pub fn hand_over(&self, within: Duration) {
+        let metrics = self.state().metrics.take();
+        // Scrapes under way need the workers' numbers.
+        if let Some(metrics) = metrics {
+            metrics.close();
+        }
+        self.end(Ending {
+            within,
+            leaves_queue: true,
+        });
+    }
+
+    /// Everything that listens, for whoever takes over.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for the descriptors.
+    pub fn sockets(&self) -> io::Result<Vec<Sockets>> {
+        let state = self.state();
+        let mut all = Vec::new();
+        for listening in &state.listening {
+            let sockets = listening.sockets.iter().map(TcpListener::try_clone);
+            all.push(Sockets {
+                kind: Sockets::LISTENER.into(),
+                name: listening.listener.clone(),
+                address: listening.address,
+                sockets: sockets.collect::<io::Result<_>>()?,
+            });
+        }
+        if let (Some(page), Some(endpoint)) = (&state.metrics, &state.plan.metrics) {
+            all.push(Sockets {
+                kind: Sockets::METRICS.into(),
+                name: "".into(),
+                address: endpoint.address,
+                sockets: vec![page.socket()?],
+            });
+        }
+        Ok(all)
+    }
+
+    fn end(&self, ending: Ending) {
         let mut state = self.state();
+        // Nobody may wait at a socket from which no worker accepts.
+        state.listening.iter_mut().for_each(Listening::let_go);
         let workers = std::mem::take(&mut state.workers);
         for worker in &workers {
             // A worker that has ended already needs no telling.
-            let _ = worker.commands.send(Command::Drain(within));
+            let _ = worker.commands.send(Command::Drain(ending));
         }
-        let (metrics, access_log) = (state.metrics.take(), state.access_log.take());
+        let access_log = state.access_log.take();
         drop(state);
         for worker in workers {
             if worker.thread.join().is_err() {
                 error!("a worker ended with a panic");
             }
         }
-        drop(metrics);
         if let Some(log) = access_log {
             close_access_log(log);
         }
+    }
+}
+
+impl Listening {
+    fn let_go(&mut self) {
+        self.sockets = Arc::default();
     }
 }
 
@@ -357,7 +477,8 @@ fn close_access_log(log: LogWriter) {
 impl State {
     fn adopt(&mut self, plan: Arc<Plan>) -> Result<(), StartFault> {
         // Whatever can go wrong comes first, while nothing has changed.
-        let opened = open_listeners(&plan, &self.listening, self.workers.len())?;
+        let count = self.workers.len();
+        let opened = open_listeners(&plan, &self.listening, count, &mut Given::default())?;
         let access_log = match self.output() == output(&plan) {
             true => None,
             false => Some(open_access_log(&plan)?),
@@ -396,7 +517,8 @@ impl State {
             }
             _ => {
                 let commands = self.workers.iter().map(|w| w.commands.clone()).collect();
-                self.metrics = start_metrics(plan, commands, drops, &self.told)?;
+                let socket = open_metrics(plan, &mut Given::default())?;
+                self.metrics = start_metrics(plan, socket, commands, drops, &self.told)?;
             }
         }
         Ok(())

@@ -15,6 +15,8 @@ pub enum StartFault {
     },
     /// The access log cannot be opened.
     AccessLog(OpenFault),
+    /// Whoever has given the sockets does not let go of them.
+    NotAgreed(String),
     /// No thread or event loop could be had.
     Worker(io::Error),
 }
@@ -42,6 +44,7 @@ impl fmt::Display for StartFault {
                 }
             }
             StartFault::AccessLog(fault) => write!(f, "the access log cannot be opened: {fault}"),
+            StartFault::NotAgreed(why) => f.write_str(why),
             StartFault::Worker(error) => write!(f, "a worker cannot start: {error}"),
         }
     }

@@ -40,6 +40,7 @@ pub(crate) struct Worker {
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
     draining: Cell<bool>,
+    leaves_queue: Cell<bool>,
     /// Client connections that this worker serves.
     clients: Cell<usize>,
     /// Clients that are just being told that there is no room for them.
@@ -72,6 +73,7 @@ impl Worker {
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             draining: Cell::new(false),
+            leaves_queue: Cell::new(false),
             clients: Cell::new(0),
             turned_away: Cell::new(0),
             all_gone: Notify::new(),
@@ -105,8 +107,10 @@ impl Worker {
         doors.iter().find(|door| door.id == id).map(Rc::clone)
     }
 
-    /// Takes no new connections any more.
-    pub(crate) fn close_doors(&self) {
+    /// Takes no new connections any more. Those that wait at its sockets are
+    /// left to somebody else who accepts from these, if there is one.
+    pub(crate) fn close_doors(&self, leaves_queue: bool) {
+        self.leaves_queue.set(leaves_queue);
         for door in self.doors.borrow().iter() {
             door.close(self.current());
         }
@@ -135,6 +139,11 @@ impl Worker {
         if let Some(log) = self.access_log.borrow_mut().as_mut() {
             log.flush();
         }
+    }
+
+    /// Whoever waits at a closed door is somebody else's.
+    pub(crate) fn leaves_queue(&self) -> bool {
+        self.leaves_queue.get()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

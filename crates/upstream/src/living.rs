@@ -90,6 +90,17 @@ impl Living {
     pub fn secret(&self) -> Option<Secret> {
         self.secret.get_or_init(Secret::random).clone()
     }
+
+    /// The same, but it is not made up now where it has not been yet.
+    pub fn secret_so_far(&self) -> Option<Secret> {
+        self.secret.get().cloned().flatten()
+    }
+
+    /// Goes on with the secret of the process before. One that is in use
+    /// already stays.
+    pub fn take_over_secret(&self, secret: Secret) {
+        let _ = self.secret.set(Some(secret));
+    }
 }
 
 fn budget(of: &OfGroups<Budget>, group: &str, percent: u32, per_second: u32) -> Arc<Budget> {

@@ -38,6 +38,11 @@ impl Forebay {
     #[track_caller]
     fn serve(scratch: Scratch, arguments: &[&str]) -> Self {
         let process = Process::spawn(Command::new(program()).args(arguments));
+        Self::of(scratch, process)
+    }
+
+    #[track_caller]
+    pub(crate) fn of(scratch: Scratch, process: Process) -> Self {
         process.stderr_line("ready", |line| line.contains(" ready").then_some(()));
         let said = process.stderr();
         let after = |mark| {
@@ -65,7 +70,7 @@ impl Forebay {
     /// Gives it another configuration, which it refuses, and waits until it has
     /// said all of this.
     #[track_caller]
-    pub fn refuse(&self, yaml: &str, problems: &[&str]) {
+    pub fn refuse(&self, yaml: impl AsRef<[u8]>, problems: &[&str]) {
         let before = self.process.stderr().len();
         let said = self.hang_up(yaml);
         assert!(said.contains("configuration is refused"), "{said}");
@@ -77,16 +82,28 @@ impl Forebay {
         }
     }
 
+    /// Takes the file away: what it has is all there is.
+    #[track_caller]
+    pub fn remove_configuration(&self) {
+        std::fs::remove_file(self.scratch.path("forebay.yaml")).unwrap();
+        let before = self.process.stderr().len();
+        self.process.signal(Signal::HUP);
+        until("the file is missed", || {
+            let said = self.process.stderr();
+            said.get(before..)?.contains("cannot read").then_some(())
+        });
+    }
+
     /// Reads the configuration anew; what it says of it.
     #[track_caller]
-    fn hang_up(&self, yaml: &str) -> String {
+    fn hang_up(&self, yaml: impl AsRef<[u8]>) -> String {
         const DONE: [&str; 3] = [
             "configuration taken up",
             "configuration is refused",
             "configuration read anew",
         ];
         let before = self.process.stderr().len();
-        self.scratch.write("forebay.yaml", yaml);
+        std::fs::write(self.scratch.path("forebay.yaml"), yaml).unwrap();
         self.process.signal(Signal::HUP);
         until("the configuration has been read anew", || {
             let said = self.process.stderr();
@@ -167,6 +184,10 @@ impl Forebay {
         std::fs::read_dir(format!("/proc/{}/fd", self.id()))
             .unwrap()
             .count()
+    }
+
+    pub(crate) fn scratch(&self) -> &Scratch {
+        &self.scratch
     }
 
     pub fn terminate(&self) {

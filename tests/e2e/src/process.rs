@@ -42,13 +42,19 @@ impl Process {
 
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
-        Self::spawn_with(command.stdout(Stdio::piped()))
+        Self::spawn_fed(command, Stdio::null())
+    }
+
+    /// With this as its standard input.
+    #[track_caller]
+    pub(crate) fn spawn_fed(command: &mut Command, stdin: Stdio) -> Self {
+        Self::spawn_with(command.stdout(Stdio::piped()), stdin)
     }
 
     #[track_caller]
-    fn spawn_with(command: &mut Command) -> Self {
+    fn spawn_with(command: &mut Command, stdin: Stdio) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        command.stdin(stdin).stderr(Stdio::piped());
         let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => panic!("{name} cannot be started: {error}"),
@@ -176,7 +182,13 @@ pub fn forebay_with_closed_output(arguments: &[&str]) -> Finished {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(program());
-    Process::spawn_with(command.args(arguments).stdout(writer)).finish()
+    let command = command.args(arguments).stdout(writer);
+    Process::spawn_with(command, Stdio::null()).finish()
+}
+
+/// `forebay`, to be given arguments and more.
+pub fn command() -> Command {
+    Command::new(program())
 }
 
 /// The program under test, beside this test's own.

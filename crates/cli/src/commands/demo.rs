@@ -11,7 +11,7 @@ use std::time::Duration;
 use forebay::Source;
 
 use crate::arguments::DemoOptions;
-use crate::commands::run::serve;
+use crate::commands::run::{Options, serve};
 use crate::{REFUSED, files};
 
 /// Backends and how long each takes for an answer.
@@ -38,7 +38,7 @@ pub(crate) fn demo(options: &DemoOptions) -> ExitCode {
         read: Box::new(move |heritage| Ok(files::read_text("demo.yaml", &read, heritage))),
         adjust: Box::new(|_| {}),
     };
-    serve(source, None, |running| {
+    serve(source, Options::default(), |running| {
         let (addresses, metrics) = (running.addresses(), running.metrics_address());
         if let (Some(&(_, address)), Some(metrics)) = (addresses.first(), metrics) {
             print_what_to_try(&text, address, metrics);

@@ -8,12 +8,12 @@ use tracing::{error, info, warn};
 
 use crate::commands::diff::plans;
 use crate::logging::Log;
+use crate::service;
 
 /// Reads the configuration anew and goes by it; says in the log what came of it.
 #[expect(clippy::disallowed_methods, reason = "the time that people are told")]
-pub(super) async fn reload(live: &Arc<Live>, log: &mut Log) {
-    let reloading = [sd_notify::NotifyState::Reloading];
-    let _ = sd_notify::notify(&reloading);
+pub(crate) async fn reload(live: &Arc<Live>, log: &mut Log) {
+    service::reloading();
     let reloading = Arc::clone(live);
     let result = tokio::task::spawn_blocking(move || reloading.reload(SystemTime::now())).await;
     match result {
@@ -21,7 +21,7 @@ pub(super) async fn reload(live: &Arc<Live>, log: &mut Log) {
         Ok(Err(fault)) => refuse(&fault),
         Err(_) => error!("taking up the configuration anew has failed"),
     }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    service::ready();
 }
 
 fn refuse(fault: &LiveFault) {

@@ -3,16 +3,20 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use forebay::{AccessLogOutput, Heritage, Live, LiveFault, Output, Plan, Running, Source};
 use tracing::{error, info, warn};
 
 use crate::arguments::RunOptions;
-use crate::commands::reload;
+use crate::duties::{Duties, End, Upgrades};
 use crate::files::Mistakes;
 use crate::logging::Log;
+use crate::office::Office;
+use crate::origin::Origin;
+use crate::pid_file::PidFile;
 use crate::signals::{Asked, Signals};
+use crate::upgrade::Program;
 use crate::watch::{Touched, Watch};
 use crate::{REFUSED, files};
 
@@ -26,9 +30,23 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         );
         return ExitCode::from(2);
     }
+    let origin = match Origin::find() {
+        Ok(origin) => origin,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return ExitCode::from(REFUSED);
+        }
+    };
     let touched = Touched::default();
-    let watched = options.watch.then(|| touched.clone());
-    serve(source(options.clone(), touched), watched, |_| {})
+    let settings = Options {
+        watched: options.watch.then(|| touched.clone()),
+        pid_file: options.pid_file.clone().map(PidFile::new),
+        program: Program::own()
+            .inspect_err(|why| eprintln!("warning: {why}; there can be no upgrade"))
+            .ok(),
+        origin,
+    };
+    serve(source(options.clone(), touched), settings, |_| {})
 }
 
 /// Reads the configuration that the command line asks for.
@@ -74,14 +92,22 @@ pub(crate) fn configuration(listen: &str, to: &[String]) -> String {
     )
 }
 
+/// How it serves, beside what the configuration says.
+#[derive(Default)]
+pub(crate) struct Options {
+    watched: Option<Touched>,
+    pid_file: Option<PidFile>,
+    /// What takes over in an upgrade; none where there can be no upgrade.
+    program: Option<Program>,
+    origin: Origin,
+}
+
 /// Serves until a signal ends it. `ready` is told once every listener listens.
 #[expect(clippy::disallowed_methods, reason = "the time that people are told")]
-pub(crate) fn serve(
-    source: Source,
-    watched: Option<Touched>,
-    ready: impl FnOnce(&Running),
-) -> ExitCode {
+pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Running)) -> ExitCode {
     let heritage = Heritage::default();
+    let Origin { predecessor, link } = options.origin;
+    predecessor.handover.prepare(&heritage);
     let Some(first) = files::told(source.read(&heritage)) else {
         return ExitCode::from(REFUSED);
     };
@@ -97,9 +123,13 @@ pub(crate) fn serve(
             return ExitCode::from(REFUSED);
         }
     };
-    let watch = watched.map(Watch::new);
-    let start = || Live::start(source, heritage, first, SystemTime::now());
-    let code = match serve_logged(start, watch, &mut log, ready) {
+    let office = Office::new(link, options.pid_file);
+    let duties = Duties {
+        watch: options.watched.map(Watch::new),
+        upgrades: Upgrades::new(options.program),
+    };
+    let start = || Live::start_after(predecessor, source, heritage, first, SystemTime::now());
+    let code = match serve_logged(start, duties, office, &mut log, ready) {
         Ok(code) => code,
         Err(message) => {
             tracing::error!("{message}");
@@ -115,7 +145,8 @@ pub(crate) fn serve(
 
 fn serve_logged(
     start: impl FnOnce() -> Result<Arc<Live>, LiveFault>,
-    watch: Option<Watch>,
+    mut duties: Duties,
+    mut office: Office,
     log: &mut Log,
     ready: impl FnOnce(&Running),
 ) -> Result<ExitCode, String> {
@@ -130,39 +161,10 @@ fn serve_logged(
         let live = start().map_err(|fault| fault.to_string())?;
         announce(live.running());
         ready(live.running());
-        // Without a service manager that asks for it, nobody is told.
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-        obey(&live, &mut signals, watch, log).await;
-        Ok(end(&live, &mut signals).await)
+        office.take();
+        let end = duties.obey(&live, &mut signals, log, &office).await;
+        Ok(finish(&live, &mut signals, end).await)
     })
-}
-
-/// Does what signals ask for, until one asks for the end.
-async fn obey(live: &Arc<Live>, signals: &mut Signals, mut watch: Option<Watch>, log: &mut Log) {
-    const SECOND: Duration = Duration::from_secs(1);
-    loop {
-        tokio::select! {
-            asked = signals.next() => match asked {
-                Asked::End => return,
-                Asked::ReopenLogs => {
-                    log.reopen();
-                    live.running().reopen_logs();
-                    info!("logs opened anew");
-                    continue;
-                }
-                Asked::Reload => {}
-            },
-            () = tokio::time::sleep(SECOND), if watch.is_some() => {
-                if !watch.as_mut().is_some_and(Watch::has_news) {
-                    continue;
-                }
-            }
-        }
-        reload::reload(live, log).await;
-        if let Some(watch) = &mut watch {
-            watch.settle();
-        }
-    }
 }
 
 /// What runs, as the runtime log's first lines.
@@ -201,14 +203,16 @@ fn announce(running: &Running) {
 }
 
 /// Finishes what is in flight; a second signal ends the program at once.
-async fn end(live: &Arc<Live>, signals: &mut Signals) -> ExitCode {
+async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
     let within = live.running().plan().shutdown_timeout;
     info!(
         "shutting down: finishing what is in flight within {within:?}; a second signal ends at once"
     );
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let ending = Arc::clone(live);
-    let mut draining = tokio::task::spawn_blocking(move || ending.running().drain(within));
+    let mut draining = tokio::task::spawn_blocking(move || match end {
+        End::Asked => ending.running().drain(within),
+        End::Succeeded => ending.running().hand_over(within),
+    });
     loop {
         tokio::select! {
             done = &mut draining => {

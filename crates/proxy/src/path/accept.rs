@@ -22,7 +22,8 @@ pub(crate) struct Accepted {
 }
 
 /// Accepts until the door closes or the worker drains. What the kernel has
-/// already accepted for us by then is still served.
+/// already accepted for us by then is still served, unless another process
+/// accepts from the same socket and will.
 pub(crate) async fn accept(worker: Rc<Worker>, socket: TcpListener, door: Rc<Door>) {
     let closed = door.closed();
     tokio::pin!(closed);
@@ -35,9 +36,12 @@ pub(crate) async fn accept(worker: Rc<Worker>, socket: TcpListener, door: Rc<Doo
             () = &mut closed => break,
         }
     }
-    while let Some(Ok((stream, peer))) = now_or_never(socket.accept()) {
+    while !worker.leaves_queue()
+        && let Some(Ok((stream, peer))) = now_or_never(socket.accept())
+    {
         begin(&worker, tcp(stream), peer, &door);
     }
+    door.end_accepting();
 }
 
 fn tcp(stream: TcpStream) -> Stream {

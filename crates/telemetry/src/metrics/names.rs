@@ -104,7 +104,7 @@ struct Numbered<T: Eq + Hash> {
 }
 
 /// Unused names that are kept: counters of what has just gone are still wanted.
-const UNUSED: usize = 256;
+const UNUSED: usize = 64;
 
 /// No name is forgotten sooner than this many plans after it was used, so that
 /// what began with the old plan has ended.
@@ -215,11 +215,8 @@ mod tests {
             reused += usize::from((number as usize) < before.backends.names.len());
             before = names.clone();
         }
-        assert!(
-            names.backend_count() <= UNUSED + 3,
-            "{}",
-            names.backend_count()
-        );
+        let count = names.backends.names.len();
+        assert!(count <= UNUSED + 3, "{count}");
         assert!(reused > 4_000, "{reused}");
     }
 }

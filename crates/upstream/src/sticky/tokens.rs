@@ -10,7 +10,8 @@ use crate::Backend;
 #[derive(Clone)]
 pub struct Secret {
     key: hmac::Key,
-    is_made_up: bool,
+    /// What it is made of, where it was made up.
+    made_up: Option<[u8; 32]>,
 }
 
 impl Secret {
@@ -18,7 +19,7 @@ impl Secret {
     pub fn of(text: &str) -> Self {
         Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, text.as_bytes()),
-            is_made_up: false,
+            made_up: None,
         }
     }
 
@@ -26,10 +27,21 @@ impl Secret {
     pub fn random() -> Option<Self> {
         let mut bytes = [0; 32];
         rand::fill(&mut bytes).ok()?;
-        Some(Self {
+        Some(Self::made_up(bytes))
+    }
+
+    /// One that was made up before, by another process.
+    pub fn made_up(bytes: [u8; 32]) -> Self {
+        Self {
             key: hmac::Key::new(hmac::HMAC_SHA256, &bytes),
-            is_made_up: true,
-        })
+            made_up: Some(bytes),
+        }
+    }
+
+    /// What it is made of, for a process that takes over; none where the
+    /// settings have it.
+    pub fn bytes(&self) -> Option<[u8; 32]> {
+        self.made_up
     }
 
     /// What tells it from another without giving it away; none for one that
@@ -37,7 +49,7 @@ impl Secret {
     fn fingerprint(&self) -> Option<Box<str>> {
         // No token is the signature of so short a text.
         let signature = || hmac::sign(&self.key, b"mark");
-        (!self.is_made_up).then(|| hex(signature().as_ref(), 8))
+        self.made_up.is_none().then(|| hex(signature().as_ref(), 8))
     }
 }
 

@@ -42,3 +42,4 @@ mod strict_framing;
 mod strict_limits;
 mod strict_names;
 mod strict_responses;
+mod upgrade;

@@ -47,6 +47,95 @@ fn connections_to_backends_and_counters_stay() {
     forebay.wait_metric("forebay_http_requests_total", &[("route", "all")], 6.0);
 }
 
+/// Configurations that are refused, each with what is said of it.
+fn bad_ones(good: &str, taken: SocketAddr) -> Vec<(Vec<u8>, Vec<&'static str>)> {
+    let telemetry = |more: &str| good.replace("telemetry: {", &format!("telemetry: {{ {more},"));
+    let route = |more: &str| good.replace("id: all,", &format!("id: all, {more},"));
+    let group = |text: &str| {
+        format!("{good}backend_groups: [ {text} ]\n").replace("backend_groups: [  ]\n", "")
+    };
+    let app = |more: &str| {
+        group(&format!(
+            "{{ id: app, backends: [ {{ url: \"http://127.0.0.1:1\" }} ], {more} }}"
+        ))
+    };
+    let texts: Vec<(String, Vec<&str>)> = vec![
+        ("routes: [".to_owned(), vec!["not valid YAML"]),
+        (String::new(), vec!["there is no listener"]),
+        (
+            "server: { adress: x }\nroutes: [ { id: a, backend_group: none } ]\nnonsense: 1\n"
+                .to_owned(),
+            vec!["adress", "nonsense", "3 errors"],
+        ),
+        (good.replace("127.0.0.1:0", "localhost"), vec!["address"]),
+        (
+            good.replace("127.0.0.1:0", &taken.to_string()),
+            vec!["cannot listen on"],
+        ),
+        (
+            good.replace("server: {", "server: { cert_file: x.pem,"),
+            vec!["TLS is not available"],
+        ),
+        (
+            good.replace("server: {", "server: { header_timeout: soon,"),
+            vec!["header_timeout"],
+        ),
+        (
+            format!(
+                "{good}listeners: [ {{ id: a, address: \"127.0.0.1:9\" }}, {{ id: b, address: \"127.0.0.1:9\" }} ]\n"
+            ),
+            vec!["two listeners have the address"],
+        ),
+        (route("backend_group: none"), vec!["none"]),
+        (route("path: \"regex:(\""), vec!["regex"]),
+        (route("path: nowhere"), vec!["nowhere"]),
+        (
+            route("add_headers: { X-A: \"${nothing}\" }"),
+            vec!["nothing"],
+        ),
+        (route("add_headers: { \"no name\": x }"), vec!["no name"]),
+        (route("max_body: much"), vec!["much"]),
+        (
+            route("error_pages: [ { status: 503, file: none.html } ]"),
+            vec!["none.html"],
+        ),
+        (
+            good.replace("routes: [ ", "routes: [ { id: all, respond: {} }, "),
+            vec!["all", "twice"],
+        ),
+        (app("strategy: best"), vec!["expected one of"]),
+        (
+            app("health_check: { expected_status: [ 99 ] }"),
+            vec!["a status such as"],
+        ),
+        (group("{ id: app, backends: [] }"), vec!["has no backends"]),
+        (
+            group("{ id: app, backends: [ { url: \"ftp://a\" } ] }"),
+            vec!["ftp"],
+        ),
+        (format!("{good}include: [ none.yaml ]\n"), vec!["none.yaml"]),
+        (telemetry("logging: { level: loud }"), vec!["loud"]),
+        (
+            telemetry("access_log: { output: /etc/passwd/log }"),
+            vec!["the access log cannot be opened"],
+        ),
+        (
+            good.replace("port: 0", &format!("port: {}", taken.port())),
+            vec!["the metrics endpoint cannot listen on"],
+        ),
+        (
+            format!("{good}trusted_proxies: [ \"${{env:FOREBAY_NO_SUCH_VARIABLE}}\" ]\n"),
+            vec!["FOREBAY_NO_SUCH_VARIABLE"],
+        ),
+    ];
+    let mut all: Vec<_> = texts
+        .into_iter()
+        .map(|(text, said)| (text.into_bytes(), said))
+        .collect();
+    all.push((b"server: \xff\xfe\n".to_vec(), vec!["not UTF-8"]));
+    all
+}
+
 #[test]
 fn a_bad_configuration_changes_nothing_and_every_problem_is_told() {
     let good = answering("one");
@@ -55,37 +144,16 @@ fn a_bad_configuration_changes_nothing_and_every_problem_is_told() {
     let forebay = Forebay::start(&good);
     let success = "forebay_config_last_reload_success";
     forebay.wait_metric(success, &[], 1.0);
-    for (n, (bad, problems)) in [
-        ("routes: [", vec!["error"]),
-        ("", vec!["there is no listener"]),
-        (
-            "server: { adress: x }\nroutes: [ { id: a, backend_group: none } ]\nnonsense: 1\n",
-            vec!["adress", "nonsense"],
-        ),
-        (
-            &good.replace("127.0.0.1:0", &taken.to_string()),
-            vec!["cannot listen on"],
-        ),
-        (
-            &good.replace(
-                "telemetry: {",
-                "telemetry: { access_log: { output: /etc/passwd/log },",
-            ),
-            vec!["the access log cannot be opened"],
-        ),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        forebay.refuse(bad, &problems);
+    let bad_ones = bad_ones(&good, taken);
+    assert!(bad_ones.len() >= 20);
+    let refused = [("result", "refused")];
+    for (n, (bad, problems)) in (1..).zip(bad_ones) {
+        forebay.refuse(&bad, &problems);
         assert_eq!(forebay.get("/").text(), "one");
         forebay.wait_metric(success, &[], 0.0);
-        forebay.wait_metric(
-            "forebay_config_reloads_total",
-            &[("result", "refused")],
-            n as f64 + 1.0,
-        );
+        forebay.wait_metric("forebay_config_reloads_total", &refused, f64::from(n));
     }
+    forebay.remove_configuration();
     forebay.reload(&answering("two"));
     assert_eq!(forebay.get("/").text(), "two");
     forebay.wait_metric(success, &[], 1.0);

@@ -1,0 +1,145 @@
+//! The old process's side.
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use forebay::Live;
+use tracing::info;
+
+use super::{GO, MAIN, Program, READY, VARIABLE, letter};
+
+/// Until everything is open.
+const UNTIL_READY: Duration = Duration::from_secs(30);
+/// From then on until it is the main process.
+const UNTIL_MAIN: Duration = Duration::from_secs(5);
+/// Between two looks at whether it is wanted still.
+const STEP: Duration = Duration::from_millis(100);
+
+/// A new process, killed unless it is let go.
+struct Successor {
+    child: Option<Child>,
+    stream: UnixStream,
+}
+
+/// Starts the program anew and waits until it has taken over; returns the number
+/// of its process. `is_settled` is set by whoever is first: the one who wants no
+/// upgrade any more, or this, when the new one may begin. Blocks.
+pub(super) fn succeed(
+    program: &Program,
+    live: &Live,
+    is_settled: &AtomicBool,
+) -> Result<u32, String> {
+    let mut successor = start(program)?;
+    let sockets = live.running().sockets();
+    let sockets = sockets.map_err(|error| format!("the sockets cannot be passed: {error}"))?;
+    let sent = letter::send(&successor.stream, &sockets, &live.handover());
+    drop(sockets);
+    sent.map_err(|why| successor.has_ended().unwrap_or(why))?;
+    let is_unwanted = || is_settled.load(Ordering::Acquire);
+    successor.wait_for(READY, UNTIL_READY, is_unwanted)?;
+    if is_settled.swap(true, Ordering::AcqRel) {
+        return Err(UNWANTED.to_owned());
+    }
+    let told = successor.stream.write_all(&[GO]);
+    told.map_err(|error| format!("it cannot be told to go on: {error}"))?;
+    successor.wait_for(MAIN, UNTIL_MAIN, || false)?;
+    successor.let_go()
+}
+
+const UNWANTED: &str = "Forebay is to end";
+
+fn start(program: &Program) -> Result<Successor, String> {
+    let path = program.path.display();
+    let fault = |error| format!("{path} cannot be started: {error}");
+    let (own, theirs) = UnixStream::pair().map_err(fault)?;
+    let child = Command::new(&program.path)
+        .args(&program.arguments)
+        .env(VARIABLE, std::process::id().to_string())
+        .env_remove("LISTEN_PID")
+        .env_remove("LISTEN_FDS")
+        .env_remove("LISTEN_FDNAMES")
+        .stdin(OwnedFd::from(theirs))
+        .spawn()
+        .map_err(fault)?;
+    info!(successor = child.id(), "upgrade: {path} is started");
+    let successor = Successor {
+        child: Some(child),
+        stream: own,
+    };
+    let times = successor.stream.set_read_timeout(Some(STEP));
+    let times = times.and_then(|()| successor.stream.set_write_timeout(Some(UNTIL_READY)));
+    times.map_err(fault).map(|()| successor)
+}
+
+impl Successor {
+    /// Waits for this byte, but no longer than `time`, and not once it is unwanted.
+    #[expect(clippy::disallowed_methods, reason = "the program owns its clock")]
+    fn wait_for(
+        &mut self,
+        expected: u8,
+        time: Duration,
+        is_unwanted: impl Fn() -> bool,
+    ) -> Result<(), String> {
+        let end = Instant::now() + time;
+        let mut said = [0];
+        while Instant::now() < end {
+            if is_unwanted() {
+                return Err(UNWANTED.to_owned());
+            }
+            match self.stream.read(&mut said) {
+                Ok(1) if said == [expected] => return Ok(()),
+                Ok(0) => {
+                    let silent = || "it does not want to take over".to_owned();
+                    return Err(self.has_ended().unwrap_or_else(silent));
+                }
+                Ok(_) => return Err("it says what nobody understands".to_owned()),
+                Err(error) if is_nothing_yet(&error) => {}
+                Err(error) => {
+                    let deaf = || format!("it cannot be heard: {error}");
+                    return Err(self.has_ended().unwrap_or_else(deaf));
+                }
+            }
+        }
+        Err(format!("it has not become ready within {time:?}"))
+    }
+
+    /// How it has ended, if it does so within a moment.
+    fn has_ended(&mut self) -> Option<String> {
+        let child = self.child.as_mut()?;
+        for _ in 0..20 {
+            if let Ok(Some(status)) = child.try_wait() {
+                return Some(format!(
+                    "it ended with {status} before it was ready; its own messages say why"
+                ));
+            }
+            std::thread::sleep(STEP / 2);
+        }
+        None
+    }
+
+    fn let_go(mut self) -> Result<u32, String> {
+        let child = self.child.take().ok_or("it is gone")?;
+        Ok(child.id())
+    }
+}
+
+fn is_nothing_yet(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
