@@ -62,7 +62,8 @@ fn refuse_strangers(written: &config::BackendSource, problems: &mut Problems) {
     let is_dns = written.dns.is_some();
     let port = written.port.as_ref().map(|port| port.span);
     let resolver = written.resolver.as_ref().map(|resolver| resolver.span);
-    let kind = written.r#type.is_written().then_some(written.r#type.span);
+    let is_services = *written.r#type == DnsRecords::Services;
+    let kind = is_services.then_some(written.r#type.span);
     let tags = written.tags.first().map(|tag| tag.span);
     for (key, span, belongs, to) in [
         ("port", port, is_dns, "dns"),
