@@ -110,7 +110,10 @@ fn by(origin: Origin) -> &'static str {
 mod tests {
     use super::*;
 
-    fn finds(groups: &[(&str, Origin, &[(&str, u32)])]) -> Finds {
+    /// URLs with weights.
+    type Urls<'a> = &'a [(&'a str, u32)];
+
+    fn finds(groups: &[(&str, Origin, Urls<'_>)]) -> Finds {
         let mut all: BTreeMap<String, OfGroup> = BTreeMap::new();
         for (id, origin, found) in groups {
             let found = found.iter().map(|&(url, weight)| Found {

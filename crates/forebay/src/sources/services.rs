@@ -22,19 +22,24 @@ pub(super) async fn look(
 ) {
     let mut seen = None;
     loop {
-        let mut services = registry.lock();
-        services.expire(Instant::now().into_std());
-        let version = services.version(&wanted.name);
-        if seen != Some(version) {
-            seen = Some(version);
-            let serving = services.serving(&wanted.name, &wanted.tags);
-            drop(services);
+        if let Some(serving) = news(wanted, registry, &mut seen) {
             board.answers(source, places(serving, &wanted.scheme));
-        } else {
-            drop(services);
         }
         sleep(EVERY).await;
     }
+}
+
+/// All that serve now, if anything has changed since the version that was seen.
+fn news(
+    wanted: &RegistrySource,
+    registry: &Registry,
+    seen: &mut Option<u64>,
+) -> Option<Vec<Serving>> {
+    let mut registry = registry.lock();
+    registry.expire(Instant::now().into_std());
+    let version = registry.version(&wanted.name);
+    let is_new = seen.replace(version) != Some(version);
+    is_new.then(|| registry.serving(&wanted.name, &wanted.tags))
 }
 
 /// Those that speak what is wanted, and that can be asked.
