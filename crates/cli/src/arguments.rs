@@ -1,10 +1,14 @@
 //! The command line.
 
+mod ctl;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use forebay::AccessLogOutput;
+
+pub(crate) use ctl::{CtlCommand, CtlOptions, ServicesCommand};
 
 /// A reverse proxy and load balancer that says what it does and why.
 #[derive(Parser)]
@@ -41,6 +45,8 @@ pub(crate) enum Command {
     Explain(ExplainOptions),
     /// Show what a change of the configuration means, and what it does to recorded requests.
     Diff(DiffOptions),
+    /// Ask the admin API of a running Forebay, or change something through it.
+    Ctl(CtlOptions),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the reference of every configuration key, in Markdown.
@@ -177,14 +183,14 @@ pub(crate) struct DiffOptions {
     pub(crate) strict: bool,
 }
 
-fn method(text: &str) -> Result<String, &'static str> {
+pub(crate) fn method(text: &str) -> Result<String, &'static str> {
     let is_method = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     is_method
         .then(|| text.to_owned())
         .ok_or("a method is one word, such as GET")
 }
 
-fn header(text: &str) -> Result<(String, String), &'static str> {
+pub(crate) fn header(text: &str) -> Result<(String, String), &'static str> {
     let (name, value) = text.split_once(':').ok_or("write it as 'Name: value'")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
 pub(crate) mod check;
+pub(crate) mod ctl;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;

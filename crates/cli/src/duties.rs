@@ -49,7 +49,7 @@ impl Duties {
         &mut self,
         live: &Arc<Live>,
         signals: &mut Signals,
-        log: &mut Log,
+        log: &Log,
         office: &Office,
     ) -> End {
         loop {
@@ -91,7 +91,7 @@ impl Duties {
         self.watch.as_mut().is_some_and(Watch::has_news)
     }
 
-    async fn serve(&mut self, asked: Asked, live: &Arc<Live>, log: &mut Log) {
+    async fn serve(&mut self, asked: Asked, live: &Arc<Live>, log: &Log) {
         match (asked, &mut self.upgrades.attempt) {
             (Asked::End, _) => {}
             (Asked::Upgrade, _) => self.upgrades.begin(live),
@@ -110,7 +110,7 @@ impl Duties {
             }
             (Asked::Reload, None) => {
                 let before = self.watch.as_ref().map(Watch::before);
-                reload(live, log).await;
+                reload(live).await;
                 if let (Some(watch), Some(before)) = (&mut self.watch, before) {
                     watch.settle(before);
                 }

@@ -1,6 +1,7 @@
 //! The runtime log: what `tracing` collects, written where the plan says.
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use forebay::{LogHandle, LogWriter, Logging, OpenFault, Output};
@@ -11,7 +12,10 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 /// The runtime log. It must be closed at the end.
-pub(crate) struct Log {
+pub(crate) struct Log(Mutex<Option<Open>>);
+
+/// As it is until it is closed.
+struct Open {
     logging: Logging,
     writer: LogWriter,
     level: reload::Handle<LevelFilter, Registry>,
@@ -28,23 +32,56 @@ const PATIENCE: Duration = Duration::from_secs(5);
 impl Log {
     pub(crate) fn start(logging: &Logging) -> Result<Self, OpenFault> {
         let writer = open(logging)?;
-        let (level, level_handle) = reload::Layer::new(level_of(logging));
+        let (level, level_handle) = reload::Layer::new(level_of(&logging.level));
         let (layer, layer_handle) = reload::Layer::new(lines(logging, writer.writer()));
         // A second start in one process keeps the first log.
         let _ = tracing_subscriber::registry()
             .with(level)
             .with(layer)
             .try_init();
-        Ok(Self {
+        Ok(Self(Mutex::new(Some(Open {
             logging: logging.clone(),
             writer,
             level: level_handle,
             layer: layer_handle,
-        })
+        }))))
     }
 
     /// Goes on as another plan says. Where that cannot be, as before.
-    pub(crate) fn adopt(&mut self, logging: &Logging) -> Result<(), OpenFault> {
+    pub(crate) fn adopt(&self, logging: &Logging) -> Result<(), OpenFault> {
+        match &mut *self.lock() {
+            Some(open) => open.adopt(logging),
+            None => Ok(()),
+        }
+    }
+
+    /// How much it says, until the configuration says otherwise.
+    pub(crate) fn set_level(&self, level: &str) {
+        if let Some(open) = &*self.lock() {
+            let _ = open.level.reload(level_of(level));
+        }
+    }
+
+    pub(crate) fn reopen(&self) {
+        if let Some(open) = &*self.lock() {
+            open.writer.reopen();
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        let open = self.lock().take();
+        if let Some(open) = open {
+            open.writer.close(PATIENCE);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn adopt(&mut self, logging: &Logging) -> Result<(), OpenFault> {
         if self.logging == *logging {
             return Ok(());
         }
@@ -52,21 +89,13 @@ impl Log {
         let new = moves.then(|| open(logging)).transpose()?;
         let handle = new.as_ref().unwrap_or(&self.writer).writer();
         // Only the end of the program takes the subscriber away.
-        let _ = self.level.reload(level_of(logging));
+        let _ = self.level.reload(level_of(&logging.level));
         let _ = self.layer.reload(lines(logging, handle));
         if let Some(new) = new {
             std::mem::replace(&mut self.writer, new).close(PATIENCE);
         }
         self.logging = logging.clone();
         Ok(())
-    }
-
-    pub(crate) fn reopen(&self) {
-        self.writer.reopen();
-    }
-
-    pub(crate) fn close(self) {
-        self.writer.close(PATIENCE);
     }
 }
 
@@ -75,8 +104,8 @@ fn open(logging: &Logging) -> Result<LogWriter, OpenFault> {
     LogWriter::open(logging.output.clone(), |_| {})
 }
 
-fn level_of(logging: &Logging) -> LevelFilter {
-    match &*logging.level {
+fn level_of(level: &str) -> LevelFilter {
+    match level {
         "debug" => LevelFilter::DEBUG,
         "warn" => LevelFilter::WARN,
         "error" => LevelFilter::ERROR,

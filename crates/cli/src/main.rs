@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Command::Test(options) => commands::test::test(&options),
         Command::Explain(options) => commands::explain::explain(&options),
         Command::Diff(options) => commands::diff::diff(&options),
+        Command::Ctl(options) => commands::ctl::ctl(&options),
         Command::Schema => commands::print_schema(),
         Command::Reference => commands::print_reference(),
         Command::Version => commands::print_version(),

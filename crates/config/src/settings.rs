@@ -1,5 +1,6 @@
 //! The settings, as written. One file per part of the configuration.
 
+mod admin;
 mod group;
 mod listener;
 mod route;
@@ -7,6 +8,7 @@ mod source;
 mod telemetry;
 mod test;
 
+pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
     Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool,
     Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy,
@@ -68,6 +70,8 @@ settings! {
             example [{"request": {"url": "http://example.com/api/x"}, "expect": {"route": "api"}}];
         /// Metrics, traces and logs.
         telemetry: Spanned<Telemetry>, example {"metrics": {"enabled": true}};
+        /// The admin API, which is off where this is not given.
+        admin: Option<Spanned<Admin>>, example {"address": "127.0.0.1:8081"};
     }
 }
 

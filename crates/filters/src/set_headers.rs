@@ -1,6 +1,7 @@
 use message::{Fields, Known, RequestHead, ResponseHead, reads_alike};
 
 use crate::field_rules::{check_request_field, check_response_field};
+use crate::secret::{HIDDEN, is_secret};
 use crate::{Exchange, Facts, Filter, Step, Template, Verdict};
 
 /// Removes, sets and appends fields of requests or of responses. What is set
@@ -116,6 +117,14 @@ impl HeaderChange {
     }
 }
 
+/// The value, unless it is a secret.
+fn shown(name: &str, value: &Template) -> String {
+    match is_secret(name) {
+        true => HIDDEN.to_owned(),
+        false => value.to_string(),
+    }
+}
+
 impl Filter for SetHeaders {
     fn name(&self) -> &'static str {
         self.name
@@ -165,8 +174,10 @@ impl Filter for SetHeaders {
             .iter()
             .map(|change| match change {
                 HeaderChange::Remove(name) => format!("without {name}"),
-                HeaderChange::Set(name, value) => format!("{name}: {value}"),
-                HeaderChange::Append(name, value) => format!("also {name}: {value}"),
+                HeaderChange::Set(name, value) => format!("{name}: {}", shown(name, value)),
+                HeaderChange::Append(name, value) => {
+                    format!("also {name}: {}", shown(name, value))
+                }
             })
             .collect();
         format!("{} {}", self.name, changes.join(", "))
@@ -400,5 +411,11 @@ mod tests {
     fn describes_itself() {
         let filter = filter(&[("X-A", "1"), ("X-B", "${host}")]);
         assert_eq!(filter.describe(), "add_headers X-A: 1, X-B: ${host}");
+        let filter = self::filter(&[("Authorization", "Basic c2VjcmV0")]);
+        assert_eq!(filter.describe(), "add_headers Authorization: (hidden)");
+        assert_eq!(
+            filter.steps()[0].to_string(),
+            "add_headers Authorization: (hidden)"
+        );
     }
 }

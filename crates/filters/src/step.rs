@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::Template;
+use crate::secret::{HIDDEN, is_secret};
 
 /// One thing that a filter does, to the last letter: two filters with the same
 /// steps do the same.
@@ -26,6 +27,14 @@ struct FieldStep {
 }
 
 impl Step {
+    /// What it does, without secrets.
+    pub fn shown(&self) -> &str {
+        match &self.field {
+            Some(field) if is_secret(&field.name) && !self.with.is_empty() => HIDDEN,
+            _ => &self.with,
+        }
+    }
+
     pub(crate) fn new(what: impl Into<String>, with: impl Into<String>) -> Self {
         Self {
             what: what.into(),
@@ -80,7 +89,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        match (&self.field, &*self.with) {
+        match (&self.field, self.shown()) {
             (_, "") => Ok(()),
             (Some(_), with) => write!(f, ": {with}"),
             (None, with) => write!(f, " {with}"),

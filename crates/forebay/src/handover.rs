@@ -4,7 +4,9 @@
 //! The two may be of different versions. So everything is optional, what is not
 //! known is left out, and nothing of it is needed in order to serve.
 
-use plan::Heritage;
+use std::sync::Arc;
+
+use plan::{Changes, Heritage};
 use proxy::{Agree, Sockets};
 use serde::{Deserialize, Serialize};
 use upstream::Secret;
@@ -27,8 +29,10 @@ pub struct Handover {
     /// hexadecimal digits.
     secret: Option<String>,
     pub reloads: Reloads,
-    /// Those that have registered themselves, with what is left of their leases.
-    pub services: Option<registry::Snapshot>,
+    /// What operators have changed.
+    changes: Changes,
+    /// Services that have registered themselves.
+    pub(crate) services: Option<registry::Snapshot>,
 }
 
 /// How often a configuration was taken up anew, and refused.
@@ -40,13 +44,14 @@ pub struct Reloads {
 }
 
 impl Handover {
-    pub(crate) fn of(heritage: &Heritage, reloads: Reloads) -> Self {
+    pub(crate) fn of(heritage: &Heritage, reloads: Reloads, services: registry::Snapshot) -> Self {
         let secret = heritage.living.secret_so_far();
         let secret = secret.and_then(|secret| secret.bytes());
         Self {
             secret: secret.map(|bytes| bytes.iter().map(|b| format!("{b:02x}")).collect()),
             reloads,
-            services: None,
+            changes: Changes::clone(&heritage.changes()),
+            services: Some(services),
         }
     }
 
@@ -55,6 +60,7 @@ impl Handover {
         if let Some(bytes) = self.secret.as_deref().and_then(bytes_of) {
             heritage.living.take_over_secret(Secret::made_up(bytes));
         }
+        heritage.set_changes(Arc::new(self.changes.clone()));
     }
 }
 
@@ -83,6 +89,12 @@ fn bytes_of(digits: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
+    fn none() -> registry::Snapshot {
+        registry::Snapshot {
+            services: Vec::new(),
+        }
+    }
+
     #[test]
     fn what_is_handed_over_is_there_again() {
         let old = Heritage::default();
@@ -91,7 +103,7 @@ mod tests {
             taken: 7,
             refused: 2,
         };
-        let text = serde_json::to_string(&Handover::of(&old, reloads)).unwrap();
+        let text = serde_json::to_string(&Handover::of(&old, reloads, none())).unwrap();
         let handover: Handover = serde_json::from_str(&text).unwrap();
         assert_eq!(handover.reloads, reloads);
         assert!(!format!("{handover:?}").contains(&text[20..40]));
@@ -102,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_was_never_made_up_is_not_made_up_now() {
-        let handover = Handover::of(&Heritage::default(), Reloads::default());
+        let handover = Handover::of(&Heritage::default(), Reloads::default(), none());
         assert_eq!(handover.secret, None);
     }
 

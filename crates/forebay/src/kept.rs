@@ -72,6 +72,11 @@ impl Kept {
 
     /// Reads it again, after what there is by now.
     pub(crate) fn again(&self, heritage: &Heritage) -> Read {
+        self.instead(&self.name, &self.text, heritage)
+    }
+
+    /// Reads another text, which finds what this one has found, and no more.
+    pub(crate) fn instead(&self, name: &str, text: &str, heritage: &Heritage) -> Read {
         let outside = Outside {
             env: &|variable| self.variables.get(variable).cloned().flatten(),
             open: &|file| match self.opened.get(file) {
@@ -85,6 +90,6 @@ impl Kept {
             },
             strict: self.strict,
         };
-        read_without_record(&self.name, &self.text, &outside, heritage)
+        read_without_record(name, text, &outside, heritage)
     }
 }

@@ -12,16 +12,22 @@
 //! running.drain(std::time::Duration::from_secs(30));
 //! ```
 
+mod control;
 mod handover;
+mod hooks;
 mod kept;
 mod live;
 mod recorded;
 mod replay;
+mod sentences;
 mod sources;
 mod testing;
+pub mod words;
 
+pub use admin::document as admin_api;
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use handover::{Handover, Predecessor, Reloads};
+pub use hooks::Hooks;
 pub use kept::Kept;
 pub use live::{Last, Live, LiveFault, Reloaded, Source};
 pub use plan::{
@@ -30,9 +36,10 @@ pub use plan::{
 };
 pub use proxy::{
     Agree, Candidate, Explanation, Given, Question, Running, Sockets, StartFault, explain,
-    request_head, start, start_with,
+    host_and_target, request_head, start, start_with,
 };
 pub use replay::{End, Example, Fate, Replayed, Shift, Uncertain, replay};
+pub use sentences::{lines, sums};
 pub use telemetry::{
     FORMAT_VARIABLES as ACCESS_LOG_VARIABLES, LogHandle, LogWriter, OpenFault, Output,
 };
@@ -161,17 +168,4 @@ pub fn read_tests(name: &str, text: &str) -> (Vec<Test>, Problems) {
     } = config::read(name, text, &|_| None);
     let tests = settings.tests.into_iter().map(|test| test.value);
     (tests.collect(), problems)
-}
-
-/// Takes `http://host/path` apart, or `/path`, which goes to localhost.
-pub fn host_and_target(url: &str) -> (&str, &str) {
-    let rest = match url.split_once("://") {
-        Some((_, rest)) => rest,
-        None if url.starts_with('/') => return ("localhost", url),
-        None => url,
-    };
-    match rest.find(['/', '?']) {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
-    }
 }

@@ -1,16 +1,19 @@
 //! A Forebay whose configuration may change while it runs.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
-use plan::{Changes, Differences, Heritage, Plan};
-use proxy::{Given, Running, StartFault};
+use admin::{Control, Events, Server};
+use plan::{AdminEndpoint, Changes, Differences, Heritage, Plan};
+use proxy::{Given, Running, Sockets, StartFault};
 use registry::Shared as Registry;
+use serde_json::json;
 use telemetry::ConfigurationFigures;
 
 use crate::sources::Sources;
-use crate::{Handover, Kept, Predecessor, Read, Reloads};
+use crate::{Handover, Hooks, Kept, Predecessor, Read, Reloads, lines};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
 
@@ -49,9 +52,14 @@ pub struct Live {
     running: Running,
     heritage: Heritage,
     source: Source,
+    pub(crate) hooks: Hooks,
     registry: Registry,
     sources: Sources,
+    events: Events,
     state: Mutex<State>,
+    admin: Mutex<Option<Server>>,
+    /// For the admin API, which must not keep alive what it is part of.
+    itself: Weak<Self>,
 }
 
 struct State {
@@ -108,9 +116,10 @@ impl Live {
         source: Source,
         heritage: Heritage,
         first: Read,
+        hooks: Hooks,
         now: SystemTime,
     ) -> Result<Arc<Self>, LiveFault> {
-        Self::start_after(Predecessor::default(), source, heritage, first, now)
+        Self::start_after(Predecessor::default(), source, heritage, first, hooks, now)
     }
 
     /// The same, taking over from another process. What it has handed over for
@@ -124,17 +133,16 @@ impl Live {
         source: Source,
         heritage: Heritage,
         first: Read,
+        hooks: Hooks,
         now: SystemTime,
     ) -> Result<Arc<Self>, LiveFault> {
         let registry = Registry::new(registry::Registry::new(
             registry::Limits::default(),
-            since_epoch(now),
+            fastrand::u64(..),
         ));
         if let Some(services) = predecessor.handover.services.take() {
-            let restored = registry
-                .lock()
-                .restore(services, self::now(), Duration::ZERO);
-            tracing::debug!(?restored, "services of the process before");
+            // Before anybody looks for them.
+            registry.lock().restore(services, instant(), Duration::ZERO);
         }
         let sources = Sources::new(registry.clone());
         let mut first = with_finds(&sources, &source, &heritage, first);
@@ -142,12 +150,16 @@ impl Live {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
         heritage.living.on_change(Arc::new(proxy::log_change));
+        let events = Events::new(fastrand::u64(..));
+        tell_of_backends(&heritage, &events);
+        let plan = Arc::new(plan);
         let Predecessor {
-            sockets,
+            mut sockets,
             handover,
             agree,
         } = predecessor;
-        let running = proxy::start_with(Arc::new(plan), Given::new(sockets, agree))
+        let given = take_admin(&plan, &mut sockets);
+        let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
             .map_err(LiveFault::Start)?;
         let last = Last {
             hash: first.hash,
@@ -159,26 +171,45 @@ impl Live {
         };
         running.tell_of_configuration(last.figures());
         running.tell_of_sources(sources.figures());
-        let live = Arc::new(Self {
+        let live = Arc::new_cyclic(|itself| Self {
             running,
             heritage,
             source,
+            hooks,
             registry,
             sources,
+            events,
             state: Mutex::new(State {
                 last,
                 kept: first.kept,
             }),
+            admin: Mutex::default(),
+            itself: Weak::clone(itself),
         });
         let itself = Arc::downgrade(&live);
         live.sources
             .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));
+        live.move_admin(&plan, given)?.settle();
         Ok(live)
+    }
+
+    /// Where the admin API is, if it is served.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        lock(&self.admin).as_ref().map(Server::address)
     }
 
     /// The services that have registered themselves.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// What happens, for those who watch.
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    pub(crate) fn kept(&self) -> Kept {
+        self.lock().kept.clone()
     }
 
     pub fn running(&self) -> &Running {
@@ -189,6 +220,30 @@ impl Live {
         self.lock().last.clone()
     }
 
+    /// Every socket that listens, for a process that takes over.
+    ///
+    /// # Errors
+    ///
+    /// When there is no room for the descriptors.
+    pub fn sockets(&self) -> std::io::Result<Vec<Sockets>> {
+        let mut all = self.running.sockets()?;
+        let endpoint = self.running.plan().admin.clone();
+        if let (Some(server), Some(endpoint)) = (&*lock(&self.admin), endpoint) {
+            all.push(Sockets {
+                kind: Sockets::ADMIN.into(),
+                name: "".into(),
+                address: endpoint.address,
+                sockets: vec![server.socket()?],
+            });
+        }
+        Ok(all)
+    }
+
+    /// Leaves the admin API to another process.
+    pub fn leave_admin(&self) {
+        *lock(&self.admin) = None;
+    }
+
     /// What a process that takes over should know.
     pub fn handover(&self) -> Handover {
         let last = self.last();
@@ -196,13 +251,11 @@ impl Live {
             taken: last.taken,
             refused: last.refused,
         };
-        let mut handover = Handover::of(&self.heritage, reloads);
-        handover.services = Some(self.registry.snapshot(now()));
-        handover
+        Handover::of(&self.heritage, reloads, self.registry.snapshot(instant()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// What has been changed since the configuration was written.
@@ -226,6 +279,8 @@ impl Live {
         if result.is_err() {
             self.heritage.set_changes(before);
         }
+        drop(state);
+        self.tell("change", &result);
         result
     }
 
@@ -270,6 +325,8 @@ impl Live {
             }
         }
         self.running.tell_of_configuration(last.figures());
+        drop(state);
+        self.tell("reload", &result);
         result
     }
 
@@ -290,6 +347,43 @@ impl Live {
         true
     }
 
+    fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
+        (self.hooks.told)(result);
+        let about = match result {
+            Ok(reloaded) => json!({
+                "outcome": "taken",
+                "hash": reloaded.hash,
+                "changes": lines(&reloaded.differences),
+            }),
+            Err(fault) => json!({"outcome": "refused", "why": fault.to_string()}),
+        };
+        self.events.publish(kind, about);
+    }
+
+    /// Serves the admin API where the plan says. What is open already stays open
+    /// until the move is settled, so that nothing has changed if it cannot be.
+    /// It may have been `given` by another process.
+    fn move_admin(&self, plan: &Plan, given: Option<TcpListener>) -> Result<Move<'_>, LiveFault> {
+        let slot = &self.admin;
+        let Some(endpoint) = &plan.admin else {
+            return Ok(Move::To(slot, None));
+        };
+        let old = lock(slot);
+        let before = old.as_ref().and(self.running.plan().admin.clone());
+        if before.is_some_and(|before| before.address == endpoint.address) {
+            return Ok(Move::Stays(slot, endpoint.clone()));
+        }
+        let control: Weak<dyn Control> = self.itself.clone();
+        let server = Server::start(endpoint, given, control).map_err(|error| {
+            LiveFault::Start(StartFault::Listen {
+                what: "the admin API".into(),
+                address: endpoint.address,
+                error,
+            })
+        })?;
+        Ok(Move::To(slot, Some(server)))
+    }
+
     fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
         let result = self.adopt(read);
         self.sources.keep_only(&self.running.plan());
@@ -302,9 +396,11 @@ impl Live {
         };
         let (old, plan) = (self.running.plan(), Arc::new(plan));
         let differences = plan::diff(&old, &plan);
+        let admin = self.move_admin(&plan, None)?;
         self.running
             .adopt(Arc::clone(&plan))
             .map_err(LiveFault::Start)?;
+        admin.settle();
         Ok(Reloaded {
             hash: read.hash.clone(),
             workers_differ: plan
@@ -338,15 +434,62 @@ fn with_finds(sources: &Sources, source: &Source, heritage: &Heritage, read: Rea
     }
 }
 
-/// For leases.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
+/// Where the admin API is to be from now on.
+enum Move<'a> {
+    To(&'a Mutex<Option<Server>>, Option<Server>),
+    Stays(&'a Mutex<Option<Server>>, AdminEndpoint),
 }
 
-/// A number that a program started later does not have.
-fn since_epoch(now: SystemTime) -> u64 {
-    let since = now.duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_micros() as u64)
+impl Move<'_> {
+    fn settle(self) {
+        match self {
+            Move::To(slot, server) => {
+                if let Some(server) = &server {
+                    let address = server.address();
+                    tracing::info!(%address, "admin API on http://{address}");
+                }
+                *lock(slot) = server;
+            }
+            Move::Stays(slot, endpoint) => {
+                if let Some(server) = &*lock(slot) {
+                    server.adopt(&endpoint);
+                }
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The socket of the admin API, if another process has left it.
+fn take_admin(plan: &Plan, sockets: &mut Vec<Sockets>) -> Option<TcpListener> {
+    let endpoint = plan.admin.as_ref()?;
+    let is_it =
+        |given: &mut Sockets| &*given.kind == Sockets::ADMIN && given.address == endpoint.address;
+    let mut found = sockets.extract_if(.., is_it);
+    found.find_map(|mut given| given.sockets.pop())
+}
+
+#[expect(clippy::disallowed_methods, reason = "leases end with time")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+/// Changes of backends are events.
+fn tell_of_backends(heritage: &Heritage, events: &Events) {
+    let events = events.clone();
+    heritage.living.on_change(Arc::new(move |change| {
+        let about = json!({
+            "group": &*change.group,
+            "url": &*change.url,
+            "from": change.from.label(),
+            "to": change.to.label(),
+            "why": &*change.why,
+        });
+        events.publish("backend", about);
+    }));
 }
 
 impl Last {

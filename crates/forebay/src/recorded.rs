@@ -106,6 +106,7 @@ impl Recorded {
             unix_micros: 0,
             random: (0, 0),
             now: None,
+            takes_turn: false,
         }
     }
 

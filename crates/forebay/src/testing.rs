@@ -26,6 +26,7 @@ pub fn check(plan: &Plan, test: &Test) -> Vec<String> {
         client: SocketAddr::new(client, 0),
         listener: 0,
         now: None,
+        takes_turn: false,
         unix_micros: 0,
         random: (0, 0),
     };

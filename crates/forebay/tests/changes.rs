@@ -39,9 +39,15 @@ fn changes_stay_when_the_file_is_read_again_and_need_no_file() {
         "{}",
         first.problems.render(false)
     );
-    let live = Live::start(source, heritage, first, SystemTime::UNIX_EPOCH)
-        .ok()
-        .unwrap();
+    let live = Live::start(
+        source,
+        heritage,
+        first,
+        forebay::Hooks::default(),
+        SystemTime::UNIX_EPOCH,
+    )
+    .ok()
+    .unwrap();
     let backends = || -> Vec<String> {
         let plan = live.running().plan();
         let group = &plan.groups[0];

@@ -5,6 +5,7 @@
 //! names given twice, things that exclude each other. All of it is reported
 //! into the same list, so that one run shows every problem there is.
 
+mod admin;
 mod affinity;
 mod checked;
 mod conditions;
@@ -43,6 +44,7 @@ pub fn compile(
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
     let error_pages = pages::compile(&settings.error_pages, open, problems);
     let (metrics, logging, access_log) = telemetry::compile(settings, problems);
+    let admin = admin::compile(settings, problems);
     if problems.has_errors() {
         return None;
     }
@@ -67,6 +69,7 @@ pub fn compile(
         metrics,
         logging,
         access_log,
+        admin,
         names,
     })
 }

@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 use telemetry::Retried;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
 
-use crate::{Check, Group, Listener, Plan, Sticky, Times};
+use crate::{AdminEndpoint, Check, Group, Listener, Plan, Sticky, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -34,6 +34,10 @@ impl Display for Plan {
             Some(m) => writeln!(f, "metrics: http://{}{}", m.address, m.path)?,
             None => writeln!(f, "metrics: off")?,
         }
+        match &self.admin {
+            Some(admin) => writeln!(f, "admin API: {}", endpoint(admin))?,
+            None => writeln!(f, "admin API: off")?,
+        }
         match &self.access_log {
             Some(log) => writeln!(f, "access log: {}", log.output)?,
             None => writeln!(f, "access log: off")?,
@@ -44,6 +48,18 @@ impl Display for Plan {
             self.logging.level, self.logging.output
         )
     }
+}
+
+/// Where it is, and to whom it is open.
+pub(crate) fn endpoint(admin: &AdminEndpoint) -> String {
+    let who = match &*admin.tokens {
+        [] => "open to whoever can connect".to_owned(),
+        tokens => {
+            let scopes: Vec<_> = tokens.iter().map(|token| token.scope.label()).collect();
+            format!("for tokens of {}", scopes.join(", "))
+        }
+    };
+    format!("http://{}, {who}", admin.address)
 }
 
 pub(crate) fn route(f: &mut Formatter<'_>, plan: &Plan, at: usize) -> fmt::Result {

@@ -5,6 +5,7 @@
 //! decision that the data plane and `explain` share; `diff` says what a change
 //! of the settings means.
 
+mod admin;
 mod changes;
 mod compile;
 mod decide;
@@ -15,6 +16,7 @@ mod plan;
 mod source;
 mod trusted;
 
+pub use admin::{AdminEndpoint, AdminScope, AdminToken};
 pub use changes::{Changes, Found, GroupChanges, Origin};
 pub use compile::{Open, compile};
 pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};

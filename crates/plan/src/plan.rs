@@ -12,7 +12,7 @@ use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
 
-use crate::{BackendSource, Origin, Trusted};
+use crate::{AdminEndpoint, BackendSource, Origin, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -36,6 +36,8 @@ pub struct Plan {
     pub logging: Logging,
     /// Absent: switched off.
     pub access_log: Option<AccessLog>,
+    /// Absent: switched off.
+    pub admin: Option<AdminEndpoint>,
     /// What the numbers in metrics mean.
     pub names: Arc<Names>,
 }

@@ -199,7 +199,7 @@ async fn send(
         let mut deadline_is_set = false;
         poll_fn(|cx| poll_response(x, times, attempt, &mut deadline_is_set, cx)).await?;
         if !x.heads.response.is_interim() {
-            if x.plan.access_log.is_some() {
+            if x.plan.access_log.is_some() || x.plan.admin.is_some() {
                 x.progress.head_time = Some(x.elapsed());
             }
             let method = x.heads.request.method;

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use message::{Failure, RequestHead};
-use plan::{Choice, Plan, choose_backend};
+use plan::{Choice, Plan, choose_backend, take_backend};
 use routing::{Condition, Explained, Miss, Silent};
 use upstream::{Backend, Excluded, Notes, Verdict};
 use wire::h1::{HeadParser, write_request_head};
@@ -32,6 +32,9 @@ pub struct Question<'a> {
     /// For sessions by client address and for ejections, which end after a time;
     /// without it the former are not looked at, and the latter do not end.
     pub now: Option<Instant>,
+    /// Whether it takes its turn among the backends as a request would. Without
+    /// it, nobody else's turn becomes another.
+    pub takes_turn: bool,
 }
 
 /// Everything that was decided, as far as the request came.
@@ -148,6 +151,10 @@ fn follow(
     };
     let mut notes = Notes::default();
     let chosen = choose_backend(group, &choice, &mut notes);
+    if question.takes_turn {
+        // A permission that it may have got goes back at once.
+        drop(take_backend(group, &choice));
+    }
     if let Look::Everywhere = look {
         explanation.candidates = candidates(&group.balance, &notes, question.now);
     }
@@ -264,4 +271,17 @@ pub fn request_head(
     let mut bytes = Vec::new();
     write_request_head(&mut bytes, &head, wire::h1::Framing::Empty);
     bytes
+}
+
+/// Takes `http://host/path` apart, or `/path`, which goes to localhost.
+pub fn host_and_target(url: &str) -> (&str, &str) {
+    let rest = match url.split_once("://") {
+        Some((_, rest)) => rest,
+        None if url.starts_with('/') => return ("localhost", url),
+        None => url,
+    };
+    match rest.find(['/', '?']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, "/"),
+    }
 }

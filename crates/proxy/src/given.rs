@@ -12,7 +12,8 @@ use tracing::{info, warn};
 /// Sockets that listen on one address.
 #[derive(Debug)]
 pub struct Sockets {
-    /// What they are for: [`Sockets::LISTENER`], [`Sockets::METRICS`], or
+    /// What they are for: [`Sockets::LISTENER`], [`Sockets::METRICS`],
+    /// [`Sockets::ADMIN`], or
     /// [`Sockets::ANY`] for whatever has the address.
     pub kind: Box<str>,
     /// The listener's id; empty where there is none.
@@ -25,6 +26,7 @@ pub struct Sockets {
 impl Sockets {
     pub const LISTENER: &str = "listener";
     pub const METRICS: &str = "metrics";
+    pub const ADMIN: &str = "admin";
     pub const ANY: &str = "any";
 
     fn are_for(&self, kind: &str, name: &str, address: SocketAddr) -> bool {

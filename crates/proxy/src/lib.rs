@@ -29,6 +29,7 @@ mod listen;
 mod max_forwards;
 mod metrics_page;
 mod names;
+mod notable;
 mod path;
 mod refusal;
 mod replay;
@@ -44,8 +45,11 @@ mod timers;
 mod worker;
 
 pub use checker::Checked;
-pub use explain::{Candidate, Explanation, Question, decide, explain, request_head};
+pub use explain::{
+    Candidate, Explanation, Question, decide, explain, host_and_target, request_head,
+};
 pub use given::{Agree, Given, Sockets};
 pub use health::log_change;
-pub use running::{Running, start, start_with};
+pub use notable::{Notable, Notables};
+pub use running::{Listening, Running, start, start_with};
 pub use start_fault::StartFault;

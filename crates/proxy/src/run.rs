@@ -19,6 +19,7 @@ use crate::door::{Door, DoorId};
 use crate::event_loop;
 use crate::health;
 use crate::names::Resolver;
+use crate::notable::Notables;
 use crate::path::accept::accept;
 use crate::timers::TICK;
 use crate::worker::Worker;
@@ -27,6 +28,8 @@ use crate::worker::Worker;
 pub(crate) enum Command {
     /// Send the numbers gathered so far.
     Snapshot(oneshot::Sender<Snapshot>),
+    /// Send the exchanges worth a look.
+    Notables(oneshot::Sender<Notables>),
     /// Go on by another plan.
     Adopt(Box<Adoption>),
     /// Take nothing new, finish what is in flight, end.
@@ -108,6 +111,7 @@ async fn obey(
         match command {
             // Who asked may have stopped waiting.
             Command::Snapshot(answer) => drop(answer.send(snapshot(worker))),
+            Command::Notables(answer) => drop(answer.send(notables(worker))),
             Command::Adopt(adoption) => {
                 adopt(worker, *adoption, accepting);
                 while accepting.try_join_next().is_some() {}
@@ -224,6 +228,11 @@ async fn tick(worker: Rc<Worker>) {
             health::tick(&worker, now);
         }
     }
+}
+
+fn notables(worker: &Worker) -> Notables {
+    let now = worker.clock.unix_micros(worker.clock.coarse());
+    worker.recent.borrow().list(now)
 }
 
 pub(crate) fn snapshot(worker: &Worker) -> Snapshot {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use crate::given::{Given, Sockets, spread};
 use crate::listen::{check_free, listen};
 use crate::metrics_page::{MetricsPage, SourcesAsked, Told};
 use crate::names::Resolver;
+use crate::notable::Notables;
 use crate::run::{self, Adoption, Command, Ending, Entrance, Start};
 
 /// How long a worker may take to go over to another plan. One that is busier
@@ -36,7 +37,7 @@ struct State {
     plan: Arc<Plan>,
     workers: Vec<Worker>,
     /// In the order of the plan's listeners.
-    listening: Vec<Listening>,
+    listening: Vec<Bound>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
     told: Arc<Mutex<Told>>,
@@ -50,7 +51,7 @@ struct Worker {
 
 /// The sockets of one listener.
 #[derive(Clone)]
-struct Listening {
+struct Bound {
     id: DoorId,
     listener: Box<str>,
     /// As the plan has it, and as the kernel does.
@@ -60,6 +61,16 @@ struct Listening {
     /// All of its sockets, for whoever takes over one day. Connections wait at
     /// them for as long as they are open, so they go when the workers' own do.
     sockets: Arc<[TcpListener]>,
+}
+
+/// A listener as it is now.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    pub id: Box<str>,
+    /// As the kernel has it.
+    pub address: SocketAddr,
+    /// Connections of clients that are open.
+    pub connections: usize,
 }
 
 /// Opens every listener of the plan and starts its workers.
@@ -124,7 +135,7 @@ fn cores() -> usize {
 /// The sockets of a plan's listeners.
 struct Opened {
     /// In the order of the plan.
-    listening: Vec<Listening>,
+    listening: Vec<Bound>,
     /// For each of them, the sockets of each worker; none where they have them.
     sockets: Vec<Vec<Vec<TcpListener>>>,
 }
@@ -133,7 +144,7 @@ struct Opened {
 /// same address is the same, whatever it is called.
 fn open_listeners(
     plan: &Plan,
-    now: &[Listening],
+    now: &[Bound],
     count: usize,
     given: &mut Given,
 ) -> Result<Opened, StartFault> {
@@ -142,7 +153,7 @@ fn open_listeners(
         sockets: Vec::new(),
     };
     for listener in &plan.listeners {
-        let is_same = |known: &&Listening| {
+        let is_same = |known: &&Bound| {
             known.address == listener.address
                 && (known.address.port() != 0 || known.listener == listener.id)
         };
@@ -150,7 +161,7 @@ fn open_listeners(
             Some(known) => (known.clone(), Vec::new()),
             None => open_listener(listener, now, count, given)?,
         };
-        opened.listening.push(Listening {
+        opened.listening.push(Bound {
             listener: listener.id.clone(),
             ..listening
         });
@@ -161,10 +172,10 @@ fn open_listeners(
 
 fn open_listener(
     listener: &plan::Listener,
-    now: &[Listening],
+    now: &[Bound],
     count: usize,
     given: &mut Given,
-) -> Result<(Listening, Vec<Vec<TcpListener>>), StartFault> {
+) -> Result<(Bound, Vec<Vec<TcpListener>>), StartFault> {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let address = listener.address;
     let fault = |error| StartFault::Listen {
@@ -184,8 +195,8 @@ fn open_listener(
     }
     let of_workers = share(&sockets, count).map_err(fault)?;
     let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
-    let listening = Listening {
-        id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+    let listening = Bound {
+        id: NEXT.fetch_add(1, Ordering::Relaxed),
         listener: listener.id.clone(),
         address,
         bound: bound.unwrap_or(address),
@@ -301,24 +312,33 @@ fn no_metrics(endpoint: &plan::MetricsEndpoint, error: io::Error) -> StartFault 
 /// The numbers of all workers together. A worker that does not answer within
 /// the time is left out.
 pub(crate) async fn gather(workers: &[mpsc::UnboundedSender<Command>]) -> Option<Snapshot> {
+    let snapshots = ask_all(workers, Command::Snapshot).await;
+    snapshots.into_iter().reduce(|mut merged, other| {
+        merged.merge(&other);
+        merged
+    })
+}
+
+/// What each worker answers, as far as they do so in time.
+async fn ask_all<T>(
+    workers: &[mpsc::UnboundedSender<Command>],
+    question: fn(oneshot::Sender<T>) -> Command,
+) -> Vec<T> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let mut answers = Vec::new();
     for commands in workers {
         let (sender, receiver) = oneshot::channel();
-        if commands.send(Command::Snapshot(sender)).is_ok() {
+        if commands.send(question(sender)).is_ok() {
             answers.push(receiver);
         }
     }
-    let mut merged: Option<Snapshot> = None;
+    let mut all = Vec::new();
     for answer in answers {
-        if let Ok(Ok(snapshot)) = tokio::time::timeout(PATIENCE, answer).await {
-            match &mut merged {
-                Some(merged) => merged.merge(&snapshot),
-                None => merged = Some(snapshot),
-            }
+        if let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, answer).await {
+            all.push(answer);
         }
     }
-    merged
+    all
 }
 
 impl Running {
@@ -347,6 +367,47 @@ impl Running {
         let state = self.state();
         let listening = state.listening.iter();
         listening.map(|l| (l.listener.clone(), l.bound)).collect()
+    }
+
+    /// Each listener as it is now, in the plan's order.
+    pub fn listening(&self) -> Vec<Listening> {
+        let state = self.state();
+        let listening = state.listening.iter();
+        listening
+            .map(|sockets| Listening {
+                id: sockets.listener.clone(),
+                address: sockets.bound,
+                connections: sockets.open.load(Ordering::Relaxed),
+            })
+            .collect()
+    }
+
+    /// It takes nothing new any more.
+    pub fn is_draining(&self) -> bool {
+        self.state().workers.is_empty()
+    }
+
+    /// The counters of all workers together; none where no worker answers.
+    pub fn snapshot(&self) -> impl Future<Output = Option<Snapshot>> + Send + use<> {
+        let workers = self.commands();
+        async move { gather(&workers).await }
+    }
+
+    /// The slowest and the failed exchanges of the last five minutes.
+    pub fn notables(&self) -> impl Future<Output = Notables> + Send + use<> {
+        let workers = self.commands();
+        async move {
+            let all = ask_all(&workers, Command::Notables).await;
+            all.into_iter().fold(Notables::default(), |mut all, more| {
+                all.merge(more);
+                all
+            })
+        }
+    }
+
+    fn commands(&self) -> Vec<mpsc::UnboundedSender<Command>> {
+        let state = self.state();
+        state.workers.iter().map(|w| w.commands.clone()).collect()
     }
 
     /// Where the metrics are, if they are served.
@@ -443,7 +504,7 @@ impl Running {
     fn end(&self, ending: Ending) {
         let mut state = self.state();
         // Nobody may wait at a socket from which no worker accepts.
-        state.listening.iter_mut().for_each(Listening::let_go);
+        state.listening.iter_mut().for_each(Bound::let_go);
         let workers = std::mem::take(&mut state.workers);
         for worker in &workers {
             // A worker that has ended already needs no telling.
@@ -462,7 +523,7 @@ impl Running {
     }
 }
 
-impl Listening {
+impl Bound {
     fn let_go(&mut self) {
         self.sockets = Arc::default();
     }

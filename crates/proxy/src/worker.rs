@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::door::{Door, DoorId};
 use crate::heads;
 use crate::names::Resolver;
+use crate::notable::Recent;
 use crate::request_id::RequestId;
 use crate::timers::Timers;
 
@@ -36,6 +37,8 @@ pub(crate) struct Worker {
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) metrics: RefCell<Metrics>,
     pub(crate) access_log: RefCell<Option<LogSink>>,
+    /// Exchanges worth a look.
+    pub(crate) recent: RefCell<Recent>,
     /// How often it may be said which routes almost matched.
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
@@ -70,6 +73,7 @@ impl Worker {
             resolver,
             metrics: RefCell::new(metrics),
             access_log: RefCell::default(),
+            recent: RefCell::default(),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             draining: Cell::new(false),

@@ -1,6 +1,7 @@
 //! Counting: plain integers in each worker, merged and rendered on request.
 
 mod cells;
+mod figures;
 mod histogram;
 mod names;
 mod process;
@@ -11,6 +12,7 @@ mod standing;
 mod upstream;
 
 pub use cells::{Metrics, Retried};
+pub use figures::{Figures, ListenerFigures, QUANTILES, RouteFigures};
 pub use names::Names;
 pub use process::ProcessFigures;
 pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, SourceFigures, render};

@@ -25,8 +25,8 @@ use ip_hash::IpHash;
 use least_connections::LeastConnections;
 use ring::Ring;
 use round_robin::RoundRobin;
-pub(crate) use turns::Turn;
 pub use turns::Turns;
+pub(crate) use turns::{Deal, Turn};
 use weighted::Weighted;
 
 /// How a group chooses.
@@ -128,11 +128,16 @@ impl Balance {
         }
     }
 
-    pub(crate) fn choose(&self, candidates: Candidates<'_>, ask: &Ask<'_>) -> Option<usize> {
+    pub(crate) fn choose(
+        &self,
+        candidates: Candidates<'_>,
+        ask: &Ask<'_>,
+        deal: Deal,
+    ) -> Option<usize> {
         match self {
-            Balance::RoundRobin(balance) => balance.choose(candidates, ask.random),
-            Balance::Weighted(balance) => balance.choose(candidates, ask.random),
-            Balance::LeastConnections(balance) => balance.choose(candidates, ask.random),
+            Balance::RoundRobin(balance) => balance.choose(candidates, ask.random, deal),
+            Balance::Weighted(balance) => balance.choose(candidates, ask.random, deal),
+            Balance::LeastConnections(balance) => balance.choose(candidates, ask.random, deal),
             Balance::Random => candidates.draw(ask.random),
             Balance::TwoChoices => two_choices::choose(candidates, ask.random),
             Balance::IpHash(balance) => balance.choose(candidates, ask.client),

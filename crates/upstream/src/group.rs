@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::balance::Balance;
+use crate::balance::{Balance, Deal};
 use crate::candidates::Candidates;
 use crate::sieve::Sieve;
 use crate::standing::Peers;
@@ -112,7 +112,8 @@ impl Group {
     /// The index of the backend for the next attempt; none if every one that
     /// may get requests has been tried.
     ///
-    /// Pure but for the shared counters: it reads loads and may take a turn.
+    /// Pure but for the shared counters: it reads loads and may take a turn,
+    /// unless there are to be reasons; then it only looks.
     pub fn choose<R: Reasons>(&self, ask: &Ask<'_>, reasons: &mut R) -> Option<usize> {
         if self.all_are_well() {
             self.choose_among_all(ask, reasons)
@@ -155,7 +156,7 @@ impl Group {
     fn choose_among_all<R: Reasons>(&self, ask: &Ask<'_>, reasons: &mut R) -> Option<usize> {
         let candidates = Candidates::new(&self.backends, ask.exclude);
         let session = ask.session.filter(|&index| candidates.contains(index));
-        let chosen = session.or_else(|| self.balance.choose(candidates, ask));
+        let chosen = session.or_else(|| self.balance.choose(candidates, ask, deal::<R>()));
         if R::ON {
             let none = Excluded::new();
             let [out, cool] = [&none, &none];
@@ -173,11 +174,11 @@ impl Group {
         let all = Candidates::new(&self.backends, ask.exclude);
         let stays = |&index: &usize| sieve.keeps_session(index, ask.exclude);
         let mut candidates = all.without(&sieve.without_cool);
-        let mut chosen =
-            (ask.session.filter(stays)).or_else(|| self.balance.choose(candidates, ask));
+        let mut chosen = (ask.session.filter(stays))
+            .or_else(|| self.balance.choose(candidates, ask, deal::<R>()));
         if chosen.is_none() && !sieve.cool.is_empty() {
             candidates = all.without(&sieve.without_out);
-            chosen = self.balance.choose(candidates, ask);
+            chosen = self.balance.choose(candidates, ask, deal::<R>());
         }
         if R::ON {
             let left = Left {
@@ -277,6 +278,11 @@ impl Group {
         let backend = self.backends.get(index);
         backend.map_or(State::Up, |backend| backend.standing.word().state())
     }
+}
+
+/// Who asks for reasons sends no request.
+fn deal<R: Reasons>() -> Deal {
+    if R::ON { Deal::Look } else { Deal::Take }
 }
 
 /// Who was left out of a choice.
@@ -474,5 +480,22 @@ pub(crate) mod tests {
         let mut notes = Notes::default();
         group.choose(&ask(0, &none), &mut notes);
         assert!(notes.0.iter().any(|note| note.verdict == RanksLower));
+    }
+
+    #[test]
+    fn who_asks_for_reasons_takes_no_turn() {
+        for strategy in [
+            Strategy::RoundRobin,
+            Strategy::Weighted,
+            Strategy::LeastConnections,
+        ] {
+            let group = group(strategy, &[1, 1, 1]);
+            let none = Excluded::new();
+            for _ in 0..9 {
+                let looked = [0; 2].map(|_| group.choose(&ask(0, &none), &mut Notes::default()));
+                let taken = group.choose(&ask(0, &none), &mut Silent);
+                assert_eq!(looked, [taken; 2], "{strategy}");
+            }
+        }
     }
 }

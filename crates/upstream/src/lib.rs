@@ -53,8 +53,8 @@ pub use pool::{Checkout, Conn, Full, Pool, PoolOptions, PoolStats, QueueFull};
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};
 pub use retry::{Backoff, Budget, RetryPolicy};
 pub use standing::{
-    BreakerPolicy, Change, Check, CheckPolicy, Fault, HealthPolicy, PassivePolicy, Probe, Standing,
-    State, View, seconds,
+    BreakerPolicy, Change, Check, CheckPolicy, Fault, HealthPolicy, Legacy, PassivePolicy, Probe,
+    Standing, State, View, seconds,
 };
 pub use sticky::{Clients, Secret, Tokens};
 pub use under_way::{Crowded, UnderWay};

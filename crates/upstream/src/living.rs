@@ -147,6 +147,7 @@ fn same(a: &Backend, b: &Backend) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::balance::Deal;
     use crate::{Address, PoolOptions};
 
     fn wanted(url: &str, max_connections: usize) -> Backend {
@@ -186,8 +187,14 @@ mod tests {
     fn turns_and_budgets_go_on_from_plan_to_plan() {
         let living = Living::new();
         let turns = living.turns("api");
-        assert_eq!([turns.next(3), living.turns("api").next(3)], [0, 1]);
-        assert_eq!(living.turns("web").next(3), 0);
+        assert_eq!(
+            [
+                turns.next(3, Deal::Take),
+                living.turns("api").next(3, Deal::Take)
+            ],
+            [0, 1]
+        );
+        assert_eq!(living.turns("web").next(3, Deal::Take), 0);
         drop(turns);
         let budget = living.retries("api", 20, 3);
         assert!(Arc::ptr_eq(&budget, &living.retries("api", 20, 3)));

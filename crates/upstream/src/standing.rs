@@ -8,6 +8,7 @@
 mod breaker;
 mod change;
 mod checks;
+mod legacy;
 mod passive;
 mod peers;
 mod policy;
@@ -26,6 +27,7 @@ use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard};
 
 pub use change::{Change, seconds};
 pub use checks::Check;
+pub use legacy::Legacy;
 pub(crate) use peers::{Hooks, Peers};
 pub use policy::{BreakerPolicy, CheckPolicy, HealthPolicy, PassivePolicy};
 pub use probe::Probe;
@@ -141,6 +143,18 @@ impl Standing {
     /// Neither drained nor disabled any more.
     pub fn enable(&self, health: &HealthPolicy, now: Instant) {
         self.update(health, now, Record::enable);
+    }
+
+    /// What goes to a process that takes over.
+    pub fn legacy(&self, now: Instant) -> Legacy {
+        self.lock().legacy(now)
+    }
+
+    /// Goes on with what another process has left. Before the first request.
+    pub fn inherit(&self, health: &HealthPolicy, legacy: &Legacy, now: Instant) {
+        self.update(health, now, |record| {
+            record.inherit(health, legacy, now, || self.peers.claim(usize::MAX));
+        });
     }
 
     /// Lets happen what happens by itself: ejections end, and so on. Choices do

@@ -82,6 +82,11 @@ impl Forebay {
         }
     }
 
+    /// Gives it another configuration, and does not tell it.
+    pub fn write_config(&self, yaml: &str) {
+        self.scratch.write("forebay.yaml", yaml);
+    }
+
     /// Takes the file away: what it has is all there is.
     #[track_caller]
     pub fn remove_configuration(&self) {
@@ -132,6 +137,14 @@ impl Forebay {
     #[track_caller]
     pub fn get(&self, target: &str) -> crate::Response {
         client::get(self.address(), target)
+    }
+
+    /// Where the admin API was said to be last.
+    pub fn admin_address(&self) -> SocketAddr {
+        let said = self.process.stderr();
+        let mut lines = said.lines().rev();
+        let address = lines.find_map(|line| address_after(line, "admin API on http://"));
+        address.expect("the admin API is on")
     }
 
     pub fn metrics_address(&self) -> SocketAddr {

@@ -1,9 +1,8 @@
 //! `forebay diff`.
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
-pub(super) mod plans;
+mod plans;
 mod requests;
-mod words;
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};

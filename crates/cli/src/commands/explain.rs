@@ -28,6 +28,7 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
         client: SocketAddr::new(options.client, 0),
         listener: 0,
         now: None,
+        takes_turn: false,
         unix_micros: micros.map_or(0, |d| d.as_micros() as u64),
         random: (0, 0),
     };

@@ -3,32 +3,37 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use forebay::{Live, LiveFault, Reloaded};
+use forebay::{Live, LiveFault, Reloaded, lines, sums};
 use tracing::{error, info, warn};
 
-use crate::commands::diff::plans;
 use crate::logging::Log;
 use crate::service;
 
-/// Reads the configuration anew and goes by it; says in the log what came of it.
+/// Reads the configuration anew and goes by it.
 #[expect(clippy::disallowed_methods, reason = "the time that people are told")]
-pub(crate) async fn reload(live: &Arc<Live>, log: &mut Log) {
+pub(crate) async fn reload(live: &Arc<Live>) {
     service::reloading();
     let reloading = Arc::clone(live);
     let result = tokio::task::spawn_blocking(move || reloading.reload(SystemTime::now())).await;
-    match result {
-        Ok(Ok(reloaded)) => tell(&reloaded, log),
-        Ok(Err(fault)) => refuse(&fault),
-        Err(_) => error!("taking up the configuration anew has failed"),
+    if result.is_err() {
+        error!("taking up the configuration anew has failed");
     }
     service::ready();
+}
+
+/// Says in the log what came of a configuration, whoever asked for it.
+pub(super) fn told(result: &Result<Reloaded, LiveFault>, log: &Log) {
+    match result {
+        Ok(reloaded) => tell(reloaded, log),
+        Err(fault) => refuse(fault),
+    }
 }
 
 fn refuse(fault: &LiveFault) {
     error!("the configuration is refused; everything goes on as before:\n{fault}");
 }
 
-fn tell(reloaded: &Reloaded, log: &mut Log) {
+fn tell(reloaded: &Reloaded, log: &Log) {
     let Reloaded {
         plan,
         differences,
@@ -54,10 +59,10 @@ fn tell(reloaded: &Reloaded, log: &mut Log) {
     match differences.is_empty() {
         true => info!(%hash, "configuration read anew: it means the same as before"),
         false => {
-            for line in plans::lines(differences) {
+            for line in lines(differences) {
                 info!("configuration: {line}");
             }
-            info!(%hash, "configuration taken up: {}", plans::sums(differences));
+            info!(%hash, "configuration taken up: {}", sums(differences));
         }
     }
 }

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use forebay::{AccessLogOutput, Heritage, Live, LiveFault, Output, Plan, Running, Source};
+use forebay::{AccessLogOutput, Heritage, Hooks, Live, LiveFault, Output, Plan, Running, Source};
 use tracing::{error, info, warn};
 
 use crate::arguments::RunOptions;
+use crate::commands::reload;
 use crate::duties::{Duties, End, Upgrades};
 use crate::files::Mistakes;
 use crate::logging::Log;
@@ -116,8 +117,8 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
     };
     raise_file_limit();
     let logging = plan.logging.clone();
-    let mut log = match Log::start(&logging) {
-        Ok(log) => log,
+    let log = match Log::start(&logging) {
+        Ok(log) => Arc::new(log),
         Err(fault) => {
             eprintln!("error: {fault}");
             return ExitCode::from(REFUSED);
@@ -128,8 +129,18 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
         watch: options.watched.map(Watch::new),
         upgrades: Upgrades::new(options.program),
     };
-    let start = || Live::start_after(predecessor, source, heritage, first, SystemTime::now());
-    let code = match serve_logged(start, duties, office, &mut log, ready) {
+    let hooks = hooks(&log);
+    let start = || {
+        Live::start_after(
+            predecessor,
+            source,
+            heritage,
+            first,
+            hooks,
+            SystemTime::now(),
+        )
+    };
+    let code = match serve_logged(start, duties, office, &log, ready) {
         Ok(code) => code,
         Err(message) => {
             tracing::error!("{message}");
@@ -143,11 +154,23 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
     code
 }
 
+/// What the library has done here.
+fn hooks(log: &Arc<Log>) -> Hooks {
+    let (telling, setting) = (Arc::clone(log), Arc::clone(log));
+    Hooks {
+        told: Box::new(move |result| reload::told(result, &telling)),
+        set_log_level: Box::new(move |level| {
+            setting.set_level(level);
+            Ok(())
+        }),
+    }
+}
+
 fn serve_logged(
     start: impl FnOnce() -> Result<Arc<Live>, LiveFault>,
     mut duties: Duties,
     mut office: Office,
-    log: &mut Log,
+    log: &Log,
     ready: impl FnOnce(&Running),
 ) -> Result<ExitCode, String> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -211,7 +234,10 @@ async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
     let ending = Arc::clone(live);
     let mut draining = tokio::task::spawn_blocking(move || match end {
         End::Asked => ending.running().drain(within),
-        End::Succeeded => ending.running().hand_over(within),
+        End::Succeeded => {
+            ending.leave_admin();
+            ending.running().hand_over(within);
+        }
     });
     loop {
         tokio::select! {

@@ -34,7 +34,7 @@ pub(super) fn succeed(
     is_settled: &AtomicBool,
 ) -> Result<u32, String> {
     let mut successor = start(program)?;
-    let sockets = live.running().sockets();
+    let sockets = live.sockets();
     let sockets = sockets.map_err(|error| format!("the sockets cannot be passed: {error}"))?;
     let sent = letter::send(&successor.stream, &sockets, &live.handover());
     drop(sockets);

@@ -189,6 +189,7 @@ fn a_request_is_decided_as_it_is_explained() {
             unix_micros: 0,
             random: (0, 0),
             now: None,
+            takes_turn: false,
         };
         let (decided, explained) = (
             decide(&plan, &question, &[]),

@@ -403,3 +403,66 @@ fn a_group_may_be_empty_for_now() {
         }
     }
 }
+
+#[test]
+fn the_admin_api_is_open_to_no_one_by_mistake() {
+    let route = "routes: [ { id: a, respond: {} } ]\n";
+    for (admin, expected) in [
+        (
+            "{ address: \"0.0.0.0:1\" }",
+            "at 0.0.0.0:1 the admin API is open to others, and there is no token (add `token:",
+        ),
+        (
+            "{ address: \"[::]:1\" }",
+            "at [::]:1 the admin API is open to others",
+        ),
+        ("{ token: short }", "the token is shorter than 16 bytes"),
+        (
+            "{ token: \"0123456789 abcdef\" }",
+            "letters that cannot be sent",
+        ),
+        (
+            "{ tokens: [ { token: short, scope: registry } ] }",
+            "shorter than 16 bytes",
+        ),
+        (
+            "{ address: \"0.0.0.0:1\", token: short }",
+            "shorter than 16 bytes",
+        ),
+    ] {
+        let (plan, problems) = compiled(&format!("{SERVER}{route}admin: {admin}\n"));
+        assert!(plan.is_none());
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].contains(expected), "{admin}: {problems:?}");
+    }
+    for (admin, address, tokens) in [
+        ("{}", "127.0.0.1:8081", 0),
+        ("{ address: \"[::1]:1\" }", "[::1]:1", 0),
+        (
+            "{ address: \"0.0.0.0:1\", token: 0123456789abcdef }",
+            "0.0.0.0:1",
+            1,
+        ),
+        (
+            "{ tokens: [ { token: 0123456789abcdef } ] }",
+            "127.0.0.1:8081",
+            1,
+        ),
+    ] {
+        let (plan, problems) = compiled(&format!("{SERVER}{route}admin: {admin}\n"));
+        assert!(problems.is_empty(), "{problems:?}");
+        let admin = plan.unwrap().admin.unwrap();
+        assert_eq!(
+            (admin.address.to_string(), admin.tokens.len()),
+            (address.to_owned(), tokens)
+        );
+        assert!(!format!("{admin:?}").contains("0123456789"));
+    }
+    assert!(
+        compiled(&format!("{SERVER}{route}"))
+            .0
+            .unwrap()
+            .admin
+            .is_none()
+    );
+}

@@ -154,7 +154,9 @@ fn aspects(plan: &Plan, route: &Route) -> Vec<Aspect> {
         all.push(Aspect::clause("group", id, format!("group {id}")));
     }
     let steps = filters.iter().flat_map(|filter| filter.steps());
-    all.extend(steps.map(|step| Aspect::clause(&step.what, &step.with, &step)));
+    all.extend(
+        steps.map(|step| Aspect::clause(&step.what, step.shown(), &step).exactly(&step.with)),
+    );
     if let Some(most) = max_body {
         let most = format!("up to {most} bytes");
         all.push(Aspect::value("body", most, "as the listener says"));

@@ -2,11 +2,13 @@
 
 use ipnet::IpNet;
 use routing::Order;
+use upstream::Secret;
 
 use super::Change;
 use super::aspect::{Aspect, compare};
 use super::pages;
-use crate::{AccessLog, Logging, MetricsEndpoint, Plan};
+use crate::describe::endpoint;
+use crate::{AccessLog, AdminEndpoint, Logging, MetricsEndpoint, Plan};
 
 pub(super) fn changes(old: &Plan, new: &Plan) -> Vec<Change> {
     let mut changes = compare(&aspects(old), &aspects(new));
@@ -30,6 +32,7 @@ fn aspects(plan: &Plan) -> Vec<Aspect> {
         metrics,
         logging,
         access_log,
+        admin,
         // The same ids again.
         names: _,
     } = plan;
@@ -56,6 +59,7 @@ fn aspects(plan: &Plan) -> Vec<Aspect> {
         Aspect::value("details of failures", told, ""),
     ];
     all.extend(telemetry(metrics.as_ref(), logging, access_log.as_ref()));
+    all.extend(admin.as_ref().map(of_admin));
     all
 }
 
@@ -84,6 +88,23 @@ fn telemetry(
         all.push(Aspect::value("access log", log, "off"));
     }
     all
+}
+
+/// Secrets are compared by what tells one from another without giving it away.
+fn of_admin(admin: &AdminEndpoint) -> Aspect {
+    let AdminEndpoint { address: _, tokens } = admin;
+    let prints = tokens.iter().map(|token| {
+        let text = String::from_utf8_lossy(token.secret());
+        Secret::of(&text).fingerprint().unwrap_or_default()
+    });
+    let shown = match tokens.is_empty() {
+        true => endpoint(admin),
+        false => {
+            let prints: Vec<_> = prints.collect();
+            format!("{} (fingerprints {})", endpoint(admin), prints.join(", "))
+        }
+    };
+    Aspect::value("admin API", shown, "off")
 }
 
 /// Networks as they are, whatever pieces they were written in.

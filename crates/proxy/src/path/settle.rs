@@ -130,6 +130,7 @@ fn record(x: &Exchange<'_>) {
     metrics.client_idle(x.listener.number);
     metrics.record(&record);
     drop(metrics);
+    x.worker.recent.borrow_mut().see(&record);
     #[cfg(feature = "sim")]
     if let Some(world) = x.worker.world.get() {
         world.settled(&record);

@@ -1,4 +1,4 @@
-use super::turns::Turns;
+use super::turns::{Deal, Turns};
 use crate::Verdict;
 use crate::candidates::{Candidates, below};
 
@@ -36,7 +36,12 @@ impl LeastConnections {
         }
     }
 
-    pub(super) fn choose(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
+    pub(super) fn choose(
+        &self,
+        candidates: Candidates<'_>,
+        random: u64,
+        deal: Deal,
+    ) -> Option<usize> {
         let least = self.least(candidates)?;
         if least.count == 1 {
             return Some(least.first);
@@ -47,7 +52,7 @@ impl LeastConnections {
             .strains(candidates)
             .filter(|(_, strain)| strain.cmp(least.strain).is_le());
         let found = if self.even {
-            equal.nth(self.turns.next(least.count))
+            equal.nth(self.turns.next(least.count, deal))
         } else {
             let mut left = below(random, least.shares).0;
             equal.find(|(_, strain)| {

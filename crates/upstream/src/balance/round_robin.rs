@@ -1,4 +1,4 @@
-use super::turns::Turns;
+use super::turns::{Deal, Turns};
 use crate::candidates::Candidates;
 
 /// Each in turn, from one counter shared by all workers.
@@ -12,9 +12,14 @@ impl RoundRobin {
         Self { turns }
     }
 
-    pub(super) fn choose(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
+    pub(super) fn choose(
+        &self,
+        candidates: Candidates<'_>,
+        random: u64,
+        deal: Deal,
+    ) -> Option<usize> {
         if candidates.takes_turns() {
-            candidates.nth(self.turns.next(candidates.len()))
+            candidates.nth(self.turns.next(candidates.len(), deal))
         } else {
             candidates.draw(random)
         }

@@ -1,4 +1,4 @@
-use super::turns::Turns;
+use super::turns::{Deal, Turns};
 use crate::candidates::{Candidates, below};
 
 /// Longest cycle kept, in turns (of four bytes each). Weights whose reduced sum
@@ -32,12 +32,17 @@ impl Weighted {
         self.share(index) > 0
     }
 
-    pub(super) fn choose(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
+    pub(super) fn choose(
+        &self,
+        candidates: Candidates<'_>,
+        random: u64,
+        deal: Deal,
+    ) -> Option<usize> {
         if candidates.complete() {
-            let turn = self.turns.next(self.cycle.len());
+            let turn = self.turns.next(self.cycle.len(), deal);
             self.cycle.get(turn).map(|&index| index as usize)
         } else if candidates.takes_turns() {
-            self.turn_among(candidates)
+            self.turn_among(candidates, deal)
         } else {
             self.draw(candidates, random)
         }
@@ -45,9 +50,9 @@ impl Weighted {
 
     /// The next turn of a cycle over what is left: as many places as there are
     /// shares, visited in steps that meet each of them once and mix them well.
-    fn turn_among(&self, candidates: Candidates<'_>) -> Option<usize> {
+    fn turn_among(&self, candidates: Candidates<'_>, deal: Deal) -> Option<usize> {
         let total: u64 = candidates.indices().map(|index| self.reduced(index)).sum();
-        let turn = self.turns.next(total as usize) as u64;
+        let turn = self.turns.next(total as usize, deal) as u64;
         let place = (turn * stride(total)).checked_rem(total)?;
         self.at(candidates, place, |index| self.reduced(index))
     }

@@ -117,6 +117,10 @@ impl Breaker {
         }
     }
 
+    pub(super) fn open(&mut self, until: Instant) {
+        self.phase = Phase::Open { until };
+    }
+
     pub(super) fn half_open(&mut self) {
         self.phase = Phase::HalfOpen {
             probe: None,

@@ -66,6 +66,18 @@ impl Passive {
         }
     }
 
+    /// Ejections ever, and those that still count.
+    pub(super) fn counts(&self) -> (u64, u32) {
+        (self.ejections, self.repeats)
+    }
+
+    /// Goes on with what another process has counted.
+    pub(super) fn inherit(&mut self, counts: (u64, u32), until: Option<Instant>, now: Instant) {
+        (self.ejections, self.repeats) = counts;
+        self.until = until;
+        self.back = Some(now);
+    }
+
     pub(super) fn forgive(&mut self, now: Instant) {
         self.until = None;
         self.back = Some(now);

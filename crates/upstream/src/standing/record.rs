@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::breaker::Breaker;
 use super::checks::{Checks, Finding};
+use super::legacy::{Legacy, after_millis, millis_until};
 use super::passive::Passive;
 use super::state::{State, Word};
 use super::{Change, Check, Fault, HealthPolicy};
@@ -201,6 +202,53 @@ impl Record {
 
     pub(super) fn follow(&mut self, wishes: [bool; 2]) {
         [self.is_draining, self.is_disabled] = wishes;
+    }
+
+    /// What goes to a process that takes over.
+    pub(super) fn legacy(&self, now: Instant) -> Legacy {
+        let (ejections, repeats) = self.passive.counts();
+        let open = self.breaker.open_until();
+        let open_ms = open.map(|until| millis_until(until, now));
+        Legacy {
+            draining: self.is_draining,
+            disabled: self.is_disabled,
+            checked_bad: self.checks.is_bad,
+            checked_good: self.checks.last.is_some() && !self.checks.is_bad && !self.is_unknown,
+            ejected_ms: self.passive.until.map(|until| millis_until(until, now)),
+            ejections,
+            repeats,
+            open_ms: open_ms.or(self.breaker.is_half_open().then_some(0)),
+        }
+    }
+
+    /// Goes on with what another process has left; `claim` gives a place among
+    /// the ejected.
+    pub(super) fn inherit(
+        &mut self,
+        health: &HealthPolicy,
+        legacy: &Legacy,
+        now: Instant,
+        claim: impl FnOnce() -> bool,
+    ) {
+        self.follow([legacy.draining, legacy.disabled]);
+        self.because("it was so before the upgrade");
+        if health.checks.is_some() {
+            self.checks.is_bad = legacy.checked_bad;
+            self.is_unknown &= !legacy.checked_good;
+        }
+        if health.passive.is_some() {
+            let until = legacy.ejected_ms.map(|millis| after_millis(now, millis));
+            let until = until.filter(|_| claim());
+            self.passive
+                .inherit((legacy.ejections, legacy.repeats), until, now);
+        }
+        if health.breaker.is_some() {
+            match legacy.open_ms {
+                None => {}
+                Some(0) => self.breaker.half_open(),
+                Some(millis) => self.breaker.open(after_millis(now, millis)),
+            }
+        }
     }
 
     pub(super) fn drain(&mut self) {

@@ -689,3 +689,41 @@ proptest! {
         }
     }
 }
+
+/// What one process leaves, another goes on with: the same states, ending at the
+/// same time.
+#[test]
+fn another_process_goes_on_where_one_has_left_off() {
+    let now = start();
+    let health = HealthPolicy {
+        breaker: Some(breaker()),
+        ..checking()
+    };
+    let (old, new) = (round_robin(6, health.clone()), round_robin(6, health));
+    old.failed(0, None, REFUSED, now);
+    (0..3).for_each(|_| old.failed(1, None, BROKEN, now));
+    operate(&old, 2, Standing::drain);
+    operate(&old, 3, Standing::disable);
+    let policy = &old.health;
+    (0..3).for_each(|_| {
+        old.backends[4]
+            .standing
+            .checked(policy, check(now, Some("status 503")), now)
+    });
+    let later = now + seconds(4);
+    for (from, to) in old.backends.iter().zip(&new.backends) {
+        let text = serde_json::to_string(&from.standing.legacy(later)).unwrap();
+        let legacy: Legacy = serde_json::from_str(&text).unwrap();
+        // The other process has a clock of its own.
+        to.standing
+            .inherit(&new.health, &legacy, start() + seconds(1_000));
+    }
+    let begun = start() + seconds(1_000);
+    for seconds_on in [0, 5, 7, 25, 27, 100] {
+        let [then, there] = [later, begun].map(|at| at + seconds(seconds_on));
+        let states = |group: &Group, now: Instant| -> Vec<State> {
+            (0..6).map(|index| state(group, index, now)).collect()
+        };
+        assert_eq!(states(&old, then), states(&new, there), "{seconds_on}");
+    }
+}

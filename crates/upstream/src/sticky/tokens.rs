@@ -46,7 +46,7 @@ impl Secret {
 
     /// What tells it from another without giving it away; none for one that
     /// was made up, which no other can be compared with.
-    fn fingerprint(&self) -> Option<Box<str>> {
+    pub fn fingerprint(&self) -> Option<Box<str>> {
         // No token is the signature of so short a text.
         let signature = || hmac::sign(&self.key, b"mark");
         self.made_up.is_none().then(|| hex(signature().as_ref(), 8))

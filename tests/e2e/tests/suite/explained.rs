@@ -207,6 +207,7 @@ fn the_explained_backend_is_the_chosen_one() {
                 client: peer,
                 listener: 0,
                 now: None,
+                takes_turn: true,
                 unix_micros: 0,
                 random: (random.u64(..), random.u64(..)),
             };

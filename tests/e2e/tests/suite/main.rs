@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, also in the functions its table shares, and owns its clock"
 )]
 
+mod admin;
 mod affinity;
 mod balance;
 mod checks;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 
 use forebay::{Example, Replayed, Shift, Uncertain};
 
-use super::words::{count, number, plain};
+use forebay::words::{count, number, plain};
 
 /// Shifts that are shown.
 const SHOWN: usize = 20;

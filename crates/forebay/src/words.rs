@@ -7,7 +7,7 @@ const SHOWN: usize = 72;
 const BEFORE: usize = 24;
 
 /// A text on one line that does nothing to a terminal.
-pub(super) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
@@ -23,7 +23,7 @@ pub(super) fn plain(text: &str) -> String {
 }
 
 /// Two values, or what is around the place where they part.
-pub(super) fn excerpts(old: &str, new: &str) -> [String; 2] {
+pub fn excerpts(old: &str, new: &str) -> [String; 2] {
     let texts = [old, new];
     if texts.iter().all(|text| text.chars().count() <= SHOWN) {
         return texts.map(plain);
@@ -46,7 +46,7 @@ fn excerpt(text: &str, from: usize) -> String {
 }
 
 /// `1,204`.
-pub(super) fn number(n: u64) -> String {
+pub fn number(n: u64) -> String {
     let digits = n.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -59,7 +59,7 @@ pub(super) fn number(n: u64) -> String {
 }
 
 /// `1 request`, `2 requests`.
-pub(super) fn count(n: u64, what: &str) -> String {
+pub fn count(n: u64, what: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {what}{s}", number(n))
 }

@@ -1,0 +1,377 @@
+//! `/backends`: who answers, and changing that while it runs.
+
+use axum::extract::{Path, Query};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use plan::{Changes, GroupChanges, Origin, Plan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::Control;
+use crate::body::Json;
+use crate::clock;
+use crate::problem::Problem;
+use crate::shared::Api;
+use crate::table::Endpoint;
+
+/// The largest weight, as in settings.
+const HEAVIEST: u32 = 1000;
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("get", "/backends", "Who answers, and how they are.", list)
+            .query("group", "Only those of this group.")
+            .gives::<Vec<Backend>>(200)
+            .refuses(&[404, 503]),
+        Endpoint::new("post", "/backends", "Adds a backend to a group.", add)
+            .takes::<Added>()
+            .gives::<Backend>(201)
+            .refuses(&[400, 404, 409, 422]),
+        Endpoint::new("delete", "/backends", "Takes a backend away.", remove)
+            .query("group", "Its group.")
+            .query("url", "Its URL.")
+            .gives_nothing(204)
+            .refuses(&[400, 404, 422]),
+        Endpoint::new(
+            "patch",
+            "/backends/{group}/{backend}",
+            "Changes a backend's weight, drains it, disables it, or enables it again.",
+            change,
+        )
+        .takes::<Wanted>()
+        .gives::<Backend>(200)
+        .refuses(&[400, 404, 422]),
+        Endpoint::new(
+            "post",
+            "/backends/{group}/{backend}/check",
+            "Checks a backend now, as its group says.",
+            check,
+        )
+        .gives::<Checked>(200)
+        .refuses(&[404, 409]),
+    ]
+}
+
+/// A backend as it is now.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Backend {
+    group: String,
+    url: String,
+    /// `up`, `warming`, `half_open`, `unknown`, `ejected`, `breaker_open`,
+    /// `checked_bad`, `draining` or `disabled`.
+    state: String,
+    /// What brought it there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    /// How long it has been in this state.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_seconds: Option<f64>,
+    /// When the state ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    back_in_seconds: Option<f64>,
+    weight: u32,
+    /// `file`, `api`, or what else says that it is one of the group.
+    origin: String,
+    /// Requests under way, those that wait for a connection included.
+    in_flight: u64,
+    /// Connections open or being opened.
+    connections: u64,
+    /// Requests that wait for a connection.
+    waiting: u64,
+    consecutive_failures: u32,
+    /// Ever.
+    ejections: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<String>,
+}
+
+pub(crate) fn of_group(group: &plan::Group) -> Vec<Backend> {
+    let now = clock::now();
+    let backends = group.balance.backends.iter();
+    let backends = backends.zip(group.balance.weights()).zip(&group.origins);
+    backends
+        .map(|((backend, &weight), &origin)| {
+            let view = backend.standing.view(&group.balance.health, now);
+            Backend {
+                group: group.balance.id.to_string(),
+                url: backend.url.to_string(),
+                state: view.state.label().to_owned(),
+                why: (!view.why.is_empty()).then(|| view.why.to_string()),
+                state_seconds: view
+                    .since
+                    .map(|since| now.saturating_duration_since(since).as_secs_f64()),
+                back_in_seconds: view
+                    .until
+                    .filter(|_| !view.state.is_up())
+                    .map(|until| until.saturating_duration_since(now).as_secs_f64()),
+                weight,
+                origin: origin.to_string(),
+                in_flight: backend.load() as u64,
+                connections: backend.open() as u64,
+                waiting: backend.waiting() as u64,
+                consecutive_failures: view.consecutive_failures,
+                ejections: view.ejections,
+                last_error: view.last_error.map(|error| error.to_string()),
+            }
+        })
+        .collect()
+}
+
+fn group<'a>(plan: &'a Plan, id: &str) -> Result<&'a plan::Group, Problem> {
+    let group = plan.groups.iter().find(|group| *group.balance.id == *id);
+    group.ok_or_else(|| Problem::not_found(format!("there is no group `{id}`")))
+}
+
+fn backend(plan: &Plan, id: &str, url: &str) -> Result<Backend, Problem> {
+    let mut all = of_group(group(plan, id)?).into_iter();
+    all.find(|backend| backend.url == url)
+        .ok_or_else(|| Problem::not_found(format!("the group `{id}` has no backend {url}")))
+}
+
+/// A URL in the form that plans have. One that is none is no backend's.
+fn known_url(control: &dyn Control, written: &str) -> String {
+    let url = control.backend_url(written);
+    url.unwrap_or_else(|_| written.to_owned())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Which {
+    group: Option<String>,
+}
+
+async fn list(api: Api, Query(which): Query<Which>) -> Result<axum::Json<Vec<Backend>>, Problem> {
+    api.ask(move |control| {
+        let plan = control.running().plan();
+        let backends = match &which.group {
+            Some(id) => of_group(group(&plan, id)?),
+            None => plan.groups.iter().flat_map(of_group).collect(),
+        };
+        Ok(axum::Json(backends))
+    })
+    .await
+}
+
+/// A backend that is to be one of a group.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Added {
+    group: String,
+    /// `http://host:port` or `unix:/path/of/socket`.
+    url: String,
+    /// 1 if there is none; 1000 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+}
+
+async fn add(api: Api, Json(added): Json<Added>) -> Result<Response, Problem> {
+    api.ask(move |control| {
+        let url = control.backend_url(&added.url).map_err(Problem::invalid)?;
+        let weight = weight(added.weight)?.unwrap_or(1);
+        let plan = control.running().plan();
+        if backend_is_there(group(&plan, &added.group)?, &url) {
+            let detail = format!("the group `{}` has the backend {url} already", added.group);
+            return Err(Problem::new(StatusCode::CONFLICT, detail));
+        }
+        control.change(&mut |changes| {
+            let of_group = of(changes, &added.group);
+            of_group.added.insert(url.clone(), weight);
+            // One of the file that was taken away comes back with this weight.
+            if of_group.removed.remove(&url) {
+                of_group.weights.insert(url.clone(), weight);
+            }
+        })?;
+        let there = backend(&control.running().plan(), &added.group, &url)?;
+        Ok(created(&there))
+    })
+    .await
+}
+
+fn created(backend: &Backend) -> Response {
+    let place = format!(
+        "/backends/{}/{}",
+        escaped(&backend.group),
+        escaped(&backend.url)
+    );
+    let mut response = (StatusCode::CREATED, axum::Json(backend)).into_response();
+    if let Ok(place) = HeaderValue::from_str(&place) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    response
+}
+
+/// As one segment of a path (RFC 3986 section 2.1).
+pub(crate) fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                escaped.push(char::from(byte));
+            }
+            _ => escaped.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    escaped
+}
+
+fn weight(wanted: Option<u32>) -> Result<Option<u32>, Problem> {
+    match wanted {
+        Some(weight) if weight > HEAVIEST => {
+            let detail = format!("`weight` is from 0 to {HEAVIEST}, found {weight}");
+            Err(Problem::invalid(detail))
+        }
+        wanted => Ok(wanted),
+    }
+}
+
+fn backend_is_there(group: &plan::Group, url: &str) -> bool {
+    let mut backends = group.balance.backends.iter();
+    backends.any(|backend| *backend.url == *url)
+}
+
+fn of<'a>(changes: &'a mut Changes, group: &str) -> &'a mut GroupChanges {
+    changes.groups.entry(group.to_owned()).or_default()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Removed {
+    group: String,
+    url: String,
+}
+
+async fn remove(api: Api, Query(removed): Query<Removed>) -> Result<StatusCode, Problem> {
+    api.ask(move |control| {
+        let url = known_url(control, &removed.url);
+        let plan = control.running().plan();
+        let there = backend(&plan, &removed.group, &url)?;
+        let is_added = there.origin == Origin::Api.label();
+        control.change(&mut |changes| {
+            let of_group = of(changes, &removed.group);
+            of_group.added.remove(&url);
+            of_group.weights.remove(&url);
+            if !is_added {
+                of_group.removed.insert(url.clone());
+            }
+        })?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}
+
+/// What is to become of a backend.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// 1000 at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    weight: Option<u32>,
+    /// True: it takes nobody new, and clients whose session is there stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    drain: Option<bool>,
+    /// False: it takes no request at all. True: neither drained nor disabled any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+}
+
+async fn change(
+    api: Api,
+    Path((group_id, url)): Path<(String, String)>,
+    Json(wanted): Json<Wanted>,
+) -> Result<axum::Json<Backend>, Problem> {
+    api.ask(move |control| {
+        let url = known_url(control, &url);
+        backend(&control.running().plan(), &group_id, &url)?;
+        let weight = weight(wanted.weight)?;
+        let order = order(&wanted)?;
+        if let Some(weight) = weight {
+            control.change(&mut |changes| {
+                let of_group = of(changes, &group_id);
+                match of_group.added.get_mut(&url) {
+                    Some(added) => *added = weight,
+                    None => drop(of_group.weights.insert(url.clone(), weight)),
+                }
+            })?;
+        }
+        let plan = control.running().plan();
+        if let Some(order) = order {
+            order_about(group(&plan, &group_id)?, &url, order);
+        }
+        backend(&plan, &group_id, &url).map(axum::Json)
+    })
+    .await
+}
+
+enum Order {
+    Drain,
+    Disable,
+    Enable,
+}
+
+fn order(wanted: &Wanted) -> Result<Option<Order>, Problem> {
+    Ok(match (wanted.drain, wanted.enabled) {
+        (Some(true), Some(false)) => {
+            let detail = "either `drain` or `enabled: false`: a disabled backend takes nobody";
+            return Err(Problem::invalid(detail));
+        }
+        (Some(true), _) => Some(Order::Drain),
+        (_, Some(false)) => Some(Order::Disable),
+        (_, Some(true)) | (Some(false), None) => Some(Order::Enable),
+        (None, None) if wanted.weight.is_none() => {
+            return Err(Problem::invalid("give `weight`, `drain` or `enabled`"));
+        }
+        (None, None) => None,
+    })
+}
+
+fn order_about(group: &plan::Group, url: &str, order: Order) {
+    let (health, now) = (&group.balance.health, clock::now());
+    let mut backends = group.balance.backends.iter();
+    if let Some(backend) = backends.find(|backend| *backend.url == *url) {
+        let standing = &backend.standing;
+        match order {
+            Order::Drain => standing.drain(health, now),
+            Order::Disable => standing.disable(health, now),
+            Order::Enable => standing.enable(health, now),
+        }
+    }
+}
+
+/// What a check has found.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Checked {
+    good: bool,
+    /// What was wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    latency_ms: f64,
+    backend: Backend,
+}
+
+async fn check(
+    api: Api,
+    Path((group_id, url)): Path<(String, String)>,
+) -> Result<axum::Json<Checked>, Problem> {
+    let of = (group_id.clone(), url.clone());
+    let url = api
+        .ask(move |control| {
+            let url = known_url(control, &of.1);
+            backend(&control.running().plan(), &of.0, &url).map(|there| there.url)
+        })
+        .await?;
+    let control = api.control()?;
+    let checked = control.running().check(&group_id, &url).await;
+    let checked = checked.ok_or_else(|| {
+        let detail = format!("the group `{group_id}` has no `health_check`");
+        Problem::new(StatusCode::CONFLICT, detail)
+    })?;
+    let there = api
+        .ask(move |control| backend(&control.running().plan(), &group_id, &url))
+        .await?;
+    Ok(axum::Json(Checked {
+        good: checked.error.is_none(),
+        error: checked.error.map(|error| error.to_string()),
+        latency_ms: checked.latency.as_micros() as f64 / 1000.0,
+        backend: there,
+    }))
+}

@@ -1,0 +1,213 @@
+//! `/explain`: what would become of a request.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use plan::Plan;
+use proxy::{Explanation, Question, host_and_target, request_head};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::body::Json;
+use crate::clock;
+use crate::problem::Problem;
+use crate::shared::Api;
+use crate::table::Endpoint;
+
+/// Fields whose values are not shown: filters may have put secrets there.
+const SECRET: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let about = "What would become of a request now, and why; nothing is sent.";
+    vec![
+        Endpoint::new("post", "/explain", about, explain)
+            .takes::<Asked>()
+            .gives::<Explained>(200)
+            .refuses(&[400, 422, 503]),
+    ]
+}
+
+/// A request to be explained.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// `GET` if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    /// Such as `http://example.com/api/x`, or just `/api/x`.
+    url: String,
+    /// Header fields; one that comes several times has a list.
+    #[serde(default)]
+    headers: BTreeMap<String, Values>,
+    /// Where it comes from; 127.0.0.1 if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client: Option<IpAddr>,
+    /// The listener's id; the first one if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    listener: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged, expecting = "a field has a text or a list of texts")]
+enum Values {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// Everything that was decided, as far as the request came.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+struct Explained {
+    /// Host and path as they were routed.
+    host: String,
+    path: String,
+    /// Who asks, as far as that is believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<String>,
+    /// Every other route with what kept it from the request, the nearest first.
+    misses: Vec<Miss>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strategy: Option<String>,
+    candidates: Vec<Candidate>,
+    /// The backend's request, line by line, without secrets.
+    upstream: Vec<String>,
+    /// The answer of a route that answers itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Answer>,
+    /// Why the request would be refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Miss {
+    route: String,
+    why: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Candidate {
+    url: String,
+    chosen: bool,
+    /// Weight, load, and why it was chosen or not.
+    note: String,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Answer {
+    status: u16,
+    fields: Vec<(String, String)>,
+}
+
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Failure {
+    status: u16,
+    reason: String,
+    detail: String,
+}
+
+async fn explain(api: Api, Json(asked): Json<Asked>) -> Result<axum::Json<Explained>, Problem> {
+    api.ask(move |control| {
+        let plan = control.running().plan();
+        follow(&plan, asked).map(axum::Json)
+    })
+    .await
+}
+
+fn follow(plan: &Plan, asked: Asked) -> Result<Explained, Problem> {
+    let listener = match &asked.listener {
+        None => 0,
+        Some(id) => {
+            let place = plan.listeners.iter().position(|l| *l.id == **id);
+            place.ok_or_else(|| Problem::invalid(format!("there is no listener `{id}`")))?
+        }
+    };
+    let method = asked.method.as_deref().unwrap_or("GET");
+    let (host, target) = host_and_target(&asked.url);
+    let fields = fields(asked.headers);
+    let lines = fields.iter().flat_map(|(name, value)| [name, value]);
+    let mut texts = lines.map(String::as_str).chain([method, host, target]);
+    if texts.any(|text| text.chars().any(char::is_control)) {
+        return Err(Problem::invalid("a request has no control characters"));
+    }
+    let head = request_head(method, target, host, &fields);
+    let client = asked.client.unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let question = Question {
+        head: &head,
+        client: SocketAddr::new(client, 0),
+        listener,
+        unix_micros: clock::micros(clock::wall()),
+        random: (fastrand::u64(..), fastrand::u64(..)),
+        now: Some(clock::now()),
+        takes_turn: false,
+    };
+    Ok(explained(plan, proxy::explain(plan, &question)))
+}
+
+fn fields(headers: BTreeMap<String, Values>) -> Vec<(String, String)> {
+    let fields = headers.into_iter().flat_map(|(name, values)| {
+        let values = match values {
+            Values::One(value) => vec![value],
+            Values::Many(values) => values,
+        };
+        values.into_iter().map(move |value| (name.clone(), value))
+    });
+    fields.collect()
+}
+
+fn explained(plan: &Plan, explanation: Explanation) -> Explained {
+    let id = |at: usize| plan.routes.get(at).map(|route| route.id.to_string());
+    let group = explanation.group.and_then(|at| plan.groups.get(at));
+    let misses = explanation.misses.into_iter();
+    let candidates = explanation.candidates.into_iter();
+    let upstream = String::from_utf8_lossy(&explanation.upstream).into_owned();
+    Explained {
+        host: explanation.host,
+        path: explanation.path,
+        client: explanation.client.map(|client| client.ip().to_string()),
+        route: explanation.route.and_then(id),
+        misses: misses
+            .map(|(at, why)| Miss {
+                route: id(at).unwrap_or_default(),
+                why,
+            })
+            .collect(),
+        group: group.map(|group| group.balance.id.to_string()),
+        strategy: group.map(|group| group.balance.strategy.to_string()),
+        candidates: candidates
+            .map(|candidate| Candidate {
+                url: candidate.url,
+                chosen: candidate.is_chosen,
+                note: candidate.note,
+            })
+            .collect(),
+        upstream: upstream.trim_end().lines().map(without_secret).collect(),
+        answer: explanation.answer.map(|answer| Answer {
+            status: answer.status,
+            fields: (answer.fields.iter())
+                .map(|(name, value)| (name.to_string(), value.escape_ascii().to_string()))
+                .collect(),
+        }),
+        failure: explanation.failure.map(|failure| Failure {
+            status: failure.status(),
+            reason: failure.kind.reason().to_owned(),
+            detail: failure.to_string(),
+        }),
+    }
+}
+
+fn without_secret(line: &str) -> String {
+    match line.split_once(": ") {
+        Some((name, _))
+            if SECRET
+                .iter()
+                .any(|secret| name.eq_ignore_ascii_case(secret)) =>
+        {
+            format!("{name}: (hidden)")
+        }
+        _ => line.to_owned(),
+    }
+}

@@ -1,0 +1,278 @@
+//! A small HTTP client for the admin API: one request on a connection of its
+//! own (RFC 9112), and answers that go on.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// For a connection, and for an answer that is not a stream.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes of a head.
+const HEAD: u64 = 64 << 10;
+/// Bytes of a body that is kept in memory.
+const BODY: u64 = 64 << 20;
+
+/// Where the admin API is, and what opens it.
+pub(super) struct Client {
+    authority: String,
+    token: Option<String>,
+}
+
+/// An answer and its body, which may go on for ever.
+struct Answer {
+    status: u16,
+    body: Box<dyn BufRead>,
+}
+
+impl Client {
+    /// # Errors
+    ///
+    /// What is wrong with the URL.
+    pub(super) fn new(url: &str, token: Option<String>) -> Result<Self, String> {
+        let rest = match url.split_once("://") {
+            Some(("http", rest)) => rest,
+            Some((scheme, _)) => {
+                return Err(format!(
+                    "the admin API speaks http, and not {scheme}: {url}"
+                ));
+            }
+            None => url,
+        };
+        let authority = rest.trim_end_matches('/');
+        if authority.is_empty() || authority.contains(['/', ' ', '@']) {
+            return Err(format!(
+                "write --admin as http://127.0.0.1:8081, found {url}"
+            ));
+        }
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| {
+            !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let port = if has_port { "" } else { ":80" };
+        Ok(Self {
+            authority: format!("{authority}{port}"),
+            token,
+        })
+    }
+
+    /// Asks and waits for the whole answer; what is no JSON is null.
+    pub(super) fn ask(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+    ) -> Result<(u16, Value), String> {
+        let answer = self.send(method, target, body)?;
+        let mut text = Vec::new();
+        let read = answer.body.take(BODY).read_to_end(&mut text);
+        read.map_err(|error| self.broken(&error))?;
+        let json = serde_json::from_slice(&text);
+        Ok((answer.status, json.unwrap_or_default()))
+    }
+
+    /// Gives each line of an answer that goes on; an answer that is an error is
+    /// returned.
+    pub(super) fn watch(
+        &self,
+        target: &str,
+        mut line: impl FnMut(&str) -> io::Result<()>,
+    ) -> Result<Option<(u16, Value)>, String> {
+        let mut answer = self.send("GET", target, None)?;
+        if answer.status != 200 {
+            let mut text = Vec::new();
+            let read = answer.body.take(BODY).read_to_end(&mut text);
+            read.map_err(|error| self.broken(&error))?;
+            let json = serde_json::from_slice(&text);
+            return Ok(Some((answer.status, json.unwrap_or_default())));
+        }
+        loop {
+            let mut text = String::new();
+            let read = (&mut answer.body).take(BODY).read_line(&mut text);
+            if read.map_err(|error| self.broken(&error))? == 0 {
+                return Ok(None);
+            }
+            if line(text.trim_end()).is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Answer, String> {
+        let mut stream = self.connect()?;
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
+            self.authority,
+            body.len()
+        );
+        if !body.is_empty() {
+            request.push_str("Content-Type: application/json\r\n");
+        }
+        if let Some(token) = &self.token {
+            request.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        request.push_str("\r\n");
+        request.push_str(&body);
+        let sent = stream.write_all(request.as_bytes());
+        sent.map_err(|error| self.broken(&error))?;
+        answer(stream).map_err(|error| self.broken(&error))
+    }
+
+    fn connect(&self) -> Result<TcpStream, String> {
+        let addresses = self.authority.to_socket_addrs();
+        let addresses = addresses.map_err(|error| format!("{}: {error}", self.authority))?;
+        let mut last = None;
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, PATIENCE) {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = Some(error),
+            }
+        }
+        let why = last.map_or_else(|| "it has no address".to_owned(), |error| error.to_string());
+        Err(format!(
+            "no admin API at {}: {why}\n  is Forebay running there? `admin: {{}}` in its configuration switches the admin API on\n  \
+             at http://127.0.0.1:8081; `--admin URL` asks another",
+            self.authority
+        ))
+    }
+
+    fn broken(&self, error: &io::Error) -> String {
+        format!("the admin API at {} hung up: {error}", self.authority)
+    }
+}
+
+fn answer(stream: TcpStream) -> io::Result<Answer> {
+    let mut reader = BufReader::new(stream);
+    let mut head = (&mut reader).take(HEAD);
+    let mut line = String::new();
+    head.read_line(&mut line)?;
+    let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let status = status.ok_or_else(|| io::Error::other("it does not speak HTTP"))?;
+    let (mut length, mut is_chunked) = (None, false);
+    loop {
+        line.clear();
+        if head.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let field = line.trim_end();
+        if field.is_empty() {
+            break;
+        }
+        let (name, value) = field.split_once(':').unwrap_or((field, ""));
+        match &*name.to_ascii_lowercase() {
+            "content-length" => length = value.trim().parse::<u64>().ok(),
+            "transfer-encoding" => is_chunked = true,
+            _ => {}
+        }
+    }
+    let body: Box<dyn BufRead> = match (is_chunked, length) {
+        (true, _) => Box::new(BufReader::new(Chunked {
+            reader,
+            left: 0,
+            has_ended: false,
+        })),
+        (false, Some(length)) => Box::new(reader.take(length)),
+        (false, None) => Box::new(reader),
+    };
+    Ok(Answer { status, body })
+}
+
+/// A body in chunks (RFC 9112 section 7.1).
+struct Chunked<R> {
+    reader: R,
+    /// Of the chunk.
+    left: u64,
+    has_ended: bool,
+}
+
+impl<R: BufRead> Chunked<R> {
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        (&mut self.reader).take(HEAD).read_line(&mut line)?;
+        match line.strip_suffix("\r\n") {
+            Some(line) => Ok(line.to_owned()),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+
+    /// Reads the size of the next chunk.
+    fn begin(&mut self) -> io::Result<()> {
+        let line = self.line()?;
+        let size = line.split(';').next().unwrap_or_default().trim();
+        let size = u64::from_str_radix(size, 16);
+        self.left = size.map_err(|_| io::Error::other("a chunk has no size"))?;
+        if self.left == 0 {
+            while !self.line()?.is_empty() {}
+            self.has_ended = true;
+        }
+        Ok(())
+    }
+}
+
+impl<R: BufRead> Read for Chunked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.has_ended || buffer.is_empty() {
+            return Ok(0);
+        }
+        if self.left == 0 {
+            self.begin()?;
+            if self.has_ended {
+                return Ok(0);
+            }
+        }
+        let count = (&mut self.reader).take(self.left).read(buffer)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.left -= count as u64;
+        if self.left == 0 {
+            self.line()?;
+        }
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_put_together() {
+        let read = |bytes: &'static [u8]| {
+            let mut text = String::new();
+            let mut chunked = Chunked {
+                reader: bytes,
+                left: 0,
+                has_ended: false,
+            };
+            chunked.read_to_string(&mut text).map(|_| text)
+        };
+        assert_eq!(
+            read(b"3\r\nabc\r\n2;x=1\r\nde\r\n0\r\n\r\n").unwrap(),
+            "abcde"
+        );
+        assert_eq!(read(b"0\r\nA: b\r\n\r\n").unwrap(), "");
+        for bad in [&b"3\r\nab"[..], b"x\r\n", b"3\r\nabc\r\n", b""] {
+            assert!(read(bad).is_err());
+        }
+    }
+
+    #[test]
+    fn urls_are_taken_apart() {
+        let of = |url| Client::new(url, None).map(|client| client.authority);
+        for (url, authority) in [
+            ("http://127.0.0.1:8081", "127.0.0.1:8081"),
+            ("http://127.0.0.1:8081/", "127.0.0.1:8081"),
+            ("localhost:9", "localhost:9"),
+            ("http://[::1]:9", "[::1]:9"),
+            ("http://[::1]", "[::1]:80"),
+            ("http://gate", "gate:80"),
+        ] {
+            assert_eq!(of(url).as_deref(), Ok(authority));
+        }
+        for url in ["https://x", "", "http://", "http://a/b", "http://a@b"] {
+            assert!(of(url).is_err(), "{url}");
+        }
+    }
+}

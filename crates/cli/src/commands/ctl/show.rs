@@ -1,0 +1,288 @@
+//! Answers of the admin API, for people.
+
+use forebay::words::plain;
+use serde_json::Value;
+
+use super::table::{cell, list, millis, table};
+
+pub(super) fn status(json: &Value) -> String {
+    let at = |pointer| cell(json, pointer);
+    let mut text = format!(
+        "forebay {} is {}, pid {}, {} workers, up {} s\nconfiguration {} since {}\n",
+        at("/version"),
+        at("/state"),
+        at("/pid"),
+        at("/workers"),
+        at("/uptime_seconds"),
+        at("/configuration/hash"),
+        at("/configuration/since"),
+    );
+    if let Some(why) = json
+        .pointer("/configuration/failure")
+        .and_then(Value::as_str)
+    {
+        let (when, first) = (at("/configuration/tried"), why.lines().next());
+        let first = plain(first.unwrap_or_default());
+        text.push_str(&format!("refused at {when}: {first}\n"));
+    }
+    let listeners = list(json, "/listeners").iter();
+    let rows: Vec<_> = listeners
+        .map(|l| vec![cell(l, "/id"), cell(l, "/address"), cell(l, "/connections")])
+        .collect();
+    text.push('\n');
+    text.push_str(&table(&["LISTENER", "ADDRESS", "CONNECTIONS"], &rows));
+    let groups = list(json, "/groups").iter();
+    let all: Vec<&Value> = groups.flat_map(|group| list(group, "/backends")).collect();
+    text.push('\n');
+    text.push_str(&backend_rows(&all));
+    text
+}
+
+pub(super) fn backends(json: &Value) -> String {
+    let all: Vec<&Value> = list(json, "").iter().collect();
+    backend_rows(&all)
+}
+
+fn backend_rows(backends: &[&Value]) -> String {
+    let rows: Vec<_> = backends
+        .iter()
+        .map(|backend| {
+            [
+                "/group",
+                "/url",
+                "/state",
+                "/weight",
+                "/in_flight",
+                "/connections",
+                "/origin",
+            ]
+            .map(|pointer| cell(backend, pointer))
+            .to_vec()
+        })
+        .collect();
+    let heads = [
+        "GROUP", "BACKEND", "STATE", "WEIGHT", "BUSY", "CONNS", "FROM",
+    ];
+    let mut text = table(&heads, &rows);
+    for backend in backends {
+        let state = backend.pointer("/state").and_then(Value::as_str);
+        if !matches!(state, Some("up")) && backend.pointer("/why").is_some() {
+            let (url, why) = (cell(backend, "/url"), cell(backend, "/why"));
+            text.push_str(&format!("{url}: {why}\n"));
+        }
+    }
+    text
+}
+
+pub(super) fn backend(json: &Value) -> String {
+    backend_rows(&[json])
+}
+
+pub(super) fn check(json: &Value) -> String {
+    let latency = cell(json, "/latency_ms");
+    match json.pointer("/error").and_then(Value::as_str) {
+        None => format!("good, after {latency} ms\n"),
+        Some(error) => format!("bad, after {latency} ms: {}\n", plain(error)),
+    }
+}
+
+pub(super) fn routes(json: &Value) -> String {
+    let rows: Vec<_> = list(json, "")
+        .iter()
+        .map(|route| {
+            let conditions = list(route, "/conditions").iter();
+            let conditions: Vec<_> = conditions.filter_map(Value::as_str).map(plain).collect();
+            let conditions = match conditions.is_empty() {
+                true => "any request".to_owned(),
+                false => conditions.join(", "),
+            };
+            let to = match route.pointer("/group") {
+                Some(_) => cell(route, "/group"),
+                None => "answers itself".to_owned(),
+            };
+            vec![cell(route, "/id"), to, conditions]
+        })
+        .collect();
+    table(&["ROUTE", "TO", "NEEDS"], &rows)
+}
+
+pub(super) fn stats(json: &Value) -> String {
+    let routes = json.pointer("/routes").and_then(Value::as_object);
+    let rows: Vec<_> = routes
+        .into_iter()
+        .flatten()
+        .map(|(id, route)| {
+            let of = |pointer| cell(route, pointer);
+            vec![
+                plain(id),
+                of("/requests"),
+                of("/statuses/2xx"),
+                of("/statuses/3xx"),
+                of("/statuses/4xx"),
+                of("/statuses/5xx"),
+                millis(route, "/latency/mean"),
+                millis(route, "/latency/p50"),
+                millis(route, "/latency/p99"),
+            ]
+        })
+        .collect();
+    let heads = [
+        "ROUTE", "REQUESTS", "2XX", "3XX", "4XX", "5XX", "MEAN MS", "P50", "P99",
+    ];
+    let mut text = table(&heads, &rows);
+    let failures = json.pointer("/failures").and_then(Value::as_object);
+    let rows: Vec<_> = failures
+        .into_iter()
+        .flatten()
+        .map(|(reason, count)| vec![plain(reason), count.to_string()])
+        .collect();
+    if !rows.is_empty() {
+        text.push('\n');
+        text.push_str(&table(&["FAILURE", "COUNT"], &rows));
+    }
+    text
+}
+
+pub(super) fn exchanges(json: &Value) -> String {
+    let rows = |pointer| -> Vec<Vec<String>> {
+        let exchanges = list(json, pointer).iter().take(20);
+        exchanges
+            .map(|x| {
+                let at = cell(x, "/at");
+                let time = at.split('T').nth(1).and_then(|time| time.get(..8));
+                let request = format!("{} {}", cell(x, "/method"), cell(x, "/path"));
+                vec![
+                    time.unwrap_or("-").to_owned(),
+                    cell(x, "/status"),
+                    cell(x, "/duration_ms"),
+                    cell(x, "/route"),
+                    request,
+                    cell(x, "/reason"),
+                ]
+            })
+            .collect()
+    };
+    let heads = ["TIME", "STATUS", "MS", "ROUTE", "REQUEST", "REASON"];
+    let (slowest, failed) = (rows("/slowest"), rows("/failed"));
+    format!(
+        "the slowest of the last five minutes\n{}\nthe failed\n{}",
+        table(&heads, &slowest),
+        table(&heads, &failed)
+    )
+}
+
+pub(super) fn reload(json: &Value) -> String {
+    let mut text = String::new();
+    for change in list(json, "/changes").iter().filter_map(Value::as_str) {
+        text.push_str(&format!("{}\n", plain(change)));
+    }
+    if text.is_empty() {
+        text.push_str("it means the same as before\n");
+    }
+    text.push_str(&mistakes(list(json, "/warnings")));
+    format!("{text}configuration {} runs\n", cell(json, "/hash"))
+}
+
+pub(super) fn mistakes(problems: &[Value]) -> String {
+    let lines = problems.iter().map(|problem| {
+        let of = |pointer| cell(problem, pointer);
+        let help = match problem.pointer("/help") {
+            Some(_) => format!("\n  help: {}", of("/help")),
+            None => String::new(),
+        };
+        format!(
+            "{}:{}:{}: {}: {}{help}\n",
+            of("/file"),
+            of("/line"),
+            of("/column"),
+            of("/severity"),
+            of("/message")
+        )
+    });
+    lines.collect()
+}
+
+pub(super) fn explain(json: &Value) -> String {
+    let mut text = format!(
+        "host {}, path {}\n",
+        cell(json, "/host"),
+        cell(json, "/path")
+    );
+    match json.pointer("/route") {
+        Some(_) => text.push_str(&format!("route {}\n", cell(json, "/route"))),
+        None => text.push_str("no route matches\n"),
+    }
+    for miss in list(json, "/misses") {
+        let (route, why) = (cell(miss, "/route"), cell(miss, "/why"));
+        text.push_str(&format!("  not {route}: {why}\n"));
+    }
+    if json.pointer("/group").is_some() {
+        let (group, strategy) = (cell(json, "/group"), cell(json, "/strategy"));
+        text.push_str(&format!("group {group}, {strategy}\n"));
+    }
+    for candidate in list(json, "/candidates") {
+        let is_chosen = candidate.pointer("/chosen") == Some(&Value::Bool(true));
+        let mark = if is_chosen { "->" } else { "  " };
+        let (url, note) = (cell(candidate, "/url"), cell(candidate, "/note"));
+        text.push_str(&format!("  {mark} {url} ({note})\n"));
+    }
+    if json.pointer("/answer").is_some() {
+        let status = cell(json, "/answer/status");
+        text.push_str(&format!("the route answers itself: status {status}\n"));
+    }
+    let lines = list(json, "/upstream");
+    if !lines.is_empty() {
+        text.push_str("the backend would get:\n");
+    }
+    for line in lines.iter().filter_map(Value::as_str) {
+        text.push_str(&format!("  {}\n", plain(line)));
+    }
+    if json.pointer("/failure").is_some() {
+        let (status, detail) = (cell(json, "/failure/status"), cell(json, "/failure/detail"));
+        text.push_str(&format!("the client would get: {status} ({detail})\n"));
+    }
+    text
+}
+
+pub(super) fn services(json: &Value) -> String {
+    let all: Vec<&Value> = list(json, "/services").iter().collect();
+    service_rows(&all)
+}
+
+pub(super) fn service(json: &Value) -> String {
+    service_rows(&[json])
+}
+
+fn service_rows(services: &[&Value]) -> String {
+    let rows: Vec<_> = services
+        .iter()
+        .map(|service| {
+            let (host, port) = (
+                cell(service, "/address/host"),
+                cell(service, "/address/port"),
+            );
+            let tags = list(service, "/tags").iter();
+            let tags: Vec<_> = tags.filter_map(Value::as_str).map(plain).collect();
+            vec![
+                cell(service, "/name"),
+                cell(service, "/id"),
+                format!("{host}:{port}"),
+                cell(service, "/ttl"),
+                cell(service, "/expires_in"),
+                tags.join(","),
+            ]
+        })
+        .collect();
+    table(&["NAME", "ID", "ADDRESS", "TTL", "LEFT S", "TAGS"], &rows)
+}
+
+/// One line of events, from what comes as `data:`.
+pub(super) fn event(json: &Value) -> String {
+    let about = json.pointer("/about").or(json.pointer("/service"));
+    let about = about.unwrap_or(json);
+    let told = plain(&about.to_string());
+    match json.pointer("/at") {
+        Some(_) => format!("{} {} {told}\n", cell(json, "/at"), cell(json, "/kind")),
+        None => format!("{} {told}\n", cell(json, "/kind")),
+    }
+}
