@@ -31,6 +31,7 @@ mod metrics;
 mod peers;
 mod pool;
 mod pool_stale;
+mod registering;
 mod reload;
 mod retries;
 mod route_actions;
