@@ -4,12 +4,14 @@
 //! The two may be of different versions. So everything is optional, what is not
 //! known is left out, and nothing of it is needed in order to serve.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
-use plan::{Changes, Heritage};
+use plan::{Changes, Heritage, Plan};
 use proxy::{Agree, Sockets};
 use serde::{Deserialize, Serialize};
-use upstream::Secret;
+use upstream::{Legacy, Secret};
 
 /// What comes from the process before. The default: there was none.
 #[derive(Default)]
@@ -33,6 +35,8 @@ pub struct Handover {
     changes: Changes,
     /// Services that have registered themselves.
     pub(crate) services: Option<registry::Snapshot>,
+    /// How the backends stand, by group and URL.
+    standings: BTreeMap<String, BTreeMap<String, Legacy>>,
 }
 
 /// How often a configuration was taken up anew, and refused.
@@ -44,7 +48,13 @@ pub struct Reloads {
 }
 
 impl Handover {
-    pub(crate) fn of(heritage: &Heritage, reloads: Reloads, services: registry::Snapshot) -> Self {
+    pub(crate) fn of(
+        heritage: &Heritage,
+        plan: &Plan,
+        reloads: Reloads,
+        services: registry::Snapshot,
+        now: Instant,
+    ) -> Self {
         let secret = heritage.living.secret_so_far();
         let secret = secret.and_then(|secret| secret.bytes());
         Self {
@@ -52,6 +62,22 @@ impl Handover {
             reloads,
             changes: Changes::clone(&heritage.changes()),
             services: Some(services),
+            standings: standings(plan, now),
+        }
+    }
+
+    /// The backends go on where the ones before have left off. Comes before the
+    /// first request.
+    pub(crate) fn bring_back(&self, plan: &Plan, now: Instant) {
+        for group in plan.groups.iter().map(|group| &group.balance) {
+            let Some(standings) = self.standings.get(&*group.id) else {
+                continue;
+            };
+            for backend in &group.backends {
+                if let Some(legacy) = standings.get(&*backend.url) {
+                    backend.standing.inherit(&group.health, legacy, now);
+                }
+            }
         }
     }
 
@@ -62,6 +88,21 @@ impl Handover {
         }
         heritage.set_changes(Arc::new(self.changes.clone()));
     }
+}
+
+/// How backends stand of which there is anything to say.
+fn standings(plan: &Plan, now: Instant) -> BTreeMap<String, BTreeMap<String, Legacy>> {
+    let of_group = |group: &upstream::Group| -> BTreeMap<String, Legacy> {
+        let all = group.backends.iter();
+        let all = all.map(|backend| (backend.url.to_string(), backend.standing.legacy(now)));
+        all.filter(|(_, legacy)| *legacy != Legacy::default())
+            .collect()
+    };
+    let groups = plan.groups.iter().map(|group| &group.balance);
+    let groups = groups.map(|group| (group.id.to_string(), of_group(group)));
+    groups
+        .filter(|(_, standings)| !standings.is_empty())
+        .collect()
 }
 
 /// Not the secret.
@@ -89,10 +130,14 @@ fn bytes_of(digits: &str) -> Option<[u8; 32]> {
 mod tests {
     use super::*;
 
-    fn none() -> registry::Snapshot {
-        registry::Snapshot {
+    fn of(heritage: &Heritage, reloads: Reloads) -> Handover {
+        let text = "server: { address: 127.0.0.1:0 }\nroutes: [ { id: a, respond: {} } ]";
+        let read = crate::read("forebay.yaml", text, &crate::Outside::nothing());
+        let services = registry::Snapshot {
             services: Vec::new(),
-        }
+        };
+        let now = crate::live::instant();
+        Handover::of(heritage, &read.plan.unwrap(), reloads, services, now)
     }
 
     #[test]
@@ -103,7 +148,7 @@ mod tests {
             taken: 7,
             refused: 2,
         };
-        let text = serde_json::to_string(&Handover::of(&old, reloads, none())).unwrap();
+        let text = serde_json::to_string(&of(&old, reloads)).unwrap();
         let handover: Handover = serde_json::from_str(&text).unwrap();
         assert_eq!(handover.reloads, reloads);
         assert!(!format!("{handover:?}").contains(&text[20..40]));
@@ -114,7 +159,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_was_never_made_up_is_not_made_up_now() {
-        let handover = Handover::of(&Heritage::default(), Reloads::default(), none());
+        let handover = of(&Heritage::default(), Reloads::default());
         assert_eq!(handover.secret, None);
     }
 

@@ -158,6 +158,7 @@ impl Live {
             handover,
             agree,
         } = predecessor;
+        handover.bring_back(&plan, instant());
         let given = take_admin(&plan, &mut sockets);
         let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
             .map_err(LiveFault::Start)?;
@@ -251,7 +252,9 @@ impl Live {
             taken: last.taken,
             refused: last.refused,
         };
-        Handover::of(&self.heritage, reloads, self.registry.snapshot(instant()))
+        let now = instant();
+        let services = self.registry.snapshot(now);
+        Handover::of(&self.heritage, &self.running.plan(), reloads, services, now)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -473,7 +476,7 @@ fn take_admin(plan: &Plan, sockets: &mut Vec<Sockets>) -> Option<TcpListener> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "leases end with time")]
-fn instant() -> Instant {
+pub(crate) fn instant() -> Instant {
     Instant::now()
 }
 

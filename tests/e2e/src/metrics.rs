@@ -9,7 +9,7 @@ struct Sample {
 }
 
 impl Metrics {
-    pub(crate) fn of(page: &str) -> Self {
+    pub fn of(page: &str) -> Self {
         let samples = page.lines().filter(|line| !line.starts_with('#'));
         Self(samples.map(sample).collect())
     }

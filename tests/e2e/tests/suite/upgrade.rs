@@ -413,3 +413,27 @@ fn the_variable_means_nothing_to_others() {
         }
     }
 }
+
+#[test]
+fn how_backends_stand_is_known_to_the_successor() {
+    let well = Backend::saying("well");
+    let dead = forebay_e2e::DeadAddress::new();
+    let health = "health_check: { passive: { ejection_time: 300s } }";
+    let config = Config::to_urls([well.url(), dead.url()])
+        .top("workers: 1")
+        .group(health);
+    let generations = Generations::start(&config.yaml());
+    let metrics = generations.metrics_address();
+    let is_up = |url: &str| {
+        let page = forebay_e2e::Metrics::of(get(metrics, "/metrics").text());
+        page.sum("forebay_backend_up", &[("backend", url)])
+    };
+    for _ in 0..2 {
+        assert_eq!(generations.get("/").text(), "well");
+    }
+    assert_eq!(is_up(&dead.url()), 0.0);
+    generations.succeed();
+    assert_eq!(get(generations.address(), "/").text(), "well");
+    assert_eq!((is_up(&well.url()), is_up(&dead.url())), (1.0, 0.0));
+    generations.wait_said("is out: it was so before the upgrade; back in");
+}
