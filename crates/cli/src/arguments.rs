@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ctl;
+mod register;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use forebay::AccessLogOutput;
 
 pub(crate) use ctl::{CtlCommand, CtlOptions, ServicesCommand};
+pub(crate) use register::RegisterOptions;
 
 /// A reverse proxy and load balancer that says what it does and why.
 #[derive(Parser)]
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Diff(DiffOptions),
     /// Ask the admin API of a running Forebay, or change something through it.
     Ctl(CtlOptions),
+    /// Run a program and keep it registered, so that groups with `registry` sources find it.
+    Register(RegisterOptions),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the reference of every configuration key, in Markdown.

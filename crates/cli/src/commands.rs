@@ -6,6 +6,7 @@ pub(crate) mod ctl;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod register;
 pub(crate) mod reload;
 pub(crate) mod run;
 pub(crate) mod test;

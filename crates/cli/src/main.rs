@@ -3,6 +3,7 @@
 
 mod activation;
 mod arguments;
+mod client;
 mod commands;
 mod duties;
 mod files;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         Command::Explain(options) => commands::explain::explain(&options),
         Command::Diff(options) => commands::diff::diff(&options),
         Command::Ctl(options) => commands::ctl::ctl(&options),
+        Command::Register(options) => commands::register::register(&options),
         Command::Schema => commands::print_schema(),
         Command::Reference => commands::print_reference(),
         Command::Version => commands::print_version(),

@@ -46,14 +46,14 @@ macro_rules! settings {
         impl $crate::fields::Part for $name {
             fn names() -> Vec<&'static str> {
                 #[allow(unused_mut, reason = "few sections have parts")]
-                let mut names = vec![$(stringify!($key)),+];
+                let mut names = vec![$(key!($key)),+];
                 $($(names.extend(<$part_kind as $crate::fields::Part>::names());)+)?
                 names
             }
 
             fn take(fields: &mut $crate::fields::Fields<'_, '_, '_>) -> Self {
                 Self {$(
-                    $key: fields.take(stringify!($key), &rule!($($rule)?), optional!($($default)?)),
+                    $key: fields.take(key!($key), &rule!($($rule)?), optional!($($default)?)),
                 )+ $($(
                     $part: <$part_kind as $crate::fields::Part>::take(fields),
                 )+)?}
@@ -63,7 +63,7 @@ macro_rules! settings {
                 #[allow(unused_mut, reason = "few sections have parts")]
                 let mut keys = vec![$(
                     $crate::shape::Key::of::<$kind>(
-                        stringify!($key),
+                        key!($key),
                         &[$($doc),+],
                         &rule!($($rule)?),
                         optional!($($default)?),
@@ -77,7 +77,7 @@ macro_rules! settings {
             fn write_into(&self, map: &mut serde_json::Map<String, serde_json::Value>) {
                 $(
                     let value = $crate::value::Value::write(&self.$key);
-                    map.insert(stringify!($key).to_owned(), value);
+                    map.insert(key!($key).to_owned(), value);
                 )+
                 $($($crate::fields::Part::write_into(&self.$part, map);)+)?
             }
@@ -178,6 +178,16 @@ macro_rules! choices {
     )+};
 }
 
+/// A key as it is written.
+macro_rules! key {
+    (r#type) => {
+        "type"
+    };
+    ($key:ident) => {
+        stringify!($key)
+    };
+}
+
 /// What a clause says, if it is there.
 macro_rules! optional {
     () => {
@@ -206,6 +216,6 @@ macro_rules! short {
         None::<&'static str>
     };
     ($key:ident) => {
-        Some(stringify!($key))
+        Some(key!($key))
     };
 }

@@ -15,6 +15,7 @@ mod environment;
 mod fields;
 mod format;
 mod include;
+mod listed;
 mod node;
 mod problems;
 mod reader;
@@ -28,6 +29,7 @@ mod suggest;
 mod value;
 
 pub use include::{File, Find};
+pub use listed::read_backends;
 pub use problems::{Position, Problem, Problems, Severity};
 pub use reference::reference;
 pub use schema::schema;

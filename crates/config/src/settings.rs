@@ -4,6 +4,7 @@ mod admin;
 mod group;
 mod listener;
 mod route;
+mod source;
 mod telemetry;
 mod test;
 
@@ -18,6 +19,7 @@ pub use route::{
     Conditions, ErrorPage, FilterList, Filters, HeaderChanges, Redirect, ReplacePrefix, Respond,
     Route, RouteTimeout, RoutingMode,
 };
+pub use source::{BackendList, BackendSource, DnsRecords, ListedBackend};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
 
 pub use test::{Expectation, Test, TestRequest};

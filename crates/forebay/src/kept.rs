@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 
 use config::File;
 use plan::Heritage;
@@ -62,6 +63,11 @@ impl Kept {
             found: found.into_inner(),
         };
         (read, kept)
+    }
+
+    /// Where its files are.
+    pub(crate) fn directory(&self) -> &Path {
+        Path::new(&self.name).parent().unwrap_or(Path::new(""))
     }
 
     /// Reads it again, after what there is by now.

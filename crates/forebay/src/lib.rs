@@ -20,6 +20,7 @@ mod live;
 mod recorded;
 mod replay;
 mod sentences;
+mod sources;
 mod testing;
 pub mod words;
 

@@ -12,6 +12,7 @@ use registry::Shared as Registry;
 use serde_json::json;
 use telemetry::ConfigurationFigures;
 
+use crate::sources::Sources;
 use crate::{Handover, Hooks, Kept, Predecessor, Read, Reloads, lines};
 
 type ReadAnew = dyn Fn(&Heritage) -> Result<Read, String> + Send + Sync;
@@ -53,6 +54,7 @@ pub struct Live {
     source: Source,
     pub(crate) hooks: Hooks,
     registry: Registry,
+    sources: Sources,
     events: Events,
     state: Mutex<State>,
     admin: Mutex<Option<Server>>,
@@ -127,13 +129,23 @@ impl Live {
     ///
     /// As for [`Live::start`].
     pub fn start_after(
-        predecessor: Predecessor,
+        mut predecessor: Predecessor,
         source: Source,
         heritage: Heritage,
-        mut first: Read,
+        first: Read,
         hooks: Hooks,
         now: SystemTime,
     ) -> Result<Arc<Self>, LiveFault> {
+        let registry = Registry::new(registry::Registry::new(
+            registry::Limits::default(),
+            fastrand::u64(..),
+        ));
+        if let Some(services) = predecessor.handover.services.take() {
+            // Before anybody looks for them.
+            registry.lock().restore(services, instant(), Duration::ZERO);
+        }
+        let sources = Sources::new(registry.clone());
+        let mut first = with_finds(&sources, &source, &heritage, first);
         let Some(plan) = first.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(first)));
         };
@@ -159,15 +171,14 @@ impl Live {
             refused: handover.reloads.refused,
         };
         running.tell_of_configuration(last.figures());
+        running.tell_of_sources(sources.figures());
         let live = Arc::new_cyclic(|itself| Self {
             running,
             heritage,
             source,
             hooks,
-            registry: Registry::new(registry::Registry::new(
-                registry::Limits::default(),
-                fastrand::u64(..),
-            )),
+            registry,
+            sources,
             events,
             state: Mutex::new(State {
                 last,
@@ -176,7 +187,9 @@ impl Live {
             admin: Mutex::default(),
             itself: Weak::clone(itself),
         });
-        live.restore(handover.services);
+        let itself = Arc::downgrade(&live);
+        live.sources
+            .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));
         live.move_admin(&plan, given)?.settle();
         Ok(live)
     }
@@ -232,14 +245,6 @@ impl Live {
         *lock(&self.admin) = None;
     }
 
-    /// Services that had registered themselves with the process before.
-    fn restore(&self, services: Option<registry::Snapshot>) {
-        if let Some(services) = services {
-            let mut registry = self.registry.lock();
-            registry.restore(services, instant(), Duration::ZERO);
-        }
-    }
-
     /// What a process that takes over should know.
     pub fn handover(&self) -> Handover {
         let last = self.last();
@@ -291,9 +296,20 @@ impl Live {
     pub fn reload(&self, now: SystemTime) -> Result<Reloaded, LiveFault> {
         // One at a time: whoever comes later reads what is there then.
         let mut state = self.lock();
+        let before = self.heritage.changes();
         let read = self.source.read(&self.heritage);
-        let read = read.map_err(LiveFault::Unreadable);
-        let result = read.and_then(|read| self.take_up(read));
+        let result = read.map_err(LiveFault::Unreadable).and_then(|read| {
+            let Self {
+                sources,
+                source,
+                heritage,
+                ..
+            } = self;
+            self.take_up(with_finds(sources, source, heritage, read))
+        });
+        if result.is_err() {
+            self.heritage.set_changes(before);
+        }
         let State { last, kept } = &mut *state;
         last.tried = now;
         match &result {
@@ -315,6 +331,23 @@ impl Live {
         drop(state);
         self.tell("reload", &result);
         result
+    }
+
+    /// Goes by what the sources of backends have found; false if that cannot be.
+    fn take_up_finds(&self) -> bool {
+        let finds = self.sources.finds(&self.running.plan());
+        let before = self.changes();
+        if finds.are_in(&before) {
+            return true;
+        }
+        match self.change(|changes| finds.put_into(changes)) {
+            Ok(_) => finds.tell_since(&before),
+            Err(fault) => {
+                tracing::error!("what was found cannot be taken up: {fault}");
+                return false;
+            }
+        }
+        true
     }
 
     fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
@@ -354,7 +387,13 @@ impl Live {
         Ok(Move::To(slot, Some(server)))
     }
 
-    fn take_up(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
+    fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
+        let result = self.adopt(read);
+        self.sources.keep_only(&self.running.plan());
+        result
+    }
+
+    fn adopt(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
         let Some(plan) = read.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(read)));
         };
@@ -374,6 +413,27 @@ impl Live {
             differences,
             read,
         })
+    }
+}
+
+/// The same with the backends that are found, if it has sources.
+fn with_finds(sources: &Sources, source: &Source, heritage: &Heritage, read: Read) -> Read {
+    let finds = read
+        .plan
+        .as_ref()
+        .and_then(|plan| sources.finds_for(plan, read.kept.directory()));
+    let before = heritage.changes();
+    let Some(finds) = finds.filter(|finds| !finds.are_in(&before)) else {
+        return read;
+    };
+    let mut changes = Changes::clone(&before);
+    finds.put_into(&mut changes);
+    heritage.set_changes(Arc::new(changes));
+    finds.tell_since(&before);
+    let again = source.again(&read.kept, heritage);
+    Read {
+        kept: read.kept,
+        ..again
     }
 }
 

@@ -110,6 +110,13 @@ pub(crate) fn members(group: &config::BackendGroup, changes: &GroupChanges) -> V
     members
 }
 
+impl GroupChanges {
+    /// True where an operator has changed anything.
+    pub(crate) fn are_by_operators(&self) -> bool {
+        !(self.added.is_empty() && self.removed.is_empty() && self.weights.is_empty())
+    }
+}
+
 impl Origin {
     pub fn label(self) -> &'static str {
         match self {

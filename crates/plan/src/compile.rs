@@ -16,6 +16,7 @@ mod health;
 mod listeners;
 mod pages;
 mod routes;
+mod sources;
 mod telemetry;
 mod unique;
 

@@ -134,6 +134,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
         }
         writeln!(f)?;
     }
+    for source in &g.sources {
+        writeln!(f, "      found by {}", source.in_full())?;
+    }
     if let Some(key) = &g.hash_key {
         writeln!(f, "      by {key}{}", bound(g.balance.strategy))?;
     }

@@ -13,6 +13,7 @@ mod describe;
 mod diff;
 mod heritage;
 mod plan;
+mod source;
 mod trusted;
 
 pub use admin::{AdminEndpoint, AdminScope, AdminToken};
@@ -25,4 +26,5 @@ pub use plan::{
     AccessLog, Check, Group, HttpProbe, Listener, Logging, MetricsEndpoint, Plan, Probe, Route,
     Sticky, StickyCookie, Times,
 };
+pub use source::{BackendSource, DnsSource, Records, RegistrySource};
 pub use trusted::Trusted;

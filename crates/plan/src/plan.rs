@@ -12,7 +12,7 @@ use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
 
-use crate::{AdminEndpoint, Origin, Trusted};
+use crate::{AdminEndpoint, BackendSource, Origin, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -107,6 +107,8 @@ pub struct Group {
     pub numbers: Vec<u32>,
     /// Who says that each backend is one of the group.
     pub origins: Vec<Origin>,
+    /// Where further ones are found.
+    pub sources: Vec<BackendSource>,
     /// How its backends are checked, if they are.
     pub check: Option<Arc<Check>>,
     pub times: Times,

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use message::{Fields, Known, Method, RequestHead, ResponseHead};
 use plan::MetricsEndpoint;
-use telemetry::{CONTENT_TYPE, ConfigurationFigures, Drops, ProcessFigures, Program, render};
+use telemetry::{
+    CONTENT_TYPE, ConfigurationFigures, Drops, ProcessFigures, Program, SourceFigures, render,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tracing::debug;
@@ -33,6 +35,16 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// For those under way when the page is closed.
 const LAST: Duration = Duration::from_secs(1);
 
+/// What no worker knows, and the embedder tells.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) configuration: ConfigurationFigures,
+    pub(crate) sources: Option<SourcesAsked>,
+}
+
+/// Asked for every page.
+pub(crate) type SourcesAsked = Box<dyn Fn() -> Vec<SourceFigures> + Send + Sync>;
+
 pub(crate) struct MetricsPage {
     address: SocketAddr,
     /// The page's own, for whoever takes over one day.
@@ -47,7 +59,7 @@ struct Page {
     path: Mutex<Box<str>>,
     workers: Vec<mpsc::UnboundedSender<Command>>,
     drops: Mutex<Option<Drops>>,
-    configuration: Arc<Mutex<ConfigurationFigures>>,
+    told: Arc<Mutex<Told>>,
 }
 
 impl MetricsPage {
@@ -56,7 +68,7 @@ impl MetricsPage {
         socket: TcpSocket,
         workers: Vec<mpsc::UnboundedSender<Command>>,
         drops: Option<Drops>,
-        configuration: Arc<Mutex<ConfigurationFigures>>,
+        told: Arc<Mutex<Told>>,
     ) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
@@ -65,7 +77,7 @@ impl MetricsPage {
             path: Mutex::new(endpoint.path.clone()),
             workers,
             drops: Mutex::new(drops),
-            configuration,
+            told,
         });
         let served = Arc::clone(&page);
         let (stop, stopped) = oneshot::channel();
@@ -197,10 +209,16 @@ async fn answer(page: &Page, request: &RequestHead) -> (u16, &'static str, Strin
     let Some(snapshot) = gather(&page.workers).await else {
         return (503, TEXT, "no worker has answered\n".to_owned());
     };
+    let (configuration, sources) = {
+        let told = lock(&page.told);
+        let sources = told.sources.as_ref().map_or_else(Vec::new, |ask| ask());
+        (told.configuration.clone(), sources)
+    };
     let program = Program {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         access_log_dropped: lock(&page.drops).as_ref().map_or(0, Drops::get),
-        configuration: lock(&page.configuration).clone(),
+        configuration,
+        sources,
         process: ProcessFigures::read(),
     };
     match render(snapshot, program) {

@@ -19,7 +19,7 @@ use crate::descriptors::make_room;
 use crate::door::DoorId;
 use crate::given::{Given, Sockets, spread};
 use crate::listen::{check_free, listen};
-use crate::metrics_page::MetricsPage;
+use crate::metrics_page::{MetricsPage, SourcesAsked, Told};
 use crate::names::Resolver;
 use crate::notable::Notables;
 use crate::run::{self, Adoption, Command, Ending, Entrance, Start};
@@ -40,7 +40,7 @@ struct State {
     listening: Vec<Bound>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
-    configuration: Arc<Mutex<ConfigurationFigures>>,
+    told: Arc<Mutex<Told>>,
     checker: Checker,
 }
 
@@ -112,8 +112,8 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
     let workers = start_workers(adoptions, &resolver)?;
     let commands = workers.iter().map(|w| w.commands.clone()).collect();
     let drops = access_log.as_ref().map(LogWriter::drops);
-    let configuration = Arc::default();
-    let metrics = start_metrics(&plan, page, commands, drops, &configuration)?;
+    let told = Arc::default();
+    let metrics = start_metrics(&plan, page, commands, drops, &told)?;
     given.close();
     Ok(Running {
         state: Mutex::new(State {
@@ -122,7 +122,7 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
             listening,
             metrics,
             access_log,
-            configuration,
+            told,
             checker,
         }),
     })
@@ -291,12 +291,12 @@ fn start_metrics(
     socket: Option<TcpListener>,
     workers: Vec<mpsc::UnboundedSender<Command>>,
     drops: Option<telemetry::Drops>,
-    configuration: &Arc<Mutex<ConfigurationFigures>>,
+    told: &Arc<Mutex<Told>>,
 ) -> Result<Option<MetricsPage>, StartFault> {
     let (Some(endpoint), Some(socket)) = (&plan.metrics, socket) else {
         return Ok(None);
     };
-    MetricsPage::start(endpoint, socket, workers, drops, Arc::clone(configuration))
+    MetricsPage::start(endpoint, socket, workers, drops, Arc::clone(told))
         .map(Some)
         .map_err(|error| no_metrics(endpoint, error))
 }
@@ -421,8 +421,17 @@ impl Running {
 
     /// What the metrics say of the configuration.
     pub fn tell_of_configuration(&self, figures: ConfigurationFigures) {
-        let told = Arc::clone(&self.state().configuration);
-        *told.lock().unwrap_or_else(PoisonError::into_inner) = figures;
+        let told = Arc::clone(&self.state().told);
+        told.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .configuration = figures;
+    }
+
+    /// What the metrics say of the places where backends are found; asked for
+    /// every page.
+    pub fn tell_of_sources(&self, ask: SourcesAsked) {
+        let told = Arc::clone(&self.state().told);
+        told.lock().unwrap_or_else(PoisonError::into_inner).sources = Some(ask);
     }
 
     /// Checks a backend now; the result comes once it is there. None where there
@@ -570,7 +579,7 @@ impl State {
             _ => {
                 let commands = self.workers.iter().map(|w| w.commands.clone()).collect();
                 let socket = open_metrics(plan, &mut Given::default())?;
-                self.metrics = start_metrics(plan, socket, commands, drops, &self.configuration)?;
+                self.metrics = start_metrics(plan, socket, commands, drops, &self.told)?;
             }
         }
         Ok(())

@@ -7,6 +7,8 @@
 //! [`Watcher`], and a proxy asks for the [`Serving`] of a name when its version
 //! has changed.
 //!
+//! [`find`] is for those that do not register themselves and are looked up.
+//!
 //! This room opens nothing, reads no clock and draws no random number: time is
 //! `now`, and randomness is an argument. Whatever clients can make grow has a
 //! limit in [`Limits`] or in the checks of a registration.
@@ -16,6 +18,7 @@ mod cursor;
 mod event;
 mod fault;
 mod filter;
+pub mod find;
 mod leases;
 mod limits;
 mod log;

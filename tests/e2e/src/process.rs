@@ -40,6 +40,12 @@ impl Process {
         Self::spawn(Command::new(program).args(arguments))
     }
 
+    /// The program under test, for as long as it runs.
+    #[track_caller]
+    pub fn forebay(arguments: &[&str]) -> Self {
+        Self::spawn(Command::new(program()).args(arguments))
+    }
+
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
         Self::spawn_fed(command, Stdio::null())

@@ -1,11 +1,6 @@
 //! `forebay ctl`: the admin API for people.
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
-#![expect(
-    clippy::disallowed_methods,
-    reason = "only the program reads the environment"
-)]
 
-mod http;
 mod show;
 mod table;
 
@@ -17,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::REFUSED;
 use crate::arguments::{CtlCommand, CtlOptions, ServicesCommand};
+use crate::client::{Client, token};
 use crate::commands::print;
-use http::Client;
 
 /// What is asked, and how its answer is shown.
 struct Question {
@@ -29,7 +24,7 @@ struct Question {
 }
 
 pub(crate) fn ctl(options: &CtlOptions) -> ExitCode {
-    let done = token(options).and_then(|token| {
+    let done = token(options.token_file.as_deref()).and_then(|token| {
         let client = Client::new(&options.admin, token)?;
         match stream_of(&options.command) {
             Some(target) => watch(&client, &target, options.json),
@@ -40,24 +35,6 @@ pub(crate) fn ctl(options: &CtlOptions) -> ExitCode {
         eprintln!("error: {why}");
         ExitCode::from(REFUSED)
     })
-}
-
-fn token(options: &CtlOptions) -> Result<Option<String>, String> {
-    let token = match &options.token_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path);
-            Some(text.map_err(|error| format!("cannot read {}: {error}", path.display()))?)
-        }
-        None => std::env::var("FOREBAY_ADMIN_TOKEN").ok(),
-    };
-    let token = token.map(|token| token.trim().to_owned());
-    let token = token.filter(|token| !token.is_empty());
-    match &token {
-        Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err("the token has letters that cannot be sent".to_owned())
-        }
-        _ => Ok(token),
-    }
 }
 
 /// What goes on until it is interrupted.

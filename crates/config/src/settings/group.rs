@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::source::BackendSource;
 use crate::span::Spanned;
 use crate::value::form::{COOKIE_NAME, COOKIE_PATH, TARGET, WORD};
 use crate::value::{BackendUrl, Pairs, Statuses};
@@ -121,6 +122,9 @@ settings! {
         sticky: Option<Spanned<Sticky>>, example {"by": "cookie", "ttl": "1h"};
         /// The backends.
         backends: Vec<Spanned<Backend>>, example [{"url": "http://10.0.0.1:8001", "weight": 100}];
+        /// Where further backends are found while Forebay runs: in the domain name system, in files, among services that register
+        /// themselves. Any number of them, beside `backends` or without.
+        sources: Vec<Spanned<BackendSource>>, example [{"dns": "app.example.com", "port": 8080}];
         /// How to find out which backends are well.
         health_check: Spanned<HealthCheck>, example {"enabled": true, "path": "/ping"};
         /// Gives a backend nothing for a time once many requests have failed there, then one request at a time. Without it, never.

@@ -10,7 +10,7 @@ use upstream::{
 };
 
 use super::unique::Unique;
-use super::{affinity, health};
+use super::{affinity, health, sources};
 use crate::changes::{Member, members};
 use crate::{Group, GroupChanges, Heritage, Times};
 
@@ -26,7 +26,8 @@ pub(super) fn compile(
     for written in &settings.backend_groups {
         ids.check("backend group", &written.id, problems);
         let changed = changes.groups.get(&written.id.value);
-        check_backends(written, changed.is_some(), problems);
+        let has_changed = changed.is_some_and(GroupChanges::are_by_operators);
+        check_backends(written, has_changed, problems);
         warn_of_idle_weights(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
         groups.push(group(written, members, &heritage.living, names, problems));
@@ -35,14 +36,14 @@ pub(super) fn compile(
 }
 
 fn check_backends(group: &Spanned<BackendGroup>, has_changed: bool, problems: &mut Problems) {
-    if group.backends.is_empty() && !has_changed {
+    if group.backends.is_empty() && group.sources.is_empty() && !has_changed {
         let place = group.id.written().map_or(group.span, |_| group.id.span);
         problems
             .error(
                 place,
                 format!("the backend group `{}` has no backends", group.id.value),
             )
-            .help("add at least one under `backends`, such as `- url: \"http://127.0.0.1:3000\"`");
+            .help("add at least one under `backends`, such as `- url: \"http://127.0.0.1:3000\"`, or say under `sources` where to find them");
     }
     let mut seen: HashMap<String, Span> = HashMap::new();
     for backend in group.backends.iter().filter(|b| b.url.is_written()) {
@@ -123,6 +124,7 @@ fn group(
         balance,
         numbers,
         origins,
+        sources: sources::compile(written, problems),
         check: health::check(&written.health_check).map(Arc::new),
         times: Times {
             connect: written.timeout.connect,

@@ -349,6 +349,86 @@ fn the_cookie_of_a_session_has_a_name_and_attributes() {
 }
 
 #[test]
+fn what_sources_may_say() {
+    for (sources, expected) in [
+        ("[ {} ]", "this one has none of them"),
+        ("[ { dns: a, port: 1, file: f } ]", "this one has several"),
+        ("[ { dns: a } ]", "need a `port`"),
+        (
+            "[ { dns: \"a:80\", port: 1 } ]",
+            "a port is a key of its own",
+        ),
+        ("[ { dns: a..b, port: 1 } ]", "between its dots"),
+        (
+            "[ { dns: a, type: srv, port: 1 } ]",
+            "warning: services have ports",
+        ),
+        (
+            "[ { dns: a, port: 1, min_interval: 2s, max_interval: 1s } ]",
+            "is longer than",
+        ),
+        (
+            "[ { dns: a, port: 1, tags: [ x ] } ]",
+            "`tags` is for sources with `registry`",
+        ),
+        (
+            "[ { file: f, port: 1 } ]",
+            "`port` is for sources with `dns`",
+        ),
+        ("[ { file: f }, { file: f } ]", "the source `file f` twice"),
+    ] {
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups: [ {{ id: g, sources: {sources} }} ]\n"
+        );
+        let (_, problems) = compiled(&text);
+        assert_eq!(problems.len(), 1, "{sources}: {problems:?}");
+        assert!(problems[0].contains(expected), "{sources}: {problems:?}");
+    }
+}
+
+/// Before anything is found, and after all of it is gone.
+#[test]
+fn a_group_may_be_empty_for_now() {
+    for strategy in [
+        "round_robin",
+        "weighted",
+        "least_connections",
+        "random",
+        "two_choices",
+        "ip_hash",
+        "hash",
+    ] {
+        for more in [
+            "",
+            ", sticky: {}",
+            ", sticky: { by: client_ip }",
+            ", hedge: {}",
+        ] {
+            let text = format!(
+                "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups: [ {{ id: g, strategy: {strategy}, sources: [ {{ file: f }} ]{more} }} ]\n"
+            );
+            let (plan, problems) = compiled(&text);
+            assert!(problems.is_empty(), "{problems:?}");
+            let plan = plan.unwrap();
+            assert!(plan.groups[0].balance.backends.is_empty());
+            assert!(plan.to_string().contains("found by file f"));
+            let tried = upstream::Excluded::default();
+            let choice = crate::Choice {
+                client: "::1".parse().unwrap(),
+                random: 7,
+                affinity: crate::Affinity {
+                    key: Some(3),
+                    session: Some(0),
+                },
+                tried: &tried,
+                now: None,
+            };
+            assert!(crate::take_backend(&plan.groups[0], &choice).is_none());
+        }
+    }
+}
+
+#[test]
 fn the_admin_api_is_open_to_no_one_by_mistake() {
     let route = "routes: [ { id: a, respond: {} } ]\n";
     for (admin, expected) in [

@@ -7,7 +7,7 @@ use upstream::{CheckPolicy, HealthPolicy, RetryPolicy, Strategy};
 use super::aspect::{Aspect, compare};
 use super::{Change, Difference, What, backends, lines};
 use crate::describe::{self, retried};
-use crate::{Check, Group, Plan, Sticky, StickyCookie, Times};
+use crate::{BackendSource, Check, Group, Plan, Sticky, StickyCookie, Times};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
     let by_id = |plan: &Plan| -> HashMap<Box<str>, usize> {
@@ -52,12 +52,16 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         // Of the metrics.
         numbers: _,
         origins: _,
+        sources,
         check,
         times,
         retry,
         hedge,
     } = group;
     let mut all = vec![Aspect::value("strategy", balance.strategy, "")];
+    if !sources.is_empty() {
+        all.push(of_sources(sources));
+    }
     if let Some(key) = hash_key {
         all.push(Aspect::value("hash key", key, "none"));
     }
@@ -197,6 +201,11 @@ pub(super) fn named_times(times: &Times) -> [(&'static str, String); 5] {
 fn of_times(times: &Times) -> impl Iterator<Item = Aspect> {
     let times = named_times(times).into_iter();
     times.map(|(what, time)| Aspect::value(what, time, ""))
+}
+
+fn of_sources(sources: &[BackendSource]) -> Aspect {
+    let whole = sources.iter().map(|source| source.in_full());
+    Aspect::items("sources", whole.map(|text| (text.clone(), text)), "none")
 }
 
 fn of_retry(policy: &RetryPolicy) -> Vec<Aspect> {

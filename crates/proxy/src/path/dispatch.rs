@@ -151,7 +151,10 @@ fn kept<'a>(
 
 fn nobody(group: &Group) -> Failure {
     let (id, states) = (&group.balance.id, group.balance.states());
-    let detail = format!("the group {id} has no backend to choose: {states}");
+    let detail = match group.balance.backends.is_empty() {
+        true => format!("the group {id} has no backends now"),
+        false => format!("the group {id} has no backend to choose: {states}"),
+    };
     Failure::new(Kind::NoBackend, detail)
 }
 

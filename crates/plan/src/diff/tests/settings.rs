@@ -59,6 +59,15 @@ fn base() -> Value {
                 "backends": [{ "url": "http://a" }],
                 "sticky": { "by": "client_ip" },
             },
+            {
+                "id": "found",
+                "sources": [
+                    { "dns": "a", "port": 80 },
+                    { "file": "f.yaml" },
+                    { "registry": "r" },
+                ],
+            },
+            { "id": "services", "sources": [{ "dns": "a" , "type": "srv" }] },
         ],
         "tests": [{ "request": { "url": "/" }, "expect": { "status": 404 } }],
         "telemetry": {

@@ -14,7 +14,21 @@ pub struct Program {
     /// Lines of the access log that were lost.
     pub access_log_dropped: u64,
     pub configuration: ConfigurationFigures,
+    pub sources: Vec<SourceFigures>,
     pub process: ProcessFigures,
+}
+
+/// One place where backends are found.
+#[derive(Debug, Clone)]
+pub struct SourceFigures {
+    /// Such as `dns app.example.com:8080`.
+    pub source: String,
+    /// That it has found.
+    pub backends: u64,
+    /// It answered when it was asked last.
+    pub is_good: bool,
+    /// Times that it gave no good answer.
+    pub failures: u64,
 }
 
 /// What became of the configuration.
@@ -49,6 +63,19 @@ const CONFIG_RELOADS: Family = Family::new(
     "Configurations that were read after the start.",
 );
 
+const SOURCE_UP: Family = Family::new(
+    "forebay_source_up",
+    "Whether a source of backends gave a good answer when it was asked last.",
+);
+const SOURCE_BACKENDS: Family = Family::new(
+    "forebay_source_backends",
+    "Backends that a source has found.",
+);
+const SOURCE_FAILURES: Family = Family::new(
+    "forebay_source_failures",
+    "Times that a source of backends gave no good answer.",
+);
+
 const BUILD: Family = Family::new("forebay_build", "Which Forebay this is.");
 const PANICS: Family = Family::new("forebay_panics", "Panics that failed an exchange.");
 const LOG_DROPPED: Family = Family::new(
@@ -76,7 +103,21 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot, program: &Program)
     page.counter(&PANICS, snapshot.panics)?;
     page.counter(&LOG_DROPPED, program.access_log_dropped)?;
     configuration(page, &program.configuration)?;
+    sources(page, &program.sources)?;
     process(page, &program.process)
+}
+
+fn sources(page: &mut Page<'_>, sources: &[SourceFigures]) -> fmt::Result {
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let each = |figure: fn(&SourceFigures) -> u64| {
+        let series = sources.iter();
+        series.map(move |s| ([("source", s.source.as_str())], figure(s)))
+    };
+    page.gauges(&SOURCE_UP, each(|s| u64::from(s.is_good)))?;
+    page.gauges(&SOURCE_BACKENDS, each(|s| s.backends))?;
+    page.counters(&SOURCE_FAILURES, each(|s| s.failures))
 }
 
 fn configuration(page: &mut Page<'_>, figures: &ConfigurationFigures) -> fmt::Result {

@@ -38,6 +38,12 @@ fn program() -> Program {
             taken: 7,
             refused: 2,
         },
+        sources: vec![SourceFigures {
+            source: "dns app.example.com:8080".to_owned(),
+            backends: 3,
+            is_good: false,
+            failures: 4,
+        }],
         process: ProcessFigures {
             cpu_seconds: Some(1.5),
             resident_bytes: Some(8_388_608),
@@ -279,6 +285,13 @@ fn the_page_says_what_was_counted() {
             1_795_222_924.5,
         ),
         ("forebay_config_reloads_total", &[("result", "taken")], 7.0),
+        (
+            "forebay_source_up",
+            &[("source", "dns app.example.com:8080")],
+            0.0,
+        ),
+        ("forebay_source_backends", &[], 3.0),
+        ("forebay_source_failures_total", &[], 4.0),
         (
             "forebay_config_reloads_total",
             &[("result", "refused")],

@@ -1,8 +1,13 @@
 //! A small HTTP client for the admin API: one request on a connection of its
 //! own (RFC 9112), and answers that go on.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "only the program reads the environment"
+)]
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -14,10 +19,30 @@ const HEAD: u64 = 64 << 10;
 /// Bytes of a body that is kept in memory.
 const BODY: u64 = 64 << 20;
 
+/// What opens the admin API: in a file, or in the environment.
+pub(crate) fn token(file: Option<&Path>) -> Result<Option<String>, String> {
+    let token = match file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path);
+            Some(text.map_err(|error| format!("cannot read {}: {error}", path.display()))?)
+        }
+        None => std::env::var("FOREBAY_ADMIN_TOKEN").ok(),
+    };
+    let token = token.map(|token| token.trim().to_owned());
+    let token = token.filter(|token| !token.is_empty());
+    match &token {
+        Some(token) if !token.bytes().all(|byte| byte.is_ascii_graphic()) => {
+            Err("the token has letters that cannot be sent".to_owned())
+        }
+        _ => Ok(token),
+    }
+}
+
 /// Where the admin API is, and what opens it.
-pub(super) struct Client {
+pub(crate) struct Client {
     authority: String,
     token: Option<String>,
+    patience: Duration,
 }
 
 /// An answer and its body, which may go on for ever.
@@ -30,7 +55,7 @@ impl Client {
     /// # Errors
     ///
     /// What is wrong with the URL.
-    pub(super) fn new(url: &str, token: Option<String>) -> Result<Self, String> {
+    pub(crate) fn new(url: &str, token: Option<String>) -> Result<Self, String> {
         let rest = match url.split_once("://") {
             Some(("http", rest)) => rest,
             Some((scheme, _)) => {
@@ -53,17 +78,26 @@ impl Client {
         Ok(Self {
             authority: format!("{authority}{port}"),
             token,
+            patience: PATIENCE,
         })
     }
 
+    /// Waits only for so long, for a connection and for each part of an answer
+    /// that does not go on.
+    #[must_use]
+    pub(crate) fn within(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Asks and waits for the whole answer; what is no JSON is null.
-    pub(super) fn ask(
+    pub(crate) fn ask(
         &self,
         method: &str,
         target: &str,
         body: Option<&Value>,
     ) -> Result<(u16, Value), String> {
-        let answer = self.send(method, target, body)?;
+        let answer = self.send(method, target, body, Some(self.patience))?;
         let mut text = Vec::new();
         let read = answer.body.take(BODY).read_to_end(&mut text);
         read.map_err(|error| self.broken(&error))?;
@@ -73,12 +107,12 @@ impl Client {
 
     /// Gives each line of an answer that goes on; an answer that is an error is
     /// returned.
-    pub(super) fn watch(
+    pub(crate) fn watch(
         &self,
         target: &str,
         mut line: impl FnMut(&str) -> io::Result<()>,
     ) -> Result<Option<(u16, Value)>, String> {
-        let mut answer = self.send("GET", target, None)?;
+        let mut answer = self.send("GET", target, None, None)?;
         if answer.status != 200 {
             let mut text = Vec::new();
             let read = answer.body.take(BODY).read_to_end(&mut text);
@@ -98,8 +132,16 @@ impl Client {
         }
     }
 
-    fn send(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Answer, String> {
+    fn send(
+        &self,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+        patience: Option<Duration>,
+    ) -> Result<Answer, String> {
         let mut stream = self.connect()?;
+        let limited = stream.set_read_timeout(patience);
+        limited.map_err(|error| self.broken(&error))?;
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut request = format!(
             "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -124,7 +166,7 @@ impl Client {
         let addresses = addresses.map_err(|error| format!("{}: {error}", self.authority))?;
         let mut last = None;
         for address in addresses {
-            match TcpStream::connect_timeout(&address, PATIENCE) {
+            match TcpStream::connect_timeout(&address, self.patience) {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = Some(error),
             }
