@@ -170,7 +170,7 @@ def configuration(port: int, others: list[int], backends: list[str], step: int) 
 listeners:
   - {{ id: main, address: "127.0.0.1:{port}" }}
   - {{ id: second, address: "127.0.0.1:{others[step % len(others)]}" }}
-shutdown_timeout: 20s
+shutdown_timeout: 5m
 routes:
   - {{ id: "short{step % 7}", path: "/short/*", backend_group: app }}
   - {{ id: "new{step}", path: "/new/{step}", respond: {{ body: "{step}" }} }}

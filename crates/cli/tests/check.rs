@@ -230,6 +230,7 @@ fn configurations_test_themselves() {
         ("routes", 7),
         ("several-files", 1),
         ("health", 1),
+        ("overload", 1),
     ] {
         let example = root().join(format!("examples/{file}.yaml"));
         let output = forebay(&["test", "-c", example.to_str().unwrap()]);

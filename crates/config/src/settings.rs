@@ -10,9 +10,9 @@ mod test;
 
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
-    Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool,
-    Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy,
-    Strategy, Timeout, WhenAllUnhealthy,
+    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol,
+    CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
+    SameSite, Secure, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
 };
 pub use listener::{Listener, Protocol};
 pub use route::{

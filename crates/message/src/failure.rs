@@ -102,6 +102,8 @@ kinds! {
     NoBackend: Proxy, 503, "destination_unavailable", "No backend is available.";
     /// The group has as many requests under way as it may.
     TooManyRequests: Proxy, 503, "request_limit_reached", "Too many requests are under way.";
+    /// The group has as many requests under way as its latency allows.
+    Overloaded: Proxy, 503, "concurrency_limit_reached", "The backends have more to do than they can.";
     /// The queue for a connection is full.
     QueueFull: Proxy, 503, "connection_limit_reached", "Too many requests are waiting for a backend.";
     /// Waited for a connection as long as allowed.
@@ -138,9 +140,10 @@ impl Kind {
         match self {
             Kind::NoRoute => "destination_not_found",
             Kind::MethodNotAllowed => "http_request_denied",
-            Kind::QueueTimeout | Kind::TooManyConnections | Kind::TooManyRequests => {
-                "connection_limit_reached"
-            }
+            Kind::QueueTimeout
+            | Kind::TooManyConnections
+            | Kind::TooManyRequests
+            | Kind::Overloaded => "connection_limit_reached",
             Kind::ShutDown => "proxy_internal_error",
             _ if self.side() == Side::Client => "http_request_error",
             _ => self.reason(),

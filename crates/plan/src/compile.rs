@@ -5,6 +5,7 @@
 //! names given twice, things that exclude each other. All of it is reported
 //! into the same list, so that one run shows every problem there is.
 
+mod adaptive;
 mod admin;
 mod affinity;
 mod checked;

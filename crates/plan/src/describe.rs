@@ -152,6 +152,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
     if let Some(most) = g.balance.max_requests {
         writeln!(f, "      up to {most} requests under way")?;
     }
+    if let Some(limit) = &g.balance.adaptive {
+        writeln!(f, "      adaptive limit {limit}")?;
+    }
     writeln!(f, "      {}", times(&g.times))?;
     writeln!(f, "      {}", retry(&g.retry))?;
     health(f, &g.balance.health)?;

@@ -14,6 +14,7 @@ use crate::affinity;
 use crate::forward::{Forwarding, forward};
 use crate::heads::Heads;
 use crate::ip_text::IpText;
+use crate::overload;
 use crate::path::admit;
 use crate::path::filter_request::{self, Who};
 use crate::path::route;
@@ -51,6 +52,8 @@ pub struct Explanation {
     /// The group, as an index into the plan's groups, and its candidates.
     pub group: Option<usize>,
     pub candidates: Vec<Candidate>,
+    /// The group's limit that follows its latency, and how many are under way.
+    pub limit: Option<String>,
     /// The request's head as the chosen backend would get it.
     pub upstream: Vec<u8>,
     /// The status of a filter's answer.
@@ -156,6 +159,7 @@ fn follow(
         drop(take_backend(group, &choice));
     }
     if let Look::Everywhere = look {
+        explanation.limit = overload::describe(&group.balance);
         explanation.candidates = candidates(&group.balance, &notes, question.now);
     }
     let backend = chosen.and_then(|i| group.balance.backends.get(i));

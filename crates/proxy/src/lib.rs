@@ -30,6 +30,7 @@ mod max_forwards;
 mod metrics_page;
 mod names;
 mod notable;
+mod overload;
 mod path;
 mod refusal;
 mod replay;

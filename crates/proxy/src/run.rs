@@ -20,6 +20,7 @@ use crate::event_loop;
 use crate::health;
 use crate::names::Resolver;
 use crate::notable::Notables;
+use crate::overload;
 use crate::path::accept::accept;
 use crate::timers::TICK;
 use crate::worker::Worker;
@@ -239,6 +240,7 @@ pub(crate) fn snapshot(worker: &Worker) -> Snapshot {
     let mut snapshot = worker.metrics.borrow().snapshot();
     let current = worker.current();
     health::count(worker, &mut snapshot);
+    overload::count(worker, &mut snapshot);
     for (backend, stats) in worker.pool.stats() {
         let number = current.plan.groups.iter().find_map(|group| {
             let backends = &group.balance.backends;

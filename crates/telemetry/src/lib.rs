@@ -17,8 +17,8 @@ mod record;
 pub use access::{FORMAT_VARIABLES, Format, FormatFault, push_json};
 pub use log::{Drops, LogHandle, LogSink, LogWriter, OpenFault, Output, Trouble};
 pub use metrics::{
-    Breaker, CONTENT_TYPE, ConfigurationFigures, Figures, ListenerFigures, Metrics, Names,
-    ProcessFigures, Program, QUANTILES, Retried, RouteFigures, Snapshot, SourceFigures,
+    Breaker, CONTENT_TYPE, ConfigurationFigures, Figures, LimitFigures, ListenerFigures, Metrics,
+    Names, ProcessFigures, Program, QUANTILES, Retried, RouteFigures, Snapshot, SourceFigures,
     StandingFigures, UpstreamFigures, render,
 };
 pub use record::Record;

@@ -3,6 +3,7 @@
 mod cells;
 mod figures;
 mod histogram;
+mod limit;
 mod names;
 mod process;
 mod render;
@@ -13,6 +14,7 @@ mod upstream;
 
 pub use cells::{Metrics, Retried};
 pub use figures::{Figures, ListenerFigures, QUANTILES, RouteFigures};
+pub use limit::LimitFigures;
 pub use names::Names;
 pub use process::ProcessFigures;
 pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, SourceFigures, render};

@@ -7,8 +7,8 @@ use crate::candidates::Candidates;
 use crate::sieve::Sieve;
 use crate::standing::Peers;
 use crate::{
-    Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent, State, Strategy,
-    Turns, Verdict,
+    AdaptiveLimit, Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent,
+    State, Strategy, Turns, Verdict,
 };
 
 /// What a route points at: some backends and a way to choose among them.
@@ -23,6 +23,8 @@ pub struct Group {
     pub health: HealthPolicy,
     /// Requests under way over all workers.
     pub max_requests: Option<usize>,
+    /// A limit that follows the latency.
+    pub adaptive: Option<AdaptiveLimit>,
     weights: Vec<u32>,
     balance: Balance,
     /// What says whether all are well. One, unless the backends come from
@@ -79,6 +81,7 @@ impl Group {
             strategy,
             health: HealthPolicy::default(),
             max_requests: None,
+            adaptive: None,
             balance: Balance::new(strategy, &backends, &weights, turns),
             peers: peers(&backends),
             backends,

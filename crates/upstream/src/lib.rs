@@ -13,6 +13,7 @@
 //! touch, and one that only failures and changes of its standing do.
 //! A [`Pool`] is *worker-owned*: no atomics, no locks.
 
+mod adaptive;
 mod address;
 mod backend;
 mod balance;
@@ -39,6 +40,7 @@ mod sticky;
 mod sync;
 mod under_way;
 
+pub use adaptive::{Adaptive, AdaptiveFigures, AdaptiveLimit, AdaptiveMode, AdaptiveTerms};
 pub use address::Address;
 pub use backend::Backend;
 pub use balance::{Strategy, Turns};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::balance::Turn;
 use crate::standing::{Hooks, Peers};
-use crate::{Backend, Budget, Change, Clients, Secret, Turns};
+use crate::{Adaptive, AdaptiveTerms, Backend, Budget, Change, Clients, Secret, Turns};
 
 type Key = (Box<str>, Box<str>);
 
@@ -21,6 +21,7 @@ pub struct Living {
     retries: OfGroups<Budget>,
     hedges: OfGroups<Budget>,
     secret: OnceLock<Option<Secret>>,
+    adaptive: OfGroups<Adaptive>,
     peers: OfGroups<Peers>,
     hooks: Arc<Hooks>,
 }
@@ -83,6 +84,14 @@ impl Living {
     /// What the group can afford in hedges, anew if its terms have changed.
     pub fn hedges(&self, group: &str, percent: u32) -> Arc<Budget> {
         budget(&self.hedges, group, percent, 0)
+    }
+
+    /// What the group's latency says of how much it can do, anew if the terms
+    /// have changed.
+    pub fn adaptive(&self, group: &str, terms: AdaptiveTerms) -> Arc<Adaptive> {
+        let is_same = |adaptive: &Adaptive| adaptive.terms() == terms;
+        let make = || Arc::new(Adaptive::new(terms));
+        self.adaptive.get(group, is_same, make)
     }
 
     /// The secret of this process, for groups that have none of their own.
@@ -199,6 +208,25 @@ mod tests {
         let budget = living.retries("api", 20, 3);
         assert!(Arc::ptr_eq(&budget, &living.retries("api", 20, 3)));
         assert!(!Arc::ptr_eq(&budget, &living.retries("api", 10, 3)));
+    }
+
+    #[test]
+    fn what_a_group_knows_of_its_latency_stays_while_its_terms_do() {
+        let living = Living::new();
+        let of = |group: &str, max_limit| {
+            living.adaptive(
+                group,
+                AdaptiveTerms {
+                    min_limit: 1,
+                    max_limit,
+                    tolerance_percent: 200,
+                },
+            )
+        };
+        let first = of("api", 9);
+        assert!(Arc::ptr_eq(&first, &of("api", 9)));
+        assert!(!Arc::ptr_eq(&first, &of("web", 9)));
+        assert!(!Arc::ptr_eq(&first, &of("api", 8)));
     }
 
     #[test]

@@ -60,6 +60,9 @@ fn show(out: &mut String, plan: &Plan, explanation: &Explanation) -> fmt::Result
             group.balance.id, group.balance.strategy
         )?;
     }
+    if let Some(limit) = &explanation.limit {
+        writeln!(out, "  {limit}")?;
+    }
     for candidate in &explanation.candidates {
         let mark = if candidate.is_chosen { "->" } else { "  " };
         writeln!(out, "  {mark} {} ({})", candidate.url, candidate.note)?;

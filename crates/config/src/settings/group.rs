@@ -88,6 +88,16 @@ choices! {
         FailOpen = "fail_open",
     }
 
+    /// What is done with a limit that follows the latency.
+    pub enum AdaptiveMode {
+        /// There is none.
+        Off = "off",
+        /// It is worked out and reported, and refuses nothing.
+        Shadow = "shadow",
+        /// Requests above it are answered with 503.
+        On = "on",
+    }
+
     /// What went wrong with an attempt that is worth another.
     pub enum RetryOn {
         /// The backend could not be reached, or hung up before its answer began.
@@ -124,6 +134,9 @@ settings! {
         /// Requests of the group under way at a time, over all backends and those that wait included; further ones are answered with 503.
         /// Without it, any number.
         max_requests: Option<u32>, rule Within(1, 10_000_000), example 500;
+        /// A limit of requests under way that follows the group's own latency: none while all is well, and under overload as many as the
+        /// backends can do without a queue. Further ones are answered with 503. Without it, none.
+        adaptive_concurrency: Option<Spanned<AdaptiveConcurrency>>, example {"mode": "shadow"};
         /// Connections to the backends that are kept for further requests.
         connection_pool: Spanned<ConnectionPool>, example {"max_connections_per_host": 10};
         /// How long to wait for a backend.
@@ -245,6 +258,18 @@ settings! {
         open_timeout: Duration = Duration::from_secs(30), rule Positive, example "5s";
         /// Good answers to such requests after which everything goes through again. One failure opens the breaker anew.
         success_threshold: u32 = 1, rule Within(1, 1000), example 3;
+    }
+
+    /// A limit that follows the latency.
+    "adaptive concurrency" short mode => pub struct AdaptiveConcurrency {
+        /// What is done with the limit.
+        mode: AdaptiveMode = AdaptiveMode::On, example "shadow";
+        /// The limit is never lower. No more than the backends do at a time for sure.
+        min_limit: Spanned<u32> = Spanned::unwritten(10), rule Within(1, 10_000_000), example 4;
+        /// The limit is never higher; while all is well, it is here.
+        max_limit: Spanned<u32> = Spanned::unwritten(10_000), rule Within(1, 10_000_000), example 2000;
+        /// The latency to be had under overload, in percent of what is usual without. A higher one keeps more requests waiting.
+        latency_percent: u32 = 200, rule Within(120, 1000), example 300;
     }
 
     /// Connections to backends, kept for further requests.

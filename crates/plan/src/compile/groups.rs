@@ -117,6 +117,7 @@ fn group(
     let mut balance = upstream::Group::with_turns(id.as_str(), strategy(written), backends, turns)
         .with_health(super::health::policy(written));
     balance.max_requests = written.max_requests.map(|most| most as usize);
+    balance.adaptive = super::adaptive::limit(written, living, problems);
     Group {
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),

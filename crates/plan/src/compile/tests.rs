@@ -131,6 +131,30 @@ fn what_only_shows_when_settings_are_seen_together() {
 }
 
 #[test]
+fn an_adaptive_limit_has_its_bounds_in_order() {
+    let with = |adaptive: &str| {
+        compiled(&format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups: [ {{ id: g, backends: [ {{ url: \"http://a\" }} ], adaptive_concurrency: {adaptive} }} ]\n"
+        ))
+    };
+    let (plan, problems) = with("{ min_limit: 20, max_limit: 10 }");
+    assert!(plan.is_none());
+    let said = "`min_limit` (20) is above `max_limit` (10)";
+    assert!(problems[0].contains(said), "{problems:?}");
+    for (adaptive, mode) in [
+        ("\"off\"", None),
+        ("shadow", Some(upstream::AdaptiveMode::Shadow)),
+        ("on", Some(upstream::AdaptiveMode::On)),
+        ("{}", Some(upstream::AdaptiveMode::On)),
+    ] {
+        let (plan, problems) = with(adaptive);
+        let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+        let limit = plan.groups[0].balance.adaptive.as_ref();
+        assert_eq!(limit.map(|limit| limit.mode), mode, "{adaptive}");
+    }
+}
+
+#[test]
 fn groups_need_backends_each_only_once() {
     let routes = "routes: [ { id: a, backend_group: g } ]\n";
     let groups = "backend_groups:\n  - { id: g, backends: [ { url: \"http://a:80\" }, { url: \"http://A\" } ] }\n  - { id: h, backends: [] }\n";

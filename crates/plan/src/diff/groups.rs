@@ -80,6 +80,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     if let Some(most) = balance.max_requests {
         all.push(Aspect::value("requests under way", most, "unlimited"));
     }
+    if let Some(limit) = &balance.adaptive {
+        all.push(Aspect::value("adaptive limit", limit, "none"));
+    }
     all.extend(of_health(&balance.health));
     if let Some(check) = check {
         all.extend(of_check(check));

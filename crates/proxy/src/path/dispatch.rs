@@ -24,6 +24,7 @@ use crate::forward::{Forwarding, forward};
 use crate::health;
 use crate::hedge::{Hedge, Won};
 use crate::ip_text::IpText;
+use crate::overload;
 use crate::path::filter_request::Who;
 use crate::path::route::{Destination, Routed};
 use crate::retry;
@@ -59,10 +60,12 @@ pub(crate) async fn dispatch<'a>(
             Ok(_) => retry::after_answer(x, to.group),
         };
         let Some(reason) = reason else {
+            overload::learn(x, to.group, routed.framing, &outcome);
             return kept(x, to.group, outcome);
         };
         tried.insert(taken.index);
         let Some(next) = next(x, to, &mut tried, &reason) else {
+            overload::learn(x, to.group, routed.framing, &outcome);
             return kept(x, to.group, outcome);
         };
         tell_of_retry(x, to.group, &taken, &outcome);
@@ -101,11 +104,26 @@ fn begin_attempt<'a>(
 
 /// A place among the group's requests under way.
 fn enter(group: &Group) -> Result<Option<UnderWay>, Failure> {
-    group.balance.enter().map_err(|Crowded| {
-        let (id, most) = (&group.balance.id, group.balance.max_requests.unwrap_or(0));
-        let detail = format!("the group {id} has {most} requests under way already");
-        Failure::new(Kind::TooManyRequests, detail)
-    })
+    group
+        .balance
+        .enter()
+        .map_err(|crowded| refusal(group, crowded))
+}
+
+#[cold]
+fn refusal(group: &Group, crowded: Crowded) -> Failure {
+    let balance = &group.balance;
+    let (kind, most, why) = match crowded {
+        Crowded::Most => (Kind::TooManyRequests, balance.max_requests, ""),
+        Crowded::Adaptive => {
+            let figures = balance.adaptive.as_ref().map(|a| a.limit.figures());
+            let why = ", and takes longer than is usual";
+            (Kind::Overloaded, figures.map(|f| f.limit), why)
+        }
+    };
+    let (id, most) = (&balance.id, most.unwrap_or(0));
+    let detail = format!("the group {id} has {most} requests under way already{why}");
+    Failure::new(kind, detail)
 }
 
 /// What draws the request to one backend, for groups in which something does.

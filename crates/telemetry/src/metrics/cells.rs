@@ -1,6 +1,6 @@
 //! One worker's counters.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use message::Kind;
@@ -241,6 +241,7 @@ impl Metrics {
             retries_refused: self.retries_refused,
             upstream: Vec::new(),
             standing: Vec::new(),
+            limits: BTreeMap::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 mod clients;
 mod family;
 mod http;
+mod limit;
 mod program;
 mod standing;
 mod upstream;
@@ -49,6 +50,7 @@ impl Collector for Exposition {
         clients::write(&mut page, &self.snapshot)?;
         upstream::write(&mut page, &self.snapshot)?;
         standing::write(&mut page, &self.snapshot)?;
+        limit::write(&mut page, &self.snapshot)?;
         program::write(&mut page, &self.snapshot, &self.program)
     }
 }

@@ -1,10 +1,11 @@
 //! Counters that have left their worker.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cells::{Failures, ListenerCells, Retried, RouteCells};
 use super::series::Key;
-use super::{Names, StandingFigures, UpstreamFigures};
+use super::{LimitFigures, Names, StandingFigures, UpstreamFigures};
 
 /// The counters of one worker at one moment, or of several workers together.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub(super) upstream: Vec<UpstreamFigures>,
     /// By the backend's number; the same for all workers.
     pub(super) standing: Vec<Option<StandingFigures>>,
+    /// By the group's name; the same for all workers.
+    pub(super) limits: BTreeMap<Box<str>, LimitFigures>,
 }
 
 impl Snapshot {
@@ -43,6 +46,11 @@ impl Snapshot {
         if self.names.backend_name(backend).is_some() {
             *entry(&mut self.standing, backend as usize) = Some(figures);
         }
+    }
+
+    /// Says how a group's limit stands.
+    pub fn put_limit(&mut self, group: &str, figures: LimitFigures) {
+        self.limits.insert(group.into(), figures);
     }
 
     /// Adds the counters of another worker.
@@ -73,6 +81,9 @@ impl Snapshot {
         for (at, figures) in other.standing.iter().enumerate() {
             let known = entry(&mut self.standing, at);
             *known = known.or(*figures);
+        }
+        for (group, &figures) in &other.limits {
+            self.limits.entry(group.clone()).or_insert(figures);
         }
     }
 }

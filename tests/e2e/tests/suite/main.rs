@@ -28,6 +28,7 @@ mod include;
 mod leaving;
 mod lifecycle;
 mod metrics;
+mod overload;
 mod peers;
 mod pool;
 mod pool_stale;

@@ -45,6 +45,7 @@ fn base() -> Value {
                 "hedge": {},
                 "health_check": { "passive": {} },
                 "circuit_breaker": {},
+                "adaptive_concurrency": {},
             },
             {
                 "id": "hashed",

@@ -10,7 +10,8 @@ use read::Read;
 
 use super::*;
 use crate::metrics::{
-    Breaker, Metrics, Names, ProcessFigures, Retried, StandingFigures, UpstreamFigures,
+    Breaker, LimitFigures, Metrics, Names, ProcessFigures, Retried, StandingFigures,
+    UpstreamFigures,
 };
 use crate::{Record, record::sample};
 
@@ -118,6 +119,14 @@ fn with_pool(metrics: &Metrics) -> Snapshot {
         ejections: 8,
     };
     snapshot.put_standing(1, standing);
+    let limit = LimitFigures {
+        limit: 40,
+        under_way: 7,
+        refused: 9,
+        base: Some(Duration::from_millis(20)),
+        current: None,
+    };
+    snapshot.put_limit("web", limit);
     snapshot
 }
 
@@ -248,6 +257,10 @@ fn the_page_says_what_was_counted() {
         ("forebay_backend_up", &pool, 1.0),
         ("forebay_backend_breaker", &pool, 1.0),
         ("forebay_backend_ejections_total", &pool, 8.0),
+        ("forebay_group_concurrency_limit", &pool[..1], 40.0),
+        ("forebay_group_concurrency", &pool[..1], 7.0),
+        ("forebay_group_concurrency_refused_total", &pool[..1], 9.0),
+        ("forebay_group_latency_base_seconds", &pool[..1], 0.02),
         ("forebay_upstream_connections_created_total", &pool, 3.0),
         ("forebay_upstream_connections_reused_total", &pool, 4.0),
         ("forebay_upstream_waits_total", &pool, 5.0),
@@ -331,6 +344,7 @@ fn workers_add_up() {
             || name.starts_with("forebay_config")
             || name.starts_with("forebay_backend")
             || name.starts_with("forebay_source")
+            || name.starts_with("forebay_group")
             || name == "forebay_access_log_dropped_total"
             || name.starts_with("process_");
         let found = two.samples.iter().find(|s| (&s.0, &s.1) == (name, labels));
