@@ -290,8 +290,16 @@ fn the_page_says_what_was_counted() {
             &[("source", "dns app.example.com:8080")],
             0.0,
         ),
-        ("forebay_source_backends", &[], 3.0),
-        ("forebay_source_failures_total", &[], 4.0),
+        (
+            "forebay_source_backends",
+            &[("source", "dns app.example.com:8080")],
+            3.0,
+        ),
+        (
+            "forebay_source_failures_total",
+            &[("source", "dns app.example.com:8080")],
+            4.0,
+        ),
         (
             "forebay_config_reloads_total",
             &[("result", "refused")],
@@ -335,6 +343,7 @@ fn workers_add_up() {
         let same = name == "forebay_build_info"
             || name.starts_with("forebay_config")
             || name.starts_with("forebay_backend")
+            || name.starts_with("forebay_source")
             || name.starts_with("forebay_group")
             || name == "forebay_access_log_dropped_total"
             || name.starts_with("process_");
