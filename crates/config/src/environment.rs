@@ -28,7 +28,10 @@ pub(crate) fn fill(
         }
         Kind::Text(text) if text.contains(OPENING) => {
             node.kind = match expand(text, env) {
-                Ok(expanded) => Kind::Loose(expanded),
+                Ok(expanded) => {
+                    problems.hide(&expanded, text);
+                    Kind::Loose(expanded)
+                }
                 Err(fault) => {
                     fault.report(node.span, source, problems);
                     Kind::Broken

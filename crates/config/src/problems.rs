@@ -71,7 +71,18 @@ pub struct Problems {
     /// The main file, then those it includes.
     sources: Vec<Source>,
     list: Vec<Problem>,
+    /// Errors beyond what the list takes, and the latest of them.
+    beyond: usize,
+    latest: Option<Box<Problem>>,
+    /// What came from the environment, each with the reference to it.
+    hidden: Vec<(String, String)>,
 }
+
+/// Problems that are kept; further ones are only counted.
+const MOST: usize = 1000;
+
+/// Shorter values than this are no secrets, and stand for too much else.
+const SECRET: usize = 4;
 
 /// One file. Spans count on from file to file, so that each says which it means.
 #[derive(Clone, Debug)]
@@ -98,6 +109,36 @@ impl Problems {
         Self {
             sources: vec![source],
             list: Vec::new(),
+            beyond: 0,
+            latest: None,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// Nothing that is said is to quote this value, but the reference by which
+    /// it was written: it may be a secret.
+    pub(crate) fn hide(&mut self, value: &str, reference: &str) {
+        let pair = (value.to_owned(), reference.to_owned());
+        if value.len() >= SECRET && value != reference && !self.hidden.contains(&pair) {
+            self.hidden.push(pair);
+        }
+    }
+
+    /// To be called when everything has been said.
+    pub fn finish(&mut self) {
+        let Self { list, hidden, .. } = self;
+        hidden.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
+        let hide = |text: &mut String| {
+            for (value, reference) in hidden.iter() {
+                if text.contains(value) {
+                    *text = text.replace(value, reference);
+                }
+            }
+        };
+        for problem in list {
+            hide(&mut problem.message);
+            problem.help.iter_mut().for_each(&hide);
+            problem.related.iter_mut().for_each(|(_, text)| hide(text));
         }
     }
 
@@ -109,6 +150,8 @@ impl Problems {
             ..source
         };
         self.sources.extend(other.sources.into_iter().map(shifted));
+        self.beyond += other.beyond;
+        self.hidden.extend(other.hidden);
         for mut problem in other.list {
             problem.span = problem.span.shifted(base);
             if let Some((span, _)) = &mut problem.related {
@@ -208,6 +251,10 @@ impl Problems {
                 help: None,
                 related: None,
             };
+            if self.list.len() >= MOST {
+                self.beyond += usize::from(severity == Severity::Error);
+                return self.latest.insert(Box::new(problem));
+            }
             self.list.insert(index, problem);
         }
         &mut self.list[index]
@@ -229,11 +276,12 @@ impl Problems {
             .iter()
             .filter(|problem| problem.severity == Severity::Error)
             .count()
+            + self.beyond
     }
 
     /// How many there are, warnings included.
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.list.len() + self.beyond
     }
 
     /// Whether there are none at all.
@@ -288,6 +336,30 @@ mod tests {
         let mut problems = Problems::new("a.yaml", "text");
         problems.warning(Span::default(), "hm");
         assert!(!problems.has_errors() && !problems.is_empty());
+    }
+
+    #[test]
+    fn what_came_from_the_environment_is_not_quoted() {
+        let env = |name: &str| (name == "SECRET").then(|| "correct horse".to_owned());
+        let text = "workers: \"${env:SECRET}\"\nserver: { address: \"${env:SECRET}\" }\n";
+        let mut reading = crate::read("a.yaml", text, &env);
+        reading.problems.finish();
+        let said = reading.problems.render(false);
+        assert!(
+            !said.contains("horse") && said.contains("${env:SECRET}"),
+            "{said}"
+        );
+        assert_eq!(reading.problems.len(), 2, "{said}");
+    }
+
+    #[test]
+    fn very_many_problems_are_counted_and_not_kept() {
+        let mut problems = Problems::new("a.yaml", "x".repeat(5000));
+        for at in 0..5000 {
+            problems.error(Span::new(at, at + 1), "bad").help("mend it");
+        }
+        assert_eq!((problems.len(), problems.errors()), (5000, 5000));
+        assert_eq!(problems.iter().count(), MOST);
     }
 
     #[test]

@@ -81,6 +81,44 @@ impl Handover {
         }
     }
 
+    /// What is worth keeping for the next start: neither the secret, which is no
+    /// file's business, nor how backends stand but for what operators want.
+    pub(crate) fn worth_keeping(mut self) -> Self {
+        self.secret = None;
+        self.reloads = Reloads::default();
+        for standings in self.standings.values_mut() {
+            standings.retain(|_, legacy| {
+                *legacy = Legacy {
+                    draining: legacy.draining,
+                    disabled: legacy.disabled,
+                    ..Legacy::default()
+                };
+                *legacy != Legacy::default()
+            });
+        }
+        self.standings.retain(|_, standings| !standings.is_empty());
+        self
+    }
+
+    /// There was another process, which has left all it knows.
+    pub(crate) fn has_come(&self) -> bool {
+        self.services.is_some()
+    }
+
+    /// The same but for how long leases still last.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let ids = |handover: &Self| -> Vec<registry::Registration> {
+            let saved = handover
+                .services
+                .iter()
+                .flat_map(|snapshot| &snapshot.services);
+            saved.map(|saved| saved.service.clone()).collect()
+        };
+        self.changes == other.changes
+            && self.standings == other.standings
+            && ids(self) == ids(other)
+    }
+
     /// What the reading of the configuration needs. Comes before it.
     pub fn prepare(&self, heritage: &Heritage) {
         if let Some(bytes) = self.secret.as_deref().and_then(bytes_of) {

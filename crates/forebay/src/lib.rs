@@ -16,6 +16,7 @@ mod control;
 mod handover;
 mod hooks;
 mod kept;
+mod kept_state;
 mod live;
 mod recorded;
 mod replay;
@@ -143,6 +144,7 @@ fn read_without(
     let plan = parsed
         .then(|| plan::compile(&settings, &mut problems, heritage, outside.open))
         .flatten();
+    problems.finish();
     let tests = settings.tests.into_iter().map(|test| test.value).collect();
     Read {
         hash: hash(&problems),

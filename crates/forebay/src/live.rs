@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -12,6 +13,7 @@ use registry::Shared as Registry;
 use serde_json::json;
 use telemetry::ConfigurationFigures;
 
+use crate::kept_state::{self, KeptState};
 use crate::sources::Sources;
 use crate::{Handover, Hooks, Kept, Predecessor, Read, Reloads, lines};
 
@@ -132,17 +134,24 @@ impl Live {
         mut predecessor: Predecessor,
         source: Source,
         heritage: Heritage,
-        first: Read,
+        mut first: Read,
         hooks: Hooks,
         now: SystemTime,
     ) -> Result<Arc<Self>, LiveFault> {
+        let mut downtime = Duration::ZERO;
+        if let Some(kept) = state_kept(&first).filter(|_| !predecessor.handover.has_come()) {
+            downtime = kept.downtime(now);
+            kept.state.prepare(&heritage);
+            first = with_changes(&source, &heritage, first);
+            predecessor.handover = kept.state;
+        }
         let registry = Registry::new(registry::Registry::new(
             registry::Limits::default(),
             fastrand::u64(..),
         ));
         if let Some(services) = predecessor.handover.services.take() {
             // Before anybody looks for them.
-            registry.lock().restore(services, instant(), Duration::ZERO);
+            registry.lock().restore(services, instant(), downtime);
         }
         let sources = Sources::new(registry.clone());
         let mut first = with_finds(&sources, &source, &heritage, first);
@@ -191,7 +200,21 @@ impl Live {
         live.sources
             .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));
         live.move_admin(&plan, given)?.settle();
+        if plan
+            .admin
+            .as_ref()
+            .is_some_and(|admin| admin.state_file.is_some())
+        {
+            let kept = kept_state::keep(Arc::downgrade(&live));
+            kept.map_err(|error| LiveFault::Start(StartFault::Worker(error)))?;
+        }
         Ok(live)
+    }
+
+    /// Keeps what was changed for the next start, if there is a file for it. It
+    /// is done every second as well.
+    pub fn save_state(&self) {
+        kept_state::save(self);
     }
 
     /// Where the admin API is, if it is served.
@@ -478,6 +501,29 @@ fn take_admin(plan: &Plan, sockets: &mut Vec<Sockets>) -> Option<TcpListener> {
 #[expect(clippy::disallowed_methods, reason = "leases end with time")]
 pub(crate) fn instant() -> Instant {
     Instant::now()
+}
+
+/// What was changed before this start, if it was kept.
+fn state_kept(first: &Read) -> Option<KeptState> {
+    let admin = first.plan.as_ref()?.admin.as_ref()?;
+    let path = admin.state_file.as_deref()?;
+    KeptState::read(Path::new(path)).unwrap_or_else(|why| {
+        tracing::error!("what was changed before is lost: {why}");
+        None
+    })
+}
+
+/// The configuration with what was changed before. Changes that it does not go
+/// with any more are left out.
+fn with_changes(source: &Source, heritage: &Heritage, first: Read) -> Read {
+    let again = source.again(&first.kept, heritage);
+    if again.plan.is_some() {
+        return again;
+    }
+    let problems = again.problems.render(false);
+    tracing::error!("what was changed before does not go with the configuration:\n{problems}");
+    heritage.set_changes(Arc::default());
+    first
 }
 
 /// Changes of backends are events.

@@ -8,6 +8,8 @@ pub struct AdminEndpoint {
     pub address: SocketAddr,
     /// None where everybody who can connect is let in.
     pub tokens: Vec<AdminToken>,
+    /// Where what was changed is kept for the next start.
+    pub state_file: Option<Box<str>>,
 }
 
 /// What a client has to show, and what it opens.

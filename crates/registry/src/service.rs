@@ -30,6 +30,9 @@ pub struct Service {
     ttl: Duration,
 }
 
+/// What stands in its place under `/v1/services`.
+const WATCH: &str = "`watch` is where changes are watched; take another";
+
 impl Service {
     /// Checks what a service says about itself; all that is wrong is found in
     /// one go. A registration without an id gets one of its name and `random`,
@@ -37,6 +40,7 @@ impl Service {
     pub fn check(registration: Registration, random: u128) -> Result<Self, Faults> {
         let mut findings = Findings::default();
         let id = match &registration.id {
+            Some(id) if id == "watch" => Err(WATCH.to_owned()),
             Some(id) => word(id, LONGEST_ID).map(Arc::from),
             None => Ok(Arc::from(format!("{}-{random:032x}", registration.name))),
         };

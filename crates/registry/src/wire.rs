@@ -263,6 +263,10 @@ mod tests {
                 "`id`: is made of",
             ),
             (
+                json!({"name": "web", "address": "w:80", "id": "watch"}),
+                "`id`: `watch` is where changes are watched",
+            ),
+            (
                 json!({"name": "a b", "address": "w:80"}),
                 "`name`: is made of",
             ),

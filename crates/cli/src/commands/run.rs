@@ -231,6 +231,9 @@ async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
     info!(
         "shutting down: finishing what is in flight within {within:?}; a second signal ends at once"
     );
+    if end == End::Asked {
+        live.save_state();
+    }
     let ending = Arc::clone(live);
     let mut draining = tokio::task::spawn_blocking(move || match end {
         End::Asked => ending.running().drain(within),

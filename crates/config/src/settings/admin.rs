@@ -24,6 +24,9 @@ settings! {
         token: Option<Spanned<String>>, rule Form(&WORD), example "${env:FOREBAY_ADMIN_TOKEN}";
         /// Further tokens, each with what it opens.
         tokens: Vec<Spanned<AdminToken>>, example [{"token": "${env:SERVICES_TOKEN}", "scope": "registry"}];
+        /// A file that keeps what was changed through the API, and the services that have registered, for the next start. Written within
+        /// a second; read when Forebay starts.
+        state_file: Option<Spanned<String>>, rule Form(&WORD), example "/var/lib/forebay/state.json";
     }
 
     /// A token of the admin API.

@@ -114,7 +114,7 @@ const LONGEST_SOCKET_PATH: usize = 103;
 
 fn unix(path: &str, text: &str) -> Result<BackendUrl, Fault> {
     let path = path.strip_prefix("//").unwrap_or(path);
-    if !path.starts_with('/') || path.contains('\0') {
+    if !path.starts_with('/') || path.contains(char::is_control) {
         return Err(unlike(BackendUrl::NOUN, text)
             .help("give the socket's absolute path: `unix:/run/app.sock`"));
     }

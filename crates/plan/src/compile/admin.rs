@@ -30,7 +30,12 @@ pub(super) fn compile(settings: &Settings, problems: &mut Problems) -> Option<Ad
             )
             .help("add `token: \"${env:FOREBAY_ADMIN_TOKEN}\"`, or take an address such as `127.0.0.1:8081`");
     }
-    Some(AdminEndpoint { address, tokens })
+    let state_file = written.state_file.as_ref();
+    Some(AdminEndpoint {
+        address,
+        tokens,
+        state_file: state_file.map(|path| path.as_str().into()),
+    })
 }
 
 fn token(text: &Spanned<String>, scope: AdminScope, problems: &mut Problems) -> Option<AdminToken> {

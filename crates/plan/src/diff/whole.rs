@@ -59,7 +59,7 @@ fn aspects(plan: &Plan) -> Vec<Aspect> {
         Aspect::value("details of failures", told, ""),
     ];
     all.extend(telemetry(metrics.as_ref(), logging, access_log.as_ref()));
-    all.extend(admin.as_ref().map(of_admin));
+    all.extend(admin.iter().flat_map(of_admin));
     all
 }
 
@@ -91,8 +91,12 @@ fn telemetry(
 }
 
 /// Secrets are compared by what tells one from another without giving it away.
-fn of_admin(admin: &AdminEndpoint) -> Aspect {
-    let AdminEndpoint { address: _, tokens } = admin;
+fn of_admin(admin: &AdminEndpoint) -> Vec<Aspect> {
+    let AdminEndpoint {
+        address: _,
+        tokens,
+        state_file,
+    } = admin;
     let prints = tokens.iter().map(|token| {
         let text = String::from_utf8_lossy(token.secret());
         Secret::of(&text).fingerprint().unwrap_or_default()
@@ -104,7 +108,11 @@ fn of_admin(admin: &AdminEndpoint) -> Aspect {
             format!("{} (fingerprints {})", endpoint(admin), prints.join(", "))
         }
     };
-    Aspect::value("admin API", shown, "off")
+    let file = state_file.as_deref().unwrap_or("no file");
+    vec![
+        Aspect::value("admin API", shown, "off"),
+        Aspect::value("changes are kept in", file, "no file"),
+    ]
 }
 
 /// Networks as they are, whatever pieces they were written in.

@@ -36,10 +36,8 @@ pub(crate) async fn accept(worker: Rc<Worker>, socket: TcpListener, door: Rc<Doo
             () = &mut closed => break,
         }
     }
-    while !worker.leaves_queue()
-        && let Some(Ok((stream, peer))) = now_or_never(socket.accept())
-    {
-        begin(&worker, tcp(stream), peer, &door);
+    if !worker.leaves_queue() {
+        empty_queue(&worker, socket, &door);
     }
     door.end_accepting();
 }
@@ -50,11 +48,20 @@ fn tcp(stream: TcpStream) -> Stream {
     Stream::Tcp(stream)
 }
 
-fn now_or_never<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::pin!(future).poll(&mut cx) {
-        std::task::Poll::Ready(value) => Some(value),
-        std::task::Poll::Pending => None,
+/// Takes what the kernel has accepted by now. Asks the socket itself: what the
+/// event loop knows of it may be older.
+fn empty_queue(worker: &Rc<Worker>, socket: TcpListener, door: &Rc<Door>) {
+    let Ok(socket) = socket.into_std() else {
+        return;
+    };
+    while let Ok((stream, peer)) = socket.accept() {
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        // One that cannot be watched is closed.
+        if let Ok(stream) = stream {
+            begin(worker, tcp(stream), peer, door);
+        }
     }
 }
 

@@ -663,3 +663,57 @@ fn every_path_that_is_described_is_served() {
         }
     }
 }
+
+#[test]
+fn what_was_changed_is_there_after_a_restart() {
+    let backends = [
+        Backend::saying("0"),
+        Backend::saying("1"),
+        Backend::saying("2"),
+    ];
+    let scratch = Scratch::new();
+    let file = scratch.path("state.json");
+    let admin = format!(
+        "admin: {{ address: \"127.0.0.1:0\", state_file: {:?} }}",
+        file.display().to_string()
+    );
+    let config = Config::to_all(&backends[..2]).top(&admin);
+    let first = Admin(config.start());
+    let url = |at: usize| backends[at].url();
+    let escaped = |at: usize| url(at).replace(':', "%3A").replace('/', "%2F");
+    let (status, _) = first.ask(
+        "POST",
+        "/backends",
+        &format!("{{\"group\":\"app\",\"url\":\"{}\",\"weight\":3}}", url(2)),
+    );
+    assert_eq!(status, 201);
+    let (status, _) = first.ask(
+        "PATCH",
+        &format!("/backends/app/{}", escaped(0)),
+        "{\"drain\":true}",
+    );
+    assert_eq!(status, 200);
+    let service = r#"{"id":"s","name":"x","address":"127.0.0.1:9","ttl":"60s"}"#;
+    assert_eq!(first.ask("POST", "/v1/services", service).0, 201);
+    // Killed at any moment, it is there within a second; told to end, at once.
+    first.0.terminate();
+    until("the state is kept", || file.exists().then_some(()));
+    drop(first);
+
+    let second = Admin(config.start());
+    let shown = second.get("/backends").to_string();
+    assert!(
+        shown.contains(&url(2)) && shown.contains("draining"),
+        "{shown}"
+    );
+    assert_eq!(second.ask("GET", "/v1/services/s", "").0, 200);
+    for _ in 0..4 {
+        assert_ne!(second.0.get("/").text(), "0");
+    }
+    // What the file says is no reason not to start.
+    drop(second);
+    std::fs::write(&file, "{ no json").unwrap();
+    let third = Admin(config.start());
+    assert!(!third.get("/backends").to_string().contains(&url(2)));
+    assert!(third.0.stderr().contains("what was changed before is lost"));
+}
