@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use filters::HIDDEN;
+
 use super::Change;
 
 /// One thing that a part of a plan says.
@@ -140,6 +142,9 @@ fn change(old: Option<&Aspect>, new: Option<&Aspect>) -> Vec<Change> {
         (None, Some(Says::Value { value, absent })) => vec![replaced(what, absent, &value.shown)],
         (Some(old), Some(new)) => match (old.one(), new.one()) {
             (Some(old), Some(new)) if old.exact == new.exact => Vec::new(),
+            (Some(old), Some(new)) if old.shown == HIDDEN && new.shown == HIDDEN => {
+                vec![replaced(what, HIDDEN, "another one (hidden)")]
+            }
             // Different in a way that people are spared elsewhere.
             (Some(old), Some(new)) if old.shown == new.shown => {
                 vec![replaced(what, &old.exact, &new.exact)]

@@ -256,3 +256,19 @@ fn groups() {
         assert_eq!(said(&of(old), &of(new)), expected, "{old}\n{new}");
     }
 }
+
+#[test]
+fn secrets_in_headers_differ_without_being_told() {
+    let text = |secret: &str| {
+        format!(
+            "server: {{ address: \"127.0.0.1:0\" }}\nroutes: [ {{ id: a, respond: {{}}, add_headers: {{ Authorization: {secret} }} }} ]\n"
+        )
+    };
+    let [old, new] = [text("first"), text("second")].map(|text| plan(&text));
+    let said = format!("{:?}", diff(&old, &new));
+    assert!(said.contains("hidden"), "{said}");
+    assert!(
+        !said.contains("first") && !said.contains("second"),
+        "{said}"
+    );
+}
