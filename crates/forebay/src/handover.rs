@@ -24,7 +24,7 @@ pub struct Predecessor {
 
 /// What is known. A further thing is a field here, with a default; it is filled
 /// in [`Handover::of`] and used in [`Handover::prepare`] or at the start.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Handover {
     /// Of the sticky cookies of groups without one of their own, as

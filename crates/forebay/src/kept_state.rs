@@ -32,10 +32,11 @@ pub(crate) struct KeptState {
 }
 
 impl KeptState {
-    pub(crate) fn new(state: Handover, now: SystemTime) -> Self {
+    /// Of what is worth keeping.
+    fn new(state: Handover, now: SystemTime) -> Self {
         Self {
             saved_unix_ms: unix_ms(now),
-            state: state.worth_keeping(),
+            state,
         }
     }
 
@@ -102,7 +103,7 @@ pub(crate) fn keep(live: Weak<Live>) -> io::Result<()> {
             let is_known = last.as_ref().is_some_and(|last| state.is_like(last));
             if !is_known || looks >= LEASES {
                 looks = 0;
-                save(&live);
+                write(&live, &KeptState::new(state.clone(), now()));
                 last = Some(state);
             }
         }
@@ -112,15 +113,18 @@ pub(crate) fn keep(live: Weak<Live>) -> io::Result<()> {
 
 /// Writes the file now, if there is to be one.
 pub(crate) fn save(live: &Live) {
+    write(
+        live,
+        &KeptState::new(live.handover().worth_keeping(), now()),
+    );
+}
+
+fn write(live: &Live, kept: &KeptState) {
     let plan = live.running().plan();
-    let path = plan
-        .admin
-        .as_ref()
-        .and_then(|admin| admin.state_file.as_deref());
-    let Some(path) = path.map(Path::new) else {
+    let Some(path) = plan.state_file().map(Path::new) else {
         return;
     };
-    if let Err(error) = KeptState::new(live.handover(), now()).write(path) {
+    if let Err(error) = kept.write(path) {
         tracing::error!("the state cannot be kept in {}: {error}", path.display());
     }
 }

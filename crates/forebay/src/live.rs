@@ -200,11 +200,7 @@ impl Live {
         live.sources
             .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));
         live.move_admin(&plan, given)?.settle();
-        if plan
-            .admin
-            .as_ref()
-            .is_some_and(|admin| admin.state_file.is_some())
-        {
+        if plan.state_file().is_some() {
             let kept = kept_state::keep(Arc::downgrade(&live));
             kept.map_err(|error| LiveFault::Start(StartFault::Worker(error)))?;
         }
@@ -505,8 +501,7 @@ pub(crate) fn instant() -> Instant {
 
 /// What was changed before this start, if it was kept.
 fn state_kept(first: &Read) -> Option<KeptState> {
-    let admin = first.plan.as_ref()?.admin.as_ref()?;
-    let path = admin.state_file.as_deref()?;
+    let path = first.plan.as_ref()?.state_file()?;
     KeptState::read(Path::new(path)).unwrap_or_else(|why| {
         tracing::error!("what was changed before is lost: {why}");
         None

@@ -43,6 +43,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Where what was changed is kept for the next start, if anywhere.
+    pub fn state_file(&self) -> Option<&str> {
+        self.admin.as_ref()?.state_file.as_deref()
+    }
+
     /// Sends the access log elsewhere; one that was off becomes `combined`.
     pub fn log_access_to(&mut self, output: Output) {
         match &mut self.access_log {
