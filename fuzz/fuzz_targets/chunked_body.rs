@@ -22,6 +22,14 @@ impl Input for Pieces<'_> {
         self.rest = rest;
         Poll::Ready(Ok(piece.len()))
     }
+
+    fn poll_arrival(&mut self, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        false
+    }
 }
 
 type Decoded = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);

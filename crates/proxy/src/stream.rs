@@ -80,6 +80,31 @@ impl Input for Reader {
         };
         in_time(&self.deadline, cx, result)
     }
+
+    fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let arrival = match &mut self.half {
+            ReadHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
+            ReadHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
+            #[cfg(feature = "sim")]
+            ReadHalf::Sim(_) => return Poll::Ready(()),
+        };
+        arrival.map(drop)
+    }
+
+    fn is_quiet(&mut self) -> bool {
+        let found = match &mut self.half {
+            ReadHalf::Tcp(half) => half.try_read(&mut [0]),
+            ReadHalf::Unix(half) => half.try_read(&mut [0]),
+            #[cfg(feature = "sim")]
+            ReadHalf::Sim(socket) => {
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                return socket
+                    .poll_read(&mut cx, &mut Vec::with_capacity(1))
+                    .is_pending();
+            }
+        };
+        matches!(found, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
 }
 
 /// The result, or an error if it is due and has not come.

@@ -8,6 +8,14 @@ pub trait Input {
     /// Appends what has arrived to the spare capacity of `into`; 0 at the end
     /// of the stream. A passed deadline is an error of kind `TimedOut`.
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<Result<usize>>;
+
+    /// Resolves when a read would find something, an end included. Says nothing
+    /// of deadlines, and costs less than a read that finds nothing.
+    fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Nothing has arrived and the stream has not ended: a look that waits for
+    /// nothing. What it finds is lost.
+    fn is_quiet(&mut self) -> bool;
 }
 
 /// The sending half of a connection.

@@ -59,20 +59,16 @@ pub(crate) async fn dispatch<'a>(
             Err(failure) => retry::after_failure(x, to.group, failure),
             Ok(_) => retry::after_answer(x, to.group),
         };
-        let Some(reason) = reason else {
+        let next = reason.and_then(|reason| {
+            tried.insert(taken.index);
+            next(x, to, &mut tried, &reason)
+        });
+        let Some(next) = next else {
             overload::learn(x, to.group, routed.framing, &outcome);
-            return kept(x, to.group, outcome);
+            keep(x, to.group, &outcome);
+            return outcome;
         };
-        tried.insert(taken.index);
-        let Some(next) = next(x, to, &mut tried, &reason) else {
-            overload::learn(x, to.group, routed.framing, &outcome);
-            return kept(x, to.group, outcome);
-        };
-        tell_of_retry(x, to.group, &taken, &outcome);
-        x.worker.metrics.borrow_mut().retried(reason.why);
-        if let Ok(attempt) = outcome {
-            attempt.discard(x.worker);
-        }
+        give_up(x, to.group, &taken, outcome, next.why);
         if !next.wait.is_zero() {
             let pause = tokio::time::sleep(next.wait);
             Box::pin(unless_gone(x, pin!(pause))).await?;
@@ -137,16 +133,11 @@ fn feel_drawn(x: &mut Exchange<'_>, routed: &Routed<'_>, group: &Group) {
 }
 
 /// Remembers which backend has answered.
-fn kept<'a>(
-    x: &mut Exchange<'_>,
-    group: &Group,
-    outcome: Result<Attempt<'a>, Failure>,
-) -> Result<Attempt<'a>, Failure> {
-    if let (Some(_), Some((_, index)), Ok(_)) = (&group.sticky, x.progress.backend, &outcome) {
+fn keep(x: &mut Exchange<'_>, group: &Group, outcome: &Result<Attempt<'_>, Failure>) {
+    if let (Some(_), Some((_, index)), Ok(_)) = (&group.sticky, x.progress.backend, outcome) {
         let now = x.worker.clock.coarse().into_std();
         affinity::keep(group, index as usize, x.address.ip(), now, x.heads);
     }
-    outcome
 }
 
 fn nobody(group: &Group) -> Failure {
@@ -257,6 +248,7 @@ fn take(x: &Exchange<'_>, group: &Group, tried: &Excluded) -> Option<Taken> {
 
 /// Another attempt.
 struct Next {
+    why: Retried,
     taken: Taken,
     wait: Duration,
 }
@@ -298,28 +290,33 @@ fn next(
         x.worker.metrics.borrow_mut().retry_refused();
         return None;
     }
-    Some(Next { taken, wait })
+    let why = reason.why;
+    Some(Next { why, taken, wait })
 }
 
-fn tell_of_retry(
+/// Ends an attempt after which another is made.
+fn give_up(
     x: &Exchange<'_>,
     group: &Group,
     taken: &Taken,
-    outcome: &Result<Attempt<'_>, Failure>,
+    outcome: Result<Attempt<'_>, Failure>,
+    why: Retried,
 ) {
     let request_id = x.id.as_str();
     let backend = group.balance.backends.get(taken.index);
     let backend = backend.map_or("", |backend| &*backend.url);
     match outcome {
         Err(failure) => info!(request_id, backend, %failure, "attempt failed; making another"),
-        Ok(_) => {
+        Ok(attempt) => {
             let status = x.heads.response.status;
             info!(
                 request_id,
                 backend, status, "attempt failed; making another"
             );
+            attempt.discard(x.worker);
         }
     }
+    x.worker.metrics.borrow_mut().retried(why);
 }
 
 /// Brings the request's head into the form in which every backend gets it.

@@ -139,6 +139,9 @@ impl<I: Input> Inbound<I> {
         if !self.buffered().is_empty() {
             return Poll::Pending;
         }
+        if !self.is_end {
+            ready!(self.io.poll_arrival(cx));
+        }
         match ready!(self.poll_more(cx)) {
             Ok(0) | Err(_) => Poll::Ready(()),
             Ok(_) => Poll::Pending,
@@ -146,10 +149,10 @@ impl<I: Input> Inbound<I> {
     }
 
     /// Nothing is buffered and the peer has neither sent nor closed anything:
-    /// the cheap look before an idle connection is used again.
+    /// the cheap look before an idle connection is used again. One that is not
+    /// quiet must not be.
     pub fn is_quiet(&mut self) -> bool {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        self.buffered().is_empty() && !self.is_end && self.poll_more(&mut cx).is_pending()
+        self.buffered().is_empty() && !self.is_end && self.io.is_quiet()
     }
 }
 
