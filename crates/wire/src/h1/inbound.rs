@@ -58,6 +58,7 @@ impl<I: Input> Inbound<I> {
 
     pub fn consume(&mut self, n: usize) {
         self.at = (self.at + n).min(self.block.len());
+        self.give_back_if_empty();
     }
 
     /// Waits for more bytes; 0 at the end of the stream.
@@ -77,9 +78,6 @@ impl<I: Input> Inbound<I> {
     fn make_room(&mut self) {
         if self.block.capacity() == 0 {
             self.block = self.blocks.0.take();
-        } else if self.at == self.block.len() {
-            self.block.clear();
-            self.at = 0;
         } else if self.block.capacity() - self.block.len() < ROOM {
             self.block.drain(..self.at);
             self.at = 0;
@@ -109,7 +107,6 @@ impl<I: Input> Inbound<I> {
                 match self.parser.parse(bytes, limits, head) {
                     Ok(Some(length)) => {
                         self.consume(length);
-                        self.give_back_if_empty();
                         return Poll::Ready(Ok(()));
                     }
                     Ok(None) => {}
@@ -168,5 +165,55 @@ pub(super) struct BlocksHandle(pub(super) Blocks);
 impl std::fmt::Debug for BlocksHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Blocks")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Arrived(&'static [u8]);
+
+    impl Input for Arrived {
+        fn poll_read(
+            &mut self,
+            _: &mut Context<'_>,
+            into: &mut Vec<u8>,
+        ) -> Poll<io::Result<usize>> {
+            into.extend_from_slice(self.0);
+            let n = std::mem::take(&mut self.0).len();
+            if n == 0 {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(n))
+            }
+        }
+
+        fn poll_arrival(&mut self, _: &mut Context<'_>) -> Poll<()> {
+            if self.0.is_empty() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        }
+
+        fn is_quiet(&mut self) -> bool {
+            self.0.is_empty()
+        }
+    }
+
+    /// A connection that lies in a pool after its last response holds none.
+    #[test]
+    fn a_block_is_lent_for_as_long_as_it_holds_bytes() {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut inbound = Inbound::new(Arrived(b"abc"), Blocks::default());
+        assert!(inbound.poll_more(&mut cx).is_ready());
+        inbound.consume(2);
+        assert_eq!(inbound.buffered(), b"c");
+        assert_eq!(inbound.block.capacity(), crate::blocks::BLOCK_SIZE);
+        inbound.consume(1);
+        assert_eq!(inbound.block.capacity(), 0);
+        assert!(inbound.poll_more(&mut cx).is_pending());
+        assert_eq!(inbound.block.capacity(), 0);
     }
 }
