@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::warn;
 
 use crate::StartFault;
+use crate::door::DoorId;
 use crate::listening::Opened;
 use crate::names::Resolver;
 use crate::run::{self, Adoption, Command, Entrance, Start};
@@ -30,7 +31,12 @@ pub(crate) fn adoptions(
     count: usize,
     mut access_log: impl FnMut(usize) -> Option<Option<telemetry::LogSink>>,
 ) -> Vec<Adoption> {
-    let Opened { listening, sockets } = opened;
+    let Opened {
+        listening,
+        sockets,
+        moved,
+    } = opened;
+    let moved: Arc<[DoorId]> = moved.iter().map(|listening| listening.id).collect();
     let mut sockets: Vec<_> = sockets.into_iter().map(Vec::into_iter).collect();
     let mut of_worker = |worker| {
         let entrances = listening.iter().zip(&mut sockets);
@@ -42,6 +48,7 @@ pub(crate) fn adoptions(
         Adoption {
             plan: Arc::clone(plan),
             entrances: entrances.collect(),
+            moved: Arc::clone(&moved),
             access_log: access_log(worker),
             done: None,
         }

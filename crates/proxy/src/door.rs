@@ -18,6 +18,17 @@ use crate::worker::{Current, Worker};
 /// Which sockets a door belongs to; never used twice in a process.
 pub(crate) type DoorId = u64;
 
+/// What becomes of those who wait at a door's sockets when it closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queue {
+    /// Who is there by then still comes in.
+    Take,
+    /// So does who is in the middle of connecting.
+    Await,
+    /// Somebody else accepts from the same sockets.
+    Leave,
+}
+
 pub(crate) struct Door {
     pub(crate) id: DoorId,
     /// In the listeners of the worker's current plan, or of the last one that
@@ -29,6 +40,7 @@ pub(crate) struct Door {
     /// Client connections, over all workers.
     pub(crate) open: Arc<AtomicUsize>,
     closing: Notify,
+    queue: Cell<Queue>,
     /// Tasks that still take connections in.
     accepting: Cell<usize>,
     /// Somebody has left a closed door.
@@ -51,6 +63,7 @@ impl Door {
             last: RefCell::default(),
             open,
             closing: Notify::new(),
+            queue: Cell::new(Queue::Take),
             accepting: Cell::new(0),
             left: Notify::new(),
             connections: RefCell::default(),
@@ -74,7 +87,8 @@ impl Door {
     }
 
     /// Takes nothing new any more; every answer is the last of its connection.
-    pub(crate) fn close(&self, plan: Rc<Current>) {
+    pub(crate) fn close(&self, plan: Rc<Current>, queue: Queue) {
+        self.queue.set(queue);
         self.last.replace(Some(plan));
         self.closing.notify_waiters();
     }
@@ -83,9 +97,12 @@ impl Door {
         self.last.borrow().is_some()
     }
 
-    /// Resolves when the door is closed after this has been polled once.
-    pub(crate) async fn closed(&self) {
-        self.closing.notified().await;
+    /// Resolves when the door is closed.
+    pub(crate) async fn closed(&self) -> Queue {
+        if !self.is_closed() {
+            self.closing.notified().await;
+        }
+        self.queue.get()
     }
 
     /// A place for the task of a connection.

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plan::Plan;
+use tracing::debug;
 
 use crate::StartFault;
 use crate::door::DoorId;
 use crate::given::{Given, Sockets, spread};
-use crate::listen::{check_free, listen};
+use crate::listen::{check_free, hide, listen};
 
 /// The sockets of one listener.
 #[derive(Clone)]
@@ -25,6 +26,8 @@ pub(crate) struct Bound {
     /// All of its sockets, for whoever takes over one day. Connections wait at
     /// them for as long as they are open, so they go when the workers' own do.
     pub(crate) sockets: Arc<[TcpListener]>,
+    /// The service manager has them as well.
+    is_lent: bool,
 }
 
 /// A listener as it is now.
@@ -41,6 +44,32 @@ impl Bound {
     pub(crate) fn let_go(&mut self) {
         self.sockets = Arc::default();
     }
+
+    /// Leaves new connections to whoever else listens at its port.
+    pub(crate) fn hide(&self) {
+        // What is the service manager's must be found by whoever comes next.
+        let own = self.sockets.iter().filter(|_| !self.is_lent);
+        for hidden in own.map(hide) {
+            if let Err(error) = hidden {
+                debug!(%error, "a socket cannot be hidden; who connects while it closes is cut off");
+            }
+        }
+    }
+
+    /// For whoever takes over.
+    pub(crate) fn handed(&self) -> io::Result<Sockets> {
+        let sockets = self.sockets.iter().map(TcpListener::try_clone);
+        let kind = match self.is_lent {
+            true => Sockets::ANY,
+            false => Sockets::LISTENER,
+        };
+        Ok(Sockets {
+            kind: kind.into(),
+            name: self.listener.clone(),
+            address: self.address,
+            sockets: sockets.collect::<io::Result<_>>()?,
+        })
+    }
 }
 
 /// The sockets of a plan's listeners.
@@ -49,19 +78,25 @@ pub(crate) struct Opened {
     pub(crate) listening: Vec<Bound>,
     /// For each of them, the sockets of each worker; none where they have them.
     pub(crate) sockets: Vec<Vec<Vec<TcpListener>>>,
+    /// Those of before that go, and whose port a listener of the plan has, such
+    /// as 127.0.0.1:80 where that has 0.0.0.0:80.
+    pub(crate) moved: Vec<Bound>,
 }
 
 /// Opens what a plan's listeners need beyond what is open. Who listens at the
-/// same address is the same, whatever it is called.
+/// same address is the same, whatever it is called. Further ports of this
+/// process are where sockets are being closed.
 pub(crate) fn open_listeners(
     plan: &Plan,
     now: &[Bound],
+    closing: &[u16],
     count: usize,
     given: &mut Given,
 ) -> Result<Opened, StartFault> {
     let mut opened = Opened {
         listening: Vec::new(),
         sockets: Vec::new(),
+        moved: Vec::new(),
     };
     for listener in &plan.listeners {
         let is_same = |known: &&Bound| {
@@ -70,7 +105,7 @@ pub(crate) fn open_listeners(
         };
         let (listening, sockets) = match now.iter().find(is_same) {
             Some(known) => (known.clone(), Vec::new()),
-            None => open_listener(listener, now, count, given)?,
+            None => open_listener(listener, now, closing, count, given)?,
         };
         opened.listening.push(Bound {
             listener: listener.id.clone(),
@@ -78,12 +113,19 @@ pub(crate) fn open_listeners(
         });
         opened.sockets.push(sockets);
     }
+    let goes = |old: &&Bound| opened.listening.iter().all(|new| new.id != old.id);
+    let has_port = |old: &&Bound| {
+        let mut listening = opened.listening.iter();
+        listening.any(|new| new.bound.port() == old.bound.port())
+    };
+    opened.moved = now.iter().filter(goes).filter(has_port).cloned().collect();
     Ok(opened)
 }
 
 fn open_listener(
     listener: &plan::Listener,
     now: &[Bound],
+    closing: &[u16],
     count: usize,
     given: &mut Given,
 ) -> Result<(Bound, Vec<Vec<TcpListener>>), StartFault> {
@@ -94,12 +136,14 @@ fn open_listener(
         address,
         error,
     };
+    let is_lent = given.are_lent(&listener.id, address);
     let mut sockets = given.take(Sockets::LISTENER, &listener.id, address);
     if sockets.is_empty() {
         // One of ours that is about to go, such as 127.0.0.1:80 for 0.0.0.0:80,
         // is in nobody's way.
-        let is_ours = now.iter().any(|known| known.bound.port() == address.port());
-        if !is_ours && !given.has_port(address.port()) {
+        let port = address.port();
+        let is_ours = now.iter().any(|known| known.bound.port() == port) || closing.contains(&port);
+        if !is_ours && !given.has_port(port) {
             check_free(address).map_err(fault)?;
         }
         sockets = listen(address, count).map_err(fault)?;
@@ -113,6 +157,7 @@ fn open_listener(
         bound: bound.unwrap_or(address),
         open: Arc::default(),
         sockets: sockets.into(),
+        is_lent,
     };
     Ok((listening, of_workers))
 }

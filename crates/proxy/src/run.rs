@@ -50,6 +50,8 @@ pub(crate) struct Adoption {
     pub(crate) plan: Arc<Plan>,
     /// In the order of the plan's listeners.
     pub(crate) entrances: Vec<Entrance>,
+    /// Doors that close and whose sockets new connections do not find any more.
+    pub(crate) moved: Arc<[DoorId]>,
     /// Where the access log goes from now on; absent: where it went.
     pub(crate) access_log: Option<Option<LogSink>>,
     /// Dropped when it is done.
@@ -130,6 +132,7 @@ fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
     let Adoption {
         plan,
         entrances,
+        moved,
         access_log,
         done: _done,
     } = adoption;
@@ -152,7 +155,7 @@ fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
         worker.log_access_to(access_log);
     }
     let within = plan.shutdown_timeout;
-    let gone = worker.adopt(plan, doors);
+    let gone = worker.adopt(plan, doors, &moved);
     for door in gone {
         spawn_local(cut(door, within));
         // Whoever is idle there learns that nothing more is wanted.

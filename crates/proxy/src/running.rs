@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use plan::Plan;
@@ -33,6 +33,9 @@ struct State {
     workers: Vec<Worker>,
     /// In the order of the plan's listeners.
     listening: Vec<Bound>,
+    /// Ports that listeners have moved away from, for as long as these have
+    /// connections.
+    moved: Vec<(u16, Weak<AtomicUsize>)>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
     told: Arc<Mutex<Told>>,
@@ -57,7 +60,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
 /// As for [`start`].
 pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFault> {
     let count = plan.workers.unwrap_or_else(cores);
-    let opened = open_listeners(&plan, &[], count, &mut given)?;
+    let opened = open_listeners(&plan, &[], &[], count, &mut given)?;
     if let Some(any) = opened.listening.iter().flat_map(|l| &*l.sockets).next() {
         make_room(&plan, any);
     }
@@ -86,6 +89,7 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
             plan,
             workers,
             listening,
+            moved: Vec::new(),
             metrics,
             access_log,
             told,
@@ -251,13 +255,7 @@ impl Running {
         let state = self.state();
         let mut all = Vec::new();
         for listening in &state.listening {
-            let sockets = listening.sockets.iter().map(TcpListener::try_clone);
-            all.push(Sockets {
-                kind: Sockets::LISTENER.into(),
-                name: listening.listener.clone(),
-                address: listening.address,
-                sockets: sockets.collect::<io::Result<_>>()?,
-            });
+            all.push(listening.handed()?);
         }
         if let (Some(page), Some(endpoint)) = (&state.metrics, &state.plan.metrics) {
             all.push(Sockets {
@@ -317,7 +315,10 @@ impl State {
     fn adopt(&mut self, plan: Arc<Plan>) -> Result<(), StartFault> {
         // Whatever can go wrong comes first, while nothing has changed.
         let count = self.workers.len();
-        let opened = open_listeners(&plan, &self.listening, count, &mut Given::default())?;
+        self.moved.retain(|(_, open)| open.strong_count() > 0);
+        let closing: Vec<u16> = self.moved.iter().map(|(port, _)| *port).collect();
+        let none = &mut Given::default();
+        let opened = open_listeners(&plan, &self.listening, &closing, count, none)?;
         let access_log = match self.output() == output(&plan) {
             true => None,
             false => Some(open_access_log(&plan)?),
@@ -327,6 +328,10 @@ impl State {
         await_first_checks(&plan, Instant::now().into_std());
         self.checker.adopt(Arc::clone(&plan));
         self.listening = opened.listening.clone();
+        opened.moved.iter().for_each(Bound::hide);
+        let moved = opened.moved.iter();
+        self.moved
+            .extend(moved.map(|l| (l.bound.port(), Arc::downgrade(&l.open))));
         let sink = |_| {
             let log = access_log.as_ref()?;
             Some(log.as_ref().map(LogWriter::sink))

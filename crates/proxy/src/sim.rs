@@ -77,7 +77,7 @@ impl Worker {
         let worker = worker::Worker::new(Arc::clone(&shared.plan), Arc::default());
         let doors = shared.connections.iter().zip(0..);
         let doors = doors.map(|(open, id)| Door::new(id, Arc::clone(open)));
-        worker.adopt(Arc::clone(&shared.plan), doors.collect());
+        worker.adopt(Arc::clone(&shared.plan), doors.collect(), &[]);
         worker.seed(seed);
         // There is none yet.
         let _ = worker.world.set(world);

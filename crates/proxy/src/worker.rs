@@ -14,7 +14,7 @@ use wire::blocks::Blocks;
 use crate::allowance::Allowance;
 use crate::backend_conn::BackendConn;
 use crate::clock::Clock;
-use crate::door::{Door, DoorId};
+use crate::door::{Door, DoorId, Queue};
 use crate::heads;
 use crate::names::Resolver;
 use crate::notable::Recent;
@@ -43,7 +43,6 @@ pub(crate) struct Worker {
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
     draining: Cell<bool>,
-    leaves_queue: Cell<bool>,
     /// Client connections that this worker serves.
     clients: Cell<usize>,
     /// Clients that are just being told that there is no room for them.
@@ -77,7 +76,6 @@ impl Worker {
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             draining: Cell::new(false),
-            leaves_queue: Cell::new(false),
             clients: Cell::new(0),
             turned_away: Cell::new(0),
             all_gone: Notify::new(),
@@ -92,8 +90,14 @@ impl Worker {
 
     /// New exchanges begin with this plan from now on, and its listeners are
     /// behind these doors, in its order. Doors that are not among them close;
-    /// these are returned.
-    pub(crate) fn adopt(&self, plan: Arc<Plan>, doors: Vec<Rc<Door>>) -> Vec<Rc<Door>> {
+    /// these are returned. New connections do not find the sockets of those that
+    /// have moved.
+    pub(crate) fn adopt(
+        &self,
+        plan: Arc<Plan>,
+        doors: Vec<Rc<Door>>,
+        moved: &[DoorId],
+    ) -> Vec<Rc<Door>> {
         self.metrics.borrow_mut().adopt(Arc::clone(&plan.names));
         for (index, door) in doors.iter().enumerate() {
             door.lead_to(index);
@@ -102,7 +106,13 @@ impl Worker {
         let doors = self.doors.borrow();
         gone.retain(|old| !doors.iter().any(|door| Rc::ptr_eq(old, door)));
         let old = self.plan.replace(Rc::new(Current { plan }));
-        gone.iter().for_each(|door| door.close(Rc::clone(&old)));
+        for door in &gone {
+            let queue = match moved.contains(&door.id) {
+                true => Queue::Await,
+                false => Queue::Take,
+            };
+            door.close(Rc::clone(&old), queue);
+        }
         gone
     }
 
@@ -114,9 +124,12 @@ impl Worker {
     /// Takes no new connections any more. Those that wait at its sockets are
     /// left to somebody else who accepts from these, if there is one.
     pub(crate) fn close_doors(&self, leaves_queue: bool) {
-        self.leaves_queue.set(leaves_queue);
+        let queue = match leaves_queue {
+            true => Queue::Leave,
+            false => Queue::Take,
+        };
         for door in self.doors.borrow().iter() {
-            door.close(self.current());
+            door.close(self.current(), queue);
         }
     }
 
@@ -143,11 +156,6 @@ impl Worker {
         if let Some(log) = self.access_log.borrow_mut().as_mut() {
             log.flush();
         }
-    }
-
-    /// Whoever waits at a closed door is somebody else's.
-    pub(crate) fn leaves_queue(&self) -> bool {
-        self.leaves_queue.get()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -203,6 +203,42 @@ fn listeners_come_and_go_and_what_they_have_begun_is_finished() {
 }
 
 #[test]
+fn a_listener_moves_to_an_overlapping_address_and_back_and_no_connection_is_lost() {
+    let config = answering("x");
+    let address = free_address();
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], address.port()));
+    let forebay = Forebay::start(&with_listener(&config, address));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answered = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        assert_eq!(get(address, "/").text(), "x");
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        for _ in 0..15 {
+            forebay.reload(&with_listener(&config, everywhere));
+            forebay.reload(&with_listener(&config, address));
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert!(client.join().unwrap() > 30);
+        }
+    });
+    // A socket with this address is still being closed.
+    forebay.reload(&with_listener(&config, everywhere));
+    forebay.reload(&config);
+    forebay.reload(&with_listener(&config, address));
+    assert_eq!(get(address, "/").text(), "x");
+}
+
+#[test]
 fn what_a_removed_listener_has_is_cut_after_the_shutdown_timeout() {
     let backend = Backend::scripted(|conn| {
         conn.request();
