@@ -11,6 +11,7 @@ use tracing::warn;
 
 use crate::StartFault;
 use crate::door::DoorId;
+use crate::draining::Draining;
 use crate::listening::Opened;
 use crate::names::Resolver;
 use crate::run::{self, Adoption, Command, Entrance, Start};
@@ -36,6 +37,7 @@ pub(crate) fn adoptions(
         sockets,
         moved,
     } = opened;
+    let draining = Draining::by(plan, "their listener was removed");
     let moved: Arc<[DoorId]> = moved.iter().map(|listening| listening.id).collect();
     let mut sockets: Vec<_> = sockets.into_iter().map(Vec::into_iter).collect();
     let mut of_worker = |worker| {
@@ -49,6 +51,7 @@ pub(crate) fn adoptions(
             plan: Arc::clone(plan),
             entrances: entrances.collect(),
             moved: Arc::clone(&moved),
+            draining: draining.clone(),
             access_log: access_log(worker),
             done: None,
         }

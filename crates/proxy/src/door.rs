@@ -48,10 +48,21 @@ pub(crate) struct Door {
     connections: RefCell<Connections>,
 }
 
+/// Which of those who are left at a closed door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Whose body is on its way: see [`Door::mark`].
+    Streams,
+    Others,
+    All,
+}
+
 /// The tasks of a door's connections, by place.
 #[derive(Default)]
 struct Connections {
     tasks: Vec<Option<AbortHandle>>,
+    /// Which of them are streams.
+    streams: Vec<bool>,
     free: Vec<u32>,
 }
 
@@ -110,6 +121,7 @@ impl Door {
         let mut connections = self.connections.borrow_mut();
         connections.free.pop().unwrap_or_else(|| {
             connections.tasks.push(None);
+            connections.streams.push(false);
             connections.tasks.len() as u32 - 1
         })
     }
@@ -120,11 +132,25 @@ impl Door {
         }
     }
 
+    /// Whether the connection at this place is a stream now: a body is on its
+    /// way that did not come all at once. Once the door is closed, streams have
+    /// `drain_timeout`, all others `shutdown_timeout`. A connection that becomes
+    /// a tunnel is one from then on.
+    pub(crate) fn mark(&self, place: u32, is_stream: bool) {
+        let mut connections = self.connections.borrow_mut();
+        if let Some(at) = connections.streams.get_mut(place as usize) {
+            *at = is_stream;
+        }
+    }
+
     pub(crate) fn leave(&self, place: u32) {
         let mut connections = self.connections.borrow_mut();
         if let Some(at) = connections.tasks.get_mut(place as usize) {
             *at = None;
             connections.free.push(place);
+        }
+        if let Some(at) = connections.streams.get_mut(place as usize) {
+            *at = false;
         }
         drop(connections);
         if self.is_closed() {
@@ -155,16 +181,27 @@ impl Door {
         }
     }
 
-    /// Ends every connection that is left, and says how many these were.
-    pub(crate) fn cut(&self) -> usize {
-        let tasks: Vec<AbortHandle> = self
-            .connections
-            .borrow()
-            .tasks
-            .iter()
-            .flatten()
-            .cloned()
+    /// Resolves when nobody comes in at a closed door any more.
+    pub(crate) async fn shut(&self) {
+        while self.accepting.get() > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    /// Ends the connections of those, and says how many these were.
+    pub(crate) fn cut(&self, left: Left) -> usize {
+        let connections = self.connections.borrow();
+        let all = connections.tasks.iter().zip(&connections.streams);
+        let is_one = |is_stream: bool| match left {
+            Left::Streams => is_stream,
+            Left::Others => !is_stream,
+            Left::All => true,
+        };
+        let tasks: Vec<AbortHandle> = all
+            .filter(|(_, is_stream)| is_one(**is_stream))
+            .filter_map(|(task, _)| task.clone())
             .collect();
+        drop(connections);
         tasks.iter().for_each(AbortHandle::abort);
         tasks.len()
     }

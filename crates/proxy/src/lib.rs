@@ -17,6 +17,7 @@ mod connect;
 mod crew;
 mod descriptors;
 mod door;
+mod draining;
 mod event_loop;
 mod exchange;
 mod explain;

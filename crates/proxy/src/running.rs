@@ -16,6 +16,7 @@ use crate::StartFault;
 use crate::checker::{Checked, Checker, await_first_checks, wait_for_first_checks};
 use crate::crew::{Worker, adoptions, ask_all, gather, start_workers, tell};
 use crate::descriptors::make_room;
+use crate::draining::Draining;
 use crate::given::{Given, Sockets};
 use crate::listening::{Bound, Listening, no_metrics, open_listeners, open_metrics};
 use crate::metrics_page::{MetricsPage, SourcesAsked, Told};
@@ -121,7 +122,8 @@ impl Running {
 
     /// Goes on by another plan. Connections and exchanges go on; listeners that
     /// are gone take nothing new and finish what they have within
-    /// `shutdown_timeout`. Blocks until every worker goes by the plan.
+    /// `shutdown_timeout`, streams within `drain_timeout`. Blocks until every
+    /// worker goes by the plan.
     ///
     /// # Errors
     ///
@@ -221,29 +223,24 @@ impl Running {
         }
     }
 
-    /// Takes no new connections, finishes what is in flight within the time,
-    /// writes the logs out and ends. Blocks until then.
-    pub fn drain(&self, within: Duration) {
+    /// Takes no new connections, finishes what is in flight within the plan's
+    /// `shutdown_timeout`, streams within its `drain_timeout`, writes the logs out
+    /// and ends. Blocks until then.
+    pub fn drain(&self) {
         let metrics = self.state().metrics.take();
-        self.end(Ending {
-            within,
-            leaves_queue: false,
-        });
+        self.end(false);
         drop(metrics);
     }
 
     /// The same after somebody else has taken over all [sockets](Self::sockets):
     /// whoever waits at them is left to that one.
-    pub fn hand_over(&self, within: Duration) {
+    pub fn hand_over(&self) {
         let metrics = self.state().metrics.take();
         // Scrapes under way need the workers' numbers.
         if let Some(metrics) = metrics {
             metrics.close();
         }
-        self.end(Ending {
-            within,
-            leaves_queue: true,
-        });
+        self.end(true);
     }
 
     /// Everything that listens, for whoever takes over.
@@ -268,15 +265,20 @@ impl Running {
         Ok(all)
     }
 
-    fn end(&self, ending: Ending) {
+    fn end(&self, leaves_queue: bool) {
         let mut state = self.state();
+        let ending = Ending {
+            draining: Draining::by(&state.plan, "the end was asked for"),
+            leaves_queue,
+        };
         // Nobody may wait at a socket from which no worker accepts.
         state.listening.iter_mut().for_each(Bound::let_go);
         let workers = std::mem::take(&mut state.workers);
         for worker in &workers {
             // A worker that has ended already needs no telling.
-            let _ = worker.commands.send(Command::Drain(ending));
+            let _ = worker.commands.send(Command::Drain(ending.clone()));
         }
+        drop(ending);
         let access_log = state.access_log.take();
         drop(state);
         for worker in workers {

@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 use upstream::{Address, Backend, PoolStats};
 
 use crate::door::Door;
+use crate::draining::Draining;
 use crate::path::accept::begin;
 use crate::run;
 use crate::stream::Stream;
@@ -101,9 +102,11 @@ impl Worker {
         self.tasks.run_until(until).await
     }
 
-    /// Finishes what is in flight, within the time.
-    pub async fn drain(&self, within: Duration) {
-        run::drain(&self.worker, within).await;
+    /// Finishes what is in flight, within the times for streams and for all else.
+    pub async fn drain(&self, shutdown: Duration, drain: Duration) {
+        self.worker.close_doors(false);
+        let draining = Draining::within(shutdown, drain, "the end was asked for");
+        run::drain(&self.worker, draining).await;
     }
 
     /// Client connections that it serves.

@@ -1,13 +1,12 @@
 //! One worker: a thread, an event loop, and everything that only it touches.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plan::Plan;
 use telemetry::{LogSink, Metrics};
-use tokio::sync::Notify;
 use upstream::Pool;
 use wire::blocks::Blocks;
 
@@ -29,6 +28,8 @@ pub(crate) struct Worker {
     plan: RefCell<Rc<Current>>,
     /// Where its clients come in.
     doors: RefCell<Vec<Rc<Door>>>,
+    /// Doors that were closed before and may still have connections.
+    closed: RefCell<Vec<Weak<Door>>>,
     pub(crate) clock: Clock,
     pub(crate) timers: Rc<Timers>,
     pub(crate) blocks: Blocks,
@@ -42,12 +43,10 @@ pub(crate) struct Worker {
     /// How often it may be said which routes almost matched.
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
-    draining: Cell<bool>,
     /// Client connections that this worker serves.
     clients: Cell<usize>,
     /// Clients that are just being told that there is no room for them.
     turned_away: Cell<usize>,
-    pub(crate) all_gone: Notify,
     /// What takes the network's place in a simulation.
     #[cfg(feature = "sim")]
     pub(crate) world: std::cell::OnceCell<Rc<dyn crate::sim::World>>,
@@ -64,6 +63,7 @@ impl Worker {
         Rc::new(Self {
             plan: RefCell::new(Rc::new(Current { plan })),
             doors: RefCell::default(),
+            closed: RefCell::default(),
             clock: Clock::new(),
             timers: Timers::new(),
             blocks: Blocks::default(),
@@ -75,10 +75,8 @@ impl Worker {
             recent: RefCell::default(),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
-            draining: Cell::new(false),
             clients: Cell::new(0),
             turned_away: Cell::new(0),
-            all_gone: Notify::new(),
             #[cfg(feature = "sim")]
             world: std::cell::OnceCell::new(),
         })
@@ -113,6 +111,9 @@ impl Worker {
             };
             door.close(Rc::clone(&old), queue);
         }
+        let mut closed = self.closed.borrow_mut();
+        closed.retain(|door| door.strong_count() > 0);
+        closed.extend(gone.iter().map(Rc::downgrade));
         gone
     }
 
@@ -131,6 +132,14 @@ impl Worker {
         for door in self.doors.borrow().iter() {
             door.close(self.current(), queue);
         }
+    }
+
+    /// All doors, also those that were closed before.
+    pub(crate) fn all_doors(&self) -> Vec<Rc<Door>> {
+        let closed = self.closed.borrow();
+        let doors = self.doors.borrow();
+        let before = closed.iter().filter_map(Weak::upgrade);
+        doors.iter().cloned().chain(before).collect()
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -158,24 +167,8 @@ impl Worker {
         }
     }
 
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
-    }
-
-    /// From now on every answer is the last on its connection.
-    pub(crate) fn begin_drain(&self) {
-        self.draining.set(true);
-        self.note_if_all_gone();
-    }
-
     pub(crate) fn clients(&self) -> usize {
         self.clients.get()
-    }
-
-    fn note_if_all_gone(&self) {
-        if self.clients.get() == 0 {
-            self.all_gone.notify_waiters();
-        }
     }
 }
 
@@ -242,8 +235,5 @@ impl Drop for Held {
         self.door.open.fetch_sub(1, Ordering::Relaxed);
         self.worker.clients.set(self.worker.clients.get() - 1);
         self.worker.metrics.borrow_mut().client_closed(self.number);
-        if self.worker.is_draining() {
-            self.worker.note_if_all_gone();
-        }
     }
 }
