@@ -170,8 +170,12 @@ impl Door {
     }
 
     fn is_empty(&self) -> bool {
+        self.accepting.get() == 0 && self.connections() == 0
+    }
+
+    pub(crate) fn connections(&self) -> usize {
         let connections = self.connections.borrow();
-        self.accepting.get() == 0 && connections.free.len() == connections.tasks.len()
+        connections.tasks.len() - connections.free.len()
     }
 
     /// Resolves when all have left a closed door and nobody comes any more.

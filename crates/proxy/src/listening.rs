@@ -47,9 +47,7 @@ impl Bound {
 
     /// Leaves new connections to whoever else listens at its port.
     pub(crate) fn hide(&self) {
-        // What is the service manager's must be found by whoever comes next.
-        let own = self.sockets.iter().filter(|_| !self.is_lent);
-        for hidden in own.map(hide) {
+        for hidden in self.sockets.iter().map(hide) {
             if let Err(error) = hidden {
                 debug!(%error, "a socket cannot be hidden; who connects while it closes is cut off");
             }
@@ -79,7 +77,7 @@ pub(crate) struct Opened {
     /// For each of them, the sockets of each worker; none where they have them.
     pub(crate) sockets: Vec<Vec<Vec<TcpListener>>>,
     /// Those of before that go, and whose port a listener of the plan has, such
-    /// as 127.0.0.1:80 where that has 0.0.0.0:80.
+    /// as 127.0.0.1:80 where that has 0.0.0.0:80; to be hidden.
     pub(crate) moved: Vec<Bound>,
 }
 
@@ -118,7 +116,9 @@ pub(crate) fn open_listeners(
         let mut listening = opened.listening.iter();
         listening.any(|new| new.bound.port() == old.bound.port())
     };
-    opened.moved = now.iter().filter(goes).filter(has_port).cloned().collect();
+    let moved = now.iter().filter(goes).filter(has_port);
+    // What is the service manager's must be found by whoever comes next.
+    opened.moved = moved.filter(|old| !old.is_lent).cloned().collect();
     Ok(opened)
 }
 

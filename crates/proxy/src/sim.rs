@@ -111,7 +111,8 @@ impl Worker {
 
     /// Client connections that it serves.
     pub fn clients(&self) -> usize {
-        self.worker.clients()
+        let doors = self.worker.all_doors();
+        doors.iter().map(|door| door.connections()).sum()
     }
 
     pub fn snapshot(&self) -> Snapshot {

@@ -43,8 +43,6 @@ pub(crate) struct Worker {
     /// How often it may be said which routes almost matched.
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
-    /// Client connections that this worker serves.
-    clients: Cell<usize>,
     /// Clients that are just being told that there is no room for them.
     turned_away: Cell<usize>,
     /// What takes the network's place in a simulation.
@@ -75,7 +73,6 @@ impl Worker {
             recent: RefCell::default(),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
-            clients: Cell::new(0),
             turned_away: Cell::new(0),
             #[cfg(feature = "sim")]
             world: std::cell::OnceCell::new(),
@@ -166,10 +163,6 @@ impl Worker {
             log.flush();
         }
     }
-
-    pub(crate) fn clients(&self) -> usize {
-        self.clients.get()
-    }
 }
 
 /// One client connection for as long as it is open: counted in the worker, in
@@ -218,7 +211,6 @@ impl Held {
                 (n < limit).then_some(n + 1)
             });
         room.ok()?;
-        worker.clients.set(worker.clients.get() + 1);
         worker.metrics.borrow_mut().client_opened(number);
         Some(Self {
             worker: Rc::clone(worker),
@@ -233,7 +225,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.door.leave(self.place);
         self.door.open.fetch_sub(1, Ordering::Relaxed);
-        self.worker.clients.set(self.worker.clients.get() - 1);
         self.worker.metrics.borrow_mut().client_closed(self.number);
     }
 }
