@@ -9,7 +9,7 @@
 //! };
 //! let running = forebay::start(std::sync::Arc::new(plan)).expect("the port is free");
 //! println!("serving at {:?}", running.addresses());
-//! running.drain(std::time::Duration::from_secs(30));
+//! running.drain();
 //! ```
 
 mod control;

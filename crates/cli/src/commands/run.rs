@@ -227,19 +227,20 @@ fn announce(running: &Running) {
 
 /// Finishes what is in flight; a second signal ends the program at once.
 async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
-    let within = live.running().plan().shutdown_timeout;
+    let plan = live.running().plan();
     info!(
-        "shutting down: finishing what is in flight within {within:?}; a second signal ends at once"
+        "shutting down: finishing what is in flight within {:?}, streams within {:?}; a second signal ends at once",
+        plan.shutdown_timeout, plan.drain_timeout
     );
     if end == End::Asked {
         live.save_state();
     }
     let ending = Arc::clone(live);
     let mut draining = tokio::task::spawn_blocking(move || match end {
-        End::Asked => ending.running().drain(within),
+        End::Asked => ending.running().drain(),
         End::Succeeded => {
             ending.leave_admin();
-            ending.running().hand_over(within);
+            ending.running().hand_over();
         }
     });
     loop {

@@ -11,7 +11,7 @@ pub(crate) fn secure(worker: &Worker, accepted: Accepted) -> (Client, Held) {
     let client = Client::new(
         worker,
         accepted.stream,
-        Rc::clone(&accepted.held.door),
+        (Rc::clone(&accepted.held.door), accepted.held.place),
         accepted.peer,
         "http",
     );

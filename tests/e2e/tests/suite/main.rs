@@ -14,6 +14,7 @@ mod balance;
 mod checks;
 mod command;
 mod diff;
+mod draining;
 mod explain;
 mod explained;
 mod filters;

@@ -9,6 +9,7 @@ use forebay_e2e::{
     Backend, Client, Config, Gate, Generations, PATIENCE, Reply, forebay, get, until,
 };
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -332,6 +333,35 @@ fn sockets_of_the_service_manager_are_used_and_handed_on() {
     generations.signal_main(Signal::TERM);
     until("nobody listens", || {
         std::net::TcpStream::connect(address).is_err().then_some(())
+    });
+}
+
+/// Not even when its listener moves away from it, and not by a successor either.
+#[test]
+fn the_service_managers_socket_is_never_hidden_from_it() {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // As with `ReusePort=yes`; otherwise nobody else can have the port.
+    socket.set_reuse_port(true).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    socket.listen(16).unwrap();
+    let socket = TcpListener::from(socket);
+    let address = socket.local_addr().unwrap();
+    let config = Config::default()
+        .add_route("id: all, respond: { body: x }")
+        .yaml()
+        .replace("127.0.0.1:0", &address.to_string());
+    let generations = Generations::activated(&config, socket.try_clone().unwrap());
+    generations.succeed();
+    let everywhere = format!("0.0.0.0:{}", address.port());
+    generations.configure(&config.replace(&address.to_string(), &everywhere));
+    generations.signal_main(Signal::HUP);
+    generations.wait_said("configuration taken up: listeners: 1 changed");
+    // As soon as Forebay has let go of it.
+    until("the service manager's socket gets connections", || {
+        let _waits = std::net::TcpStream::connect(address).unwrap();
+        socket.accept().ok().map(drop)
     });
 }
 
