@@ -48,12 +48,25 @@ impl Live {
             return Ok(Move::To(slot, None));
         };
         let old = lock(slot);
-        let before = old.as_ref().and(self.running.plan().admin.clone());
-        if before.is_some_and(|before| before.address == endpoint.address) {
-            return Ok(Move::Stays(slot, endpoint.clone()));
+        if let Some(old) = &*old {
+            let before = self.running.plan().admin.clone();
+            let is_same = before.is_some_and(|before| before.address == endpoint.address);
+            if is_same || old.address() == endpoint.address {
+                return Ok(Move::Stays(slot, endpoint.clone()));
+            }
         }
         let control: Weak<dyn Control> = self.itself.clone();
-        let server = Server::start(endpoint, given, control).map_err(|error| {
+        let server = match (given, &*old) {
+            // Both are open until it has moved.
+            (None, Some(old)) if old.address().port() == endpoint.address.port() => {
+                let socket = old.socket();
+                let beside = |old| admin::listen_beside(endpoint.address, &old);
+                socket.and_then(beside).map(Some)
+            }
+            (given, _) => Ok(given),
+        }
+        .and_then(|socket| Server::start(endpoint, socket, control));
+        let server = server.map_err(|error| {
             LiveFault::Start(StartFault::Listen {
                 what: "the admin API".into(),
                 address: endpoint.address,
@@ -70,5 +83,18 @@ pub(super) fn take_admin(plan: &Plan, sockets: &mut Vec<Sockets>) -> Option<TcpL
     let is_it =
         |given: &mut Sockets| &*given.kind == Sockets::ADMIN && given.address == endpoint.address;
     let mut found = sockets.extract_if(.., is_it);
-    found.find_map(|mut given| given.sockets.pop())
+    if let Some(mut given) = found.next() {
+        return given.sockets.pop();
+    }
+    drop(found);
+    // One that stands in the way until the other process has ended.
+    let mut others = sockets
+        .iter()
+        .filter(|given| &*given.kind == Sockets::ADMIN);
+    let other = others.find_map(|given| given.sockets.first())?;
+    if other.local_addr().ok()?.port() != endpoint.address.port() {
+        return None;
+    }
+    // Why it cannot be is told when it is tried again.
+    admin::listen_beside(endpoint.address, other).ok()
 }
