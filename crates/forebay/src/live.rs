@@ -17,8 +17,9 @@ use proxy::Running;
 use registry::Shared as Registry;
 
 use crate::sources::Sources;
-use crate::{Hooks, Kept, kept_state};
+use crate::{Hooks, Kept};
 
+pub use leaving::Leaving;
 pub use outcome::{Last, LiveFault, Reloaded};
 pub use source::Source;
 
@@ -31,7 +32,12 @@ pub struct Live {
     registry: Registry,
     sources: Sources,
     events: Events,
+    /// Held by whoever changes the configuration: whoever comes later reads
+    /// what is there then.
+    turn: Mutex<()>,
+    /// Held only for moments.
     state: Mutex<State>,
+    leaving: Mutex<Option<Leaving>>,
     admin: Mutex<Option<Server>>,
     /// For the admin API, which must not keep alive what it is part of.
     itself: Weak<Self>,
@@ -40,16 +46,10 @@ pub struct Live {
 struct State {
     last: Last,
     /// What the running plan was made of.
-    kept: Kept,
+    kept: Arc<Kept>,
 }
 
 impl Live {
-    /// Keeps what was changed for the next start, if there is a file for it. It
-    /// is done every second as well.
-    pub fn save_state(&self) {
-        kept_state::save(self);
-    }
-
     /// Where the admin API is, if it is served.
     pub fn admin_address(&self) -> Option<SocketAddr> {
         lock(&self.admin).as_ref().map(Server::address)
@@ -65,8 +65,8 @@ impl Live {
         &self.events
     }
 
-    pub(crate) fn kept(&self) -> Kept {
-        self.lock().kept.clone()
+    pub(crate) fn kept(&self) -> Arc<Kept> {
+        Arc::clone(&self.lock().kept)
     }
 
     pub fn running(&self) -> &Running {

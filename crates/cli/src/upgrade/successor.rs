@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use forebay::Live;
+use forebay::{Leaving, Live};
 use tracing::info;
 
 use super::{GO, MAIN, Program, READY, VARIABLE, letter};
@@ -34,20 +34,39 @@ pub(super) fn succeed(
     is_settled: &AtomicBool,
 ) -> Result<u32, String> {
     let mut successor = start(program)?;
+    let is_unwanted = || is_settled.load(Ordering::Acquire);
+    live.refuse_changes(Leaving::HandedOver);
+    wait_until_quiet(live, is_unwanted)?;
     let sockets = live.sockets();
     let sockets = sockets.map_err(|error| format!("the sockets cannot be passed: {error}"))?;
     let sent = letter::send(&successor.stream, &sockets, &live.handover());
     drop(sockets);
     sent.map_err(|why| successor.has_ended().unwrap_or(why))?;
-    let is_unwanted = || is_settled.load(Ordering::Acquire);
     successor.wait_for(READY, UNTIL_READY, is_unwanted)?;
     if is_settled.swap(true, Ordering::AcqRel) {
         return Err(UNWANTED.to_owned());
     }
+    live.refuse_changes(Leaving::Succeeded);
     let told = successor.stream.write_all(&[GO]);
     told.map_err(|error| format!("it cannot be told to go on: {error}"))?;
     successor.wait_for(MAIN, UNTIL_MAIN, || false)?;
     successor.let_go()
+}
+
+/// Waits until no change is under way that the new one would not know of.
+#[expect(clippy::disallowed_methods, reason = "the program owns its clock")]
+fn wait_until_quiet(live: &Live, is_unwanted: impl Fn() -> bool) -> Result<(), String> {
+    let end = Instant::now() + UNTIL_READY;
+    while !live.is_quiet() {
+        if is_unwanted() {
+            return Err(UNWANTED.to_owned());
+        }
+        if Instant::now() >= end {
+            return Err(format!("a change takes longer than {UNTIL_READY:?}"));
+        }
+        std::thread::sleep(STEP / 10);
+    }
+    Ok(())
 }
 
 const UNWANTED: &str = "Forebay is to end";

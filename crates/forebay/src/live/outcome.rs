@@ -8,6 +8,7 @@ use plan::{Differences, Plan};
 use proxy::StartFault;
 use telemetry::ConfigurationFigures;
 
+use super::Leaving;
 use crate::Read;
 
 /// What became of the latest configuration.
@@ -33,6 +34,8 @@ pub enum LiveFault {
     /// The configuration has mistakes.
     Mistakes(Box<Read>),
     Start(StartFault),
+    /// Nothing may be changed now.
+    Leaving(Leaving),
 }
 
 /// What came of reading the configuration anew.
@@ -66,6 +69,7 @@ impl fmt::Display for LiveFault {
             LiveFault::Unreadable(why) => f.write_str(why),
             LiveFault::Mistakes(read) => f.write_str(read.problems.render(false).trim_end()),
             LiveFault::Start(fault) => fault.fmt(f),
+            LiveFault::Leaving(why) => why.fmt(f),
         }
     }
 }

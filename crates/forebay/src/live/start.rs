@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use admin::Events;
 use plan::Heritage;
@@ -15,7 +15,7 @@ use super::take_up::with_finds;
 use super::{Last, Live, LiveFault, Source, State, instant};
 use crate::kept_state::{self, KeptState};
 use crate::sources::Sources;
-use crate::{Hooks, Predecessor, Read};
+use crate::{Hooks, Predecessor, Read, leases};
 
 impl Live {
     /// Serves by the plan of `first`, which `source` has read after nothing but
@@ -48,20 +48,22 @@ impl Live {
         hooks: Hooks,
         now: SystemTime,
     ) -> Result<Arc<Self>, LiveFault> {
-        let mut downtime = Duration::ZERO;
-        if let Some(kept) = state_kept(&first).filter(|_| !predecessor.handover.has_come()) {
-            downtime = kept.downtime(now);
-            kept.state.prepare(&heritage);
-            first = with_changes(&source, &heritage, first);
-            predecessor.handover = kept.state;
-        }
         let registry = Registry::new(registry::Registry::new(
             registry::Limits::default(),
             fastrand::u64(..),
         ));
+        let is_successor = predecessor.handover.has_come();
+        // Services are there before anybody looks for them.
         if let Some(services) = predecessor.handover.services.take() {
-            // Before anybody looks for them.
-            registry.lock().restore(services, instant(), downtime);
+            leases::restore(&registry, services, instant());
+        } else if let Some(kept) = state_kept(&first) {
+            let downtime = kept.downtime(now);
+            kept.state.prepare(&heritage);
+            first = with_changes(&source, &heritage, first);
+            predecessor.handover = kept.state;
+            if let Some(services) = predecessor.handover.services.take() {
+                registry.lock().restore(services, instant(), downtime);
+            }
         }
         let sources = Sources::new(registry.clone());
         let mut first = with_finds(&sources, &source, &heritage, first);
@@ -81,6 +83,9 @@ impl Live {
         let given = take_admin(&plan, &mut sockets);
         let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
             .map_err(LiveFault::Start)?;
+        if is_successor {
+            leases::begin_anew(&registry, instant());
+        }
         let last = Last {
             hash: first.hash,
             since: now,
@@ -99,10 +104,12 @@ impl Live {
             registry,
             sources,
             events,
+            turn: Mutex::default(),
             state: Mutex::new(State {
                 last,
-                kept: first.kept,
+                kept: Arc::new(first.kept),
             }),
+            leaving: Mutex::default(),
             admin: Mutex::default(),
             itself: Weak::clone(itself),
         });

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use plan::{Changes, Heritage};
 use serde_json::json;
 
+use super::leaving::Turn;
 use super::{Live, LiveFault, Reloaded, Source, State};
 use crate::sources::Sources;
 use crate::{Read, lines};
@@ -16,18 +17,27 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// When the result has mistakes or cannot be served. Nothing is changed then.
+    /// When the result has mistakes or cannot be served, or while nothing may be
+    /// changed. Nothing is changed then.
     pub fn change(&self, make: impl FnOnce(&mut Changes)) -> Result<Reloaded, LiveFault> {
-        let state = self.lock();
+        let turn = self.turn()?;
+        self.change_in(turn, make)
+    }
+
+    fn change_in(
+        &self,
+        turn: Turn<'_>,
+        make: impl FnOnce(&mut Changes),
+    ) -> Result<Reloaded, LiveFault> {
         let before = self.heritage.changes();
         let mut changes = Changes::clone(&before);
         make(&mut changes);
         self.heritage.set_changes(Arc::new(changes));
-        let result = self.take_up(self.source.again(&state.kept, &self.heritage));
+        let result = self.take_up(self.source.again(&self.kept(), &self.heritage));
         if result.is_err() {
             self.heritage.set_changes(before);
         }
-        drop(state);
+        drop(turn);
         self.tell("change", &result);
         result
     }
@@ -37,10 +47,9 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// When it has mistakes, or cannot be served.
+    /// When it has mistakes, or cannot be served, or while nothing may be changed.
     pub fn reload(&self, now: SystemTime) -> Result<Reloaded, LiveFault> {
-        // One at a time: whoever comes later reads what is there then.
-        let mut state = self.lock();
+        let turn = self.turn()?;
         let before = self.heritage.changes();
         let read = self.source.read(&self.heritage);
         let result = read.map_err(LiveFault::Unreadable).and_then(|read| {
@@ -55,11 +64,19 @@ impl Live {
         if result.is_err() {
             self.heritage.set_changes(before);
         }
+        self.note(&result, now);
+        drop(turn);
+        self.tell("reload", &result);
+        result
+    }
+
+    fn note(&self, result: &Result<Reloaded, LiveFault>, now: SystemTime) {
+        let mut state = self.lock();
         let State { last, kept } = &mut *state;
         last.tried = now;
-        match &result {
+        match result {
             Ok(reloaded) => {
-                kept.clone_from(&reloaded.read.kept);
+                *kept = Arc::new(reloaded.read.kept.clone());
                 last.failure = None;
                 if last.hash != reloaded.hash {
                     last.hash.clone_from(&reloaded.hash);
@@ -73,9 +90,6 @@ impl Live {
             }
         }
         self.running.tell_of_configuration(last.figures());
-        drop(state);
-        self.tell("reload", &result);
-        result
     }
 
     /// Goes by what the sources of backends have found; false if that cannot be.
@@ -85,7 +99,7 @@ impl Live {
         if finds.are_in(&before) {
             return true;
         }
-        match self.change(|changes| finds.put_into(changes)) {
+        match self.change_in(self.any_turn(), |changes| finds.put_into(changes)) {
             Ok(_) => finds.tell_since(&before),
             Err(fault) => {
                 tracing::error!("what was found cannot be taken up: {fault}");
