@@ -77,8 +77,9 @@ impl Live {
         };
         let now = instant();
         let services = self.registry.snapshot(now);
+        let found = self.sources.found();
         let plan = self.running.plan();
-        Handover::of(&self.heritage, &plan, reloads, services, now)
+        Handover::of(&self.heritage, &plan, reloads, services, found, now)
     }
 
     /// Refuses changes from now on. One that is under way may still succeed.

@@ -1,5 +1,6 @@
 //! The beginning: from nothing, after another process, or from what was kept.
 
+use std::mem;
 use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
@@ -66,6 +67,9 @@ impl Live {
             }
         }
         let sources = Sources::new(registry.clone());
+        if let Some(plan) = &first.plan {
+            sources.begin_with(plan, mem::take(&mut predecessor.handover.found));
+        }
         let mut first = with_finds(&sources, &source, &heritage, first);
         let Some(plan) = first.plan.take() else {
             return Err(LiveFault::Mistakes(Box::new(first)));

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use forebay_e2e::{Backend, Client, Config, Gate, Generations, Process, Reply, Response, until};
+use forebay_e2e::{
+    Backend, Client, Config, Gate, Generations, NameServer, Process, Reply, Response, Scratch,
+    until,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -172,4 +175,47 @@ fn a_reload_that_is_asked_of_the_old_one_is_done_by_the_new_one() {
     generations.wait_said("configuration read anew");
     gate.open();
     assert_eq!(slow.response().text(), "x");
+}
+
+#[test]
+fn what_was_found_is_there_after_an_upgrade_in_which_nobody_answers() {
+    let [named, listed] = [Backend::saying("named"), Backend::saying("listed")];
+    let names = NameServer::start();
+    names.addresses("app.test", &[[127, 0, 0, 1]]);
+    let scratch = Scratch::new();
+    let list = scratch.write("list.yaml", &format!("- {:?}\n", listed.url()));
+    let dns = format!(
+        "{{ dns: app.test, port: {}, resolver: {:?}, min_interval: 100ms }}",
+        named.address().port(),
+        names.address().to_string()
+    );
+    let config = Config::default()
+        .top("workers: 1")
+        .add_route("id: named, path: /named, backend_group: named")
+        .add_route("id: listed, path: /listed, backend_group: listed")
+        .add_group_of(&format!("id: named, sources: [ {dns} ]"))
+        .add_group_of(&format!("id: listed, sources: [ {{ file: {list:?} }} ]"));
+    let generations = Generations::start(&config.yaml());
+    let answers = || {
+        let text = |target| generations.get(target).text().to_owned();
+        (text("/named"), text("/listed"))
+    };
+    let both = ("named".to_owned(), "listed".to_owned());
+    assert_eq!(answers(), both);
+    names.fail(true);
+    std::fs::write(&list, "- nonsense: 1\n").unwrap();
+    // Also over a second one, which has never had an answer of its own.
+    for _ in 0..2 {
+        generations.succeed();
+        assert_eq!(answers(), both);
+    }
+    // Its own answer counts as soon as there is one.
+    names.addresses("app.test", &[]);
+    names.fail(false);
+    std::fs::write(&list, "[]").unwrap();
+    for target in ["/named", "/listed"] {
+        until("nobody is left", || {
+            (generations.get(target).status == 503).then_some(())
+        });
+    }
 }
