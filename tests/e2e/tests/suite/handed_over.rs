@@ -7,7 +7,7 @@ use forebay_e2e::{
     Backend, Client, Config, Gate, Generations, NameServer, Process, Reply, Response, Scratch,
     until,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgid, kill_process};
 use serde_json::{Value, json};
 
 const ADMIN: &str = r#"admin: { address: "127.0.0.1:0" }"#;
@@ -31,6 +31,11 @@ fn ask(address: SocketAddr, method: &str, target: &str, body: &str) -> Response 
 
 fn escaped(url: &str) -> String {
     url.replace(':', "%3A").replace('/', "%2F")
+}
+
+fn is_there(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"));
+    status.is_ok_and(|status| !status.contains("State:\tZ"))
 }
 
 /// Begins an upgrade, which goes on when the gate is opened, and waits until the
@@ -175,6 +180,51 @@ fn a_reload_that_is_asked_of_the_old_one_is_done_by_the_new_one() {
     generations.wait_said("configuration read anew");
     gate.open();
     assert_eq!(slow.response().text(), "x");
+}
+
+#[test]
+fn nothing_that_a_failed_successor_has_started_is_left() {
+    let backend = Backend::saying("x");
+    let mut generations = Generations::start(&Config::to(&backend).yaml());
+    let file = generations.path("grandchild");
+    let grandchild = || {
+        until("it is started", || {
+            let pid = std::fs::read_to_string(&file).ok()?;
+            let pid = pid.strip_suffix('\n')?.to_owned();
+            std::fs::remove_file(&file).unwrap();
+            Some(pid)
+        })
+    };
+    let start = format!("sleep 30 & echo $! > {file}.new; mv {file}.new {file}");
+    // One that is killed, one that ends by itself, and one that is not wanted any more.
+    for (then, why) in [
+        ("echo Q >&0; wait", "what nobody understands"),
+        ("exit 3", "exit status: 3"),
+    ] {
+        generations.replace_with(&format!("{start}; {then}"));
+        let upgrade = generations.upgrade();
+        assert!(upgrade.stderr.contains(why), "{}", upgrade.stderr);
+        let pid = grandchild();
+        until("the grandchild is gone", || (!is_there(&pid)).then_some(()));
+    }
+    generations.replace_with(&format!("{start}; wait"));
+    generations.signal_main(Signal::USR2);
+    let pid = grandchild();
+    generations.terminate();
+    assert_eq!(generations.first().wait_exit(), Some(0));
+    until("the grandchild is gone", || (!is_there(&pid)).then_some(()));
+}
+
+#[test]
+fn the_successor_is_in_the_process_group_of_the_service() {
+    let backend = Backend::saying("x");
+    let generations = Generations::start(&Config::to(&backend).yaml());
+    let group = getpgid(Pid::from_raw(generations.pid() as i32)).unwrap();
+    for _ in 0..2 {
+        generations.succeed();
+        let new = Pid::from_raw(generations.pid() as i32);
+        assert_eq!(getpgid(new).unwrap(), group);
+    }
 }
 
 #[test]
