@@ -17,6 +17,7 @@ mod handover;
 mod hooks;
 mod kept;
 mod kept_state;
+mod leases;
 mod live;
 mod recorded;
 mod replay;
@@ -30,7 +31,7 @@ pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, referenc
 pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;
 pub use kept::Kept;
-pub use live::{Last, Live, LiveFault, Reloaded, Source};
+pub use live::{Last, Leaving, Live, LiveFault, Reloaded, Source};
 pub use plan::{
     AccessLog, Change, Changes, Difference, Differences, Found, Group, GroupChanges, Heritage,
     Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,

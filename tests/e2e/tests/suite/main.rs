@@ -19,6 +19,7 @@ mod explain;
 mod explained;
 mod filters;
 mod forwarding;
+mod handed_over;
 mod health;
 mod hedging;
 mod http_bodies;

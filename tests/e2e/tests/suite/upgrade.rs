@@ -201,13 +201,6 @@ fn a_new_one_that_is_no_good_leaves_the_old_one_serving() {
     assert_eq!(get(address, "/").text(), "x");
 }
 
-/// A program that waits for the test before it becomes Forebay.
-fn wait_for_the_gate(generations: &Generations) {
-    let (gate, real) = (generations.path("gate"), generations.program());
-    let wait = format!("while [ ! -e {gate} ]; do sleep 0.01; done");
-    generations.replace_with(&format!("{wait}\nexec {real} \"$@\""));
-}
-
 #[test]
 fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
     let respond = |body: &str| {
@@ -215,7 +208,7 @@ fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
         Config::default().add_route(&route).yaml()
     };
     let generations = Generations::start(&respond("one"));
-    wait_for_the_gate(&generations);
+    generations.replace_with_gate("exec REAL \"$@\"");
     std::thread::scope(|scope| {
         let first = scope.spawn(|| generations.upgrade());
         generations.wait_said("is started");
@@ -231,7 +224,7 @@ fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
         generations.signal_main(Signal::HUP);
         generations.wait_said("read anew when the upgrade is over");
         assert_eq!(generations.get("/").text(), "one");
-        std::fs::write(generations.path("gate"), "").unwrap();
+        generations.open_gate();
         assert_eq!(first.join().unwrap().code, Some(0));
     });
     generations.wait_said("configuration read anew");
@@ -242,7 +235,7 @@ fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
 fn the_end_during_an_upgrade_is_the_end_of_both() {
     let backend = Backend::saying("x");
     let mut generations = Generations::start(&Config::to(&backend).yaml());
-    wait_for_the_gate(&generations);
+    generations.replace_with_gate("exec REAL \"$@\"");
     generations.signal_main(Signal::USR2);
     generations.wait_said("is started");
     generations.terminate();
