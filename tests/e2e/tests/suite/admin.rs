@@ -282,6 +282,50 @@ fn who_asks_whom_is_said_once() {
     }
 }
 
+#[test]
+fn many_backends_are_added_at_once_or_none() {
+    let backend = Backend::saying("x");
+    let admin = Admin::of(Config::to(&backend));
+    let url = |n: usize| format!("http://127.1.{}.{}:1", n / 250, n % 250);
+    let list = |urls: &[String]| -> String {
+        let urls = urls.iter().map(|url| json!({"group": "app", "url": url}));
+        Value::from(urls.collect::<Vec<_>>()).to_string()
+    };
+    let mut many: Vec<String> = (0..3000).map(url).collect();
+    many.push(backend.url());
+    let (status, json) = admin.ask("POST", "/backends", &list(&many));
+    assert_eq!(status, 409, "{json}");
+    many.pop();
+    many.push(many[0].clone());
+    assert_eq!(admin.ask("POST", "/backends", &list(&many)).0, 409);
+    assert_eq!(admin.get("/backends").as_array().unwrap().len(), 1);
+    many.pop();
+    let (status, added) = admin.ask("POST", "/backends", &list(&many));
+    assert_eq!(status, 201, "{added}");
+    assert_eq!(added.as_array().unwrap().len(), 3000);
+    assert_eq!(admin.get("/backends").as_array().unwrap().len(), 3001);
+    let said = admin.0.stderr_line("what was added", |line| {
+        line.contains("now backend").then(|| line.to_owned())
+    });
+    assert!(said.contains("and 2,990 more changes"), "{said}");
+    for (body, status, wrong) in [
+        ("[{\"group\": \"app\"}]", 422, "missing field `url`"),
+        ("{\"group\": \"app\"}", 422, "missing field `url`"),
+        (
+            "[{\"group\": \"app\", \"url\": \"x\", \"w\": 1}]",
+            422,
+            "unknown field `w`",
+        ),
+        ("[1]", 422, "invalid type"),
+        ("[", 400, "EOF"),
+    ] {
+        let (found, json) = admin.ask("POST", "/backends", body);
+        assert_eq!(found, status, "{json}");
+        let detail = json["detail"].as_str().unwrap();
+        assert!(detail.contains(wrong), "{body}: {detail}");
+    }
+}
+
 /// More of them than there is room for, all from one address.
 #[test]
 fn silent_connections_keep_nobody_out() {
