@@ -123,9 +123,17 @@ fn group<'a>(plan: &'a Plan, id: &str) -> Result<&'a plan::Group, Problem> {
 }
 
 fn backend(plan: &Plan, id: &str, url: &str) -> Result<Backend, Problem> {
-    let mut all = of_group(group(plan, id)?).into_iter();
-    all.find(|backend| backend.url == url)
-        .ok_or_else(|| Problem::not_found(format!("the group `{id}` has no backend {url}")))
+    let mut all = of_group(group(plan, id)?);
+    if let Some(at) = all.iter().position(|backend| backend.url == url) {
+        return Ok(all.swap_remove(at));
+    }
+    let with_scheme = format!("http://{url}");
+    let hint = match all.iter().any(|backend| backend.url == with_scheme) {
+        true => format!("; did you mean {with_scheme}?"),
+        false => String::new(),
+    };
+    let detail = format!("the group `{id}` has no backend {url}{hint}");
+    Err(Problem::not_found(detail))
 }
 
 /// A URL in the form that plans have. One that is none is no backend's.
@@ -174,12 +182,7 @@ async fn add(api: Api, Json(added): Json<Added>) -> Result<Response, Problem> {
             return Err(Problem::new(StatusCode::CONFLICT, detail));
         }
         control.change(&mut |changes| {
-            let of_group = of(changes, &added.group);
-            of_group.added.insert(url.clone(), weight);
-            // One of the file that was taken away comes back with this weight.
-            if of_group.removed.remove(&url) {
-                of_group.weights.insert(url.clone(), weight);
-            }
+            of(changes, &added.group).add(&url, weight);
         })?;
         let there = backend(&control.running().plan(), &added.group, &url)?;
         Ok(created(&there))
@@ -247,12 +250,7 @@ async fn remove(api: Api, Query(removed): Query<Removed>) -> Result<StatusCode, 
         let there = backend(&plan, &removed.group, &url)?;
         let is_added = there.origin == Origin::Api.label();
         control.change(&mut |changes| {
-            let of_group = of(changes, &removed.group);
-            of_group.added.remove(&url);
-            of_group.weights.remove(&url);
-            if !is_added {
-                of_group.removed.insert(url.clone());
-            }
+            of(changes, &removed.group).remove(&url, !is_added);
         })?;
         Ok(StatusCode::NO_CONTENT)
     })
@@ -285,13 +283,7 @@ async fn change(
         let weight = weight(wanted.weight)?;
         let order = order(&wanted)?;
         if let Some(weight) = weight {
-            control.change(&mut |changes| {
-                let of_group = of(changes, &group_id);
-                match of_group.added.get_mut(&url) {
-                    Some(added) => *added = weight,
-                    None => drop(of_group.weights.insert(url.clone(), weight)),
-                }
-            })?;
+            control.change(&mut |changes| of(changes, &group_id).weigh(&url, weight))?;
         }
         if let Some(order) = order {
             control
