@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::table::{cell, list, millis, table};
 
+const RESTART: &str = "the number of workers is another after a restart or an upgrade\n";
+
 pub(super) fn status(json: &Value) -> String {
     let at = |pointer| cell(json, pointer);
     let mut text = format!(
@@ -24,6 +26,9 @@ pub(super) fn status(json: &Value) -> String {
         let (when, first) = (at("/configuration/tried"), why.lines().next());
         let first = plain(first.unwrap_or_default());
         text.push_str(&format!("refused at {when}: {first}\n"));
+    }
+    if json.pointer("/configuration/restart_needed") == Some(&Value::Bool(true)) {
+        text.push_str(RESTART);
     }
     let listeners = list(json, "/listeners").iter();
     let rows: Vec<_> = listeners
@@ -54,10 +59,11 @@ fn backend_rows(backends: &[&Value]) -> String {
                 "/weight",
                 "/in_flight",
                 "/connections",
-                "/origin",
             ]
             .map(|pointer| cell(backend, pointer))
-            .to_vec()
+            .into_iter()
+            .chain([origin(backend)])
+            .collect()
         })
         .collect();
     let heads = [
@@ -72,6 +78,19 @@ fn backend_rows(backends: &[&Value]) -> String {
         }
     }
     text
+}
+
+/// Who says that it is one of its group.
+fn origin(backend: &Value) -> String {
+    let origin = cell(backend, "/origin");
+    match &*origin {
+        "file" => "configuration".to_owned(),
+        "api" => "ctl or API".to_owned(),
+        "list" => "source file".to_owned(),
+        "dns" => "source dns".to_owned(),
+        "registry" => "source registry".to_owned(),
+        _ => origin,
+    }
 }
 
 pub(super) fn backend(json: &Value) -> String {
@@ -143,32 +162,73 @@ pub(super) fn stats(json: &Value) -> String {
     text
 }
 
+/// Of each list, so many are shown.
+const EXCHANGES: usize = 20;
+
 pub(super) fn exchanges(json: &Value) -> String {
-    let rows = |pointer| -> Vec<Vec<String>> {
-        let exchanges = list(json, pointer).iter().take(20);
-        exchanges
-            .map(|x| {
-                let at = cell(x, "/at");
-                let time = at.split('T').nth(1).and_then(|time| time.get(..8));
-                let request = format!("{} {}", cell(x, "/method"), cell(x, "/path"));
-                vec![
-                    time.unwrap_or("-").to_owned(),
-                    cell(x, "/status"),
-                    cell(x, "/duration_ms"),
-                    cell(x, "/route"),
-                    request,
-                    cell(x, "/reason"),
-                ]
-            })
-            .collect()
+    let part = |pointer, what| {
+        let all = list(json, pointer);
+        let shown = all.get(..EXCHANGES).unwrap_or(all);
+        let more = match all.len() > EXCHANGES {
+            true => format!(" ({EXCHANGES} of {}; --json has all)", all.len()),
+            false => String::new(),
+        };
+        format!("{what}{more}\n{}", exchange_rows(shown))
     };
-    let heads = ["TIME", "STATUS", "MS", "ROUTE", "REQUEST", "REASON"];
-    let (slowest, failed) = (rows("/slowest"), rows("/failed"));
-    format!(
-        "the slowest of the last five minutes\n{}\nthe failed\n{}",
-        table(&heads, &slowest),
-        table(&heads, &failed)
-    )
+    let slowest = part("/slowest", "the slowest of the last five minutes");
+    format!("{slowest}\n{}", part("/failed", "the failed"))
+}
+
+/// Each has a second line, with what has to be copied as a whole.
+fn exchange_rows(exchanges: &[Value]) -> String {
+    let rows: Vec<_> = exchanges
+        .iter()
+        .map(|x| {
+            let request = format!("{} {}", cell(x, "/method"), cell(x, "/path"));
+            vec![
+                time_of_day(&cell(x, "/at")),
+                cell(x, "/status"),
+                cell(x, "/duration_ms"),
+                cell(x, "/route"),
+                request,
+                reason(x),
+            ]
+        })
+        .collect();
+    let table = table(
+        &["TIME", "STATUS", "MS", "ROUTE", "REQUEST", "REASON"],
+        &rows,
+    );
+    let mut text = String::new();
+    let details = exchanges.iter().map(|x| {
+        let (client, id) = (cell(x, "/client"), cell(x, "/request_id"));
+        let backend = match x.pointer("/backend") {
+            Some(_) => format!(", backend {}", cell(x, "/backend")),
+            None => String::new(),
+        };
+        format!("          client {client}{backend}, request id {id}\n")
+    });
+    let details = std::iter::once(String::new()).chain(details);
+    for (line, details) in table.lines().zip(details) {
+        text.push_str(&format!("{line}\n{details}"));
+    }
+    text
+}
+
+fn reason(exchange: &Value) -> String {
+    let status = exchange.pointer("/status").and_then(Value::as_u64);
+    match (exchange.pointer("/reason"), status) {
+        (None, Some(500..)) if exchange.pointer("/backend").is_some() => {
+            "the backend's own answer".to_owned()
+        }
+        _ => cell(exchange, "/reason"),
+    }
+}
+
+/// Of a time as in RFC 3339.
+fn time_of_day(at: &str) -> String {
+    let time = at.split('T').nth(1).and_then(|time| time.get(..8));
+    time.unwrap_or("-").to_owned()
 }
 
 pub(super) fn reload(json: &Value) -> String {
@@ -180,6 +240,9 @@ pub(super) fn reload(json: &Value) -> String {
         text.push_str("it means the same as before\n");
     }
     text.push_str(&mistakes(list(json, "/warnings")));
+    if json.pointer("/restart_needed") == Some(&Value::Bool(true)) {
+        text.push_str(RESTART);
+    }
     format!("{text}configuration {} runs\n", cell(json, "/hash"))
 }
 
@@ -274,15 +337,4 @@ fn service_rows(services: &[&Value]) -> String {
         })
         .collect();
     table(&["NAME", "ID", "ADDRESS", "TTL", "LEFT S", "TAGS"], &rows)
-}
-
-/// One line of events, from what comes as `data:`.
-pub(super) fn event(json: &Value) -> String {
-    let about = json.pointer("/about").or(json.pointer("/service"));
-    let about = about.unwrap_or(json);
-    let told = plain(&about.to_string());
-    match json.pointer("/at") {
-        Some(_) => format!("{} {} {told}\n", cell(json, "/at"), cell(json, "/kind")),
-        None => format!("{} {told}\n", cell(json, "/kind")),
-    }
 }
