@@ -90,7 +90,7 @@ pub(crate) struct RunOptions {
     /// The configuration: YAML, or JSON or TOML by the file's extension.
     #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["listen", "to"])]
     pub(crate) config: Option<PathBuf>,
-    /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out.
+    /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out; reloads and upgrades always do.
     #[arg(long, requires = "config")]
     pub(crate) strict: bool,
     /// Take up the configuration anew whenever one of its files changes, as SIGHUP does.
