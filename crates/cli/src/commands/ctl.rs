@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
 mod events;
+mod exchanges;
 mod show;
 mod table;
 
@@ -118,7 +119,7 @@ fn question(command: &CtlCommand) -> Question {
         CtlCommand::Status => get("/status", show::status),
         CtlCommand::Routes => get("/routes", show::routes),
         CtlCommand::Stats => get("/stats", show::stats),
-        CtlCommand::Exchanges => get("/exchanges", show::exchanges),
+        CtlCommand::Exchanges => get("/exchanges", exchanges::show),
         // A stream, which is not asked for here.
         CtlCommand::Events => get("/events", Value::to_string),
         CtlCommand::Backends { group } => {

@@ -346,6 +346,7 @@ fn workers_add_up() {
             || name.starts_with("forebay_config")
             || name.starts_with("forebay_backend")
             || name.starts_with("forebay_source")
+            || name.starts_with("forebay_state_file")
             || name.starts_with("forebay_group")
             || name == "forebay_access_log_dropped_total"
             || name.starts_with("process_");
