@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Weak;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use crate::handover::Handover;
@@ -102,13 +103,18 @@ pub(crate) fn keep(live: Weak<Live>) -> io::Result<()> {
             if live.leaving().is_some() {
                 continue;
             }
+            // A reload may name one.
+            if live.running().plan().state_file().is_none() {
+                last = None;
+                continue;
+            }
             looks += 1;
             let state = live.handover().worth_keeping();
             let is_known = last.as_ref().is_some_and(|last| state.is_like(last));
             if !is_known || looks >= LEASES {
                 looks = 0;
-                write(&live, &KeptState::new(state.clone(), now()));
-                last = Some(state);
+                let kept = KeptState::new(state.clone(), now());
+                last = write(&live, &kept).then_some(state);
             }
         }
     })?;
@@ -123,13 +129,57 @@ pub(crate) fn save(live: &Live) {
     );
 }
 
-fn write(live: &Live, kept: &KeptState) {
+/// False where it could not be written. That is said when it begins and ends.
+fn write(live: &Live, kept: &KeptState) -> bool {
     let plan = live.running().plan();
     let Some(path) = plan.state_file().map(Path::new) else {
-        return;
+        return true;
     };
-    if let Err(error) = kept.write(path) {
-        tracing::error!("the state cannot be kept in {}: {error}", path.display());
+    let written = kept.write(path);
+    let is_news = live.note_kept(written.is_ok());
+    match &written {
+        Err(error) if is_news => tracing::error!(
+            "what was changed cannot be kept in {}: {error}; it would be lost at a restart",
+            path.display()
+        ),
+        Ok(()) if is_news => tracing::info!("what is changed is kept in {}", path.display()),
+        _ => {}
+    }
+    written.is_ok()
+}
+
+/// Looks whether a state file can be written; writes nothing.
+///
+/// # Errors
+///
+/// Says what is in the way.
+pub fn check(path: &str) -> Result<(), String> {
+    let fault = |why: &dyn std::fmt::Display| {
+        format!("the state file {path} cannot be written: {why}; see `admin.state_file`")
+    };
+    let path = Path::new(path);
+    if path.is_dir() {
+        return Err(fault(&"it is a directory"));
+    }
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        fault(&format!(
+            "{}: {}",
+            directory.display(),
+            io::Error::from(error)
+        ))
+    })
+}
+
+/// Keeps a file that is of no use from being written over; says where it is.
+pub(crate) fn set_aside(path: &Path) -> String {
+    let aside = PathBuf::from(format!("{}.bad", path.display()));
+    match fs::rename(path, &aside) {
+        Ok(()) => format!("the file is now {}", aside.display()),
+        Err(error) => format!("it cannot be kept as {}: {error}", aside.display()),
     }
 }
 

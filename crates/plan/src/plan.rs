@@ -46,6 +46,12 @@ pub struct Plan {
 
 impl Plan {
     /// Where what was changed is kept for the next start, if anywhere.
+    /// Whether it takes a restart, of a program with so many workers, until all
+    /// of it is true.
+    pub fn needs_restart(&self, workers: usize) -> bool {
+        self.workers.is_some_and(|wanted| wanted != workers)
+    }
+
     pub fn state_file(&self) -> Option<&str> {
         self.admin.as_ref()?.state_file.as_deref()
     }

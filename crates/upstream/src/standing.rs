@@ -150,10 +150,11 @@ impl Standing {
         self.lock().legacy(now)
     }
 
-    /// Goes on with what another process has left. Before the first request.
-    pub fn inherit(&self, health: &HealthPolicy, legacy: &Legacy, now: Instant) {
+    /// Goes on with what another process has left; `why` says how that came.
+    /// Before the first request.
+    pub fn inherit(&self, health: &HealthPolicy, legacy: &Legacy, why: &'static str, now: Instant) {
         self.update(health, now, |record| {
-            record.inherit(health, legacy, now, || self.peers.claim(usize::MAX));
+            record.inherit(health, legacy, why, now, || self.peers.claim(usize::MAX));
         });
     }
 

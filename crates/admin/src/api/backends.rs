@@ -129,8 +129,17 @@ fn group<'a>(plan: &'a Plan, id: &str) -> Result<&'a plan::Group, Problem> {
 }
 
 fn backend(plan: &Plan, id: &str, url: &str) -> Result<Backend, Problem> {
-    let found = those_of(group(plan, id)?, |known| known == url).next();
-    found.ok_or_else(|| Problem::not_found(format!("the group `{id}` has no backend {url}")))
+    let group = group(plan, id)?;
+    if let Some(found) = those_of(group, |known| known == url).next() {
+        return Ok(found);
+    }
+    let with_scheme = format!("http://{url}");
+    let hint = match those_of(group, |known| known == with_scheme).next() {
+        Some(_) => format!("; did you mean {with_scheme}?"),
+        None => String::new(),
+    };
+    let detail = format!("the group `{id}` has no backend {url}{hint}");
+    Err(Problem::not_found(detail))
 }
 
 /// A URL in the form that plans have. One that is none is no backend's.
@@ -199,12 +208,7 @@ async fn remove(api: Api, Query(removed): Query<Removed>) -> Result<StatusCode, 
         let there = backend(&plan, &removed.group, &url)?;
         let is_added = there.origin == Origin::Api.label();
         control.change(&mut |changes| {
-            let of_group = of(changes, &removed.group);
-            of_group.added.remove(&url);
-            of_group.weights.remove(&url);
-            if !is_added {
-                of_group.removed.insert(url.clone());
-            }
+            of(changes, &removed.group).remove(&url, !is_added);
         })?;
         Ok(StatusCode::NO_CONTENT)
     })
@@ -237,13 +241,7 @@ async fn change(
         let weight = weight(wanted.weight)?;
         let order = order(&wanted)?;
         if let Some(weight) = weight {
-            control.change(&mut |changes| {
-                let of_group = of(changes, &group_id);
-                match of_group.added.get_mut(&url) {
-                    Some(added) => *added = weight,
-                    None => drop(of_group.weights.insert(url.clone(), weight)),
-                }
-            })?;
+            control.change(&mut |changes| of(changes, &group_id).weigh(&url, weight))?;
         }
         if let Some(order) = order {
             control

@@ -221,17 +221,18 @@ impl Record {
         }
     }
 
-    /// Goes on with what another process has left; `claim` gives a place among
-    /// the ejected.
+    /// Goes on with what another process has left; `why` says how that came,
+    /// `claim` gives a place among the ejected.
     pub(super) fn inherit(
         &mut self,
         health: &HealthPolicy,
         legacy: &Legacy,
+        why: &'static str,
         now: Instant,
         claim: impl FnOnce() -> bool,
     ) {
         self.follow([legacy.draining, legacy.disabled]);
-        self.because("it was so before the upgrade");
+        self.because(why);
         if health.checks.is_some() {
             self.checks.is_bad = legacy.checked_bad;
             self.is_unknown &= !legacy.checked_good;

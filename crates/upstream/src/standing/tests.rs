@@ -716,7 +716,7 @@ fn another_process_goes_on_where_one_has_left_off() {
         let legacy: Legacy = serde_json::from_str(&text).unwrap();
         // The other process has a clock of its own.
         to.standing
-            .inherit(&new.health, &legacy, start() + seconds(1_000));
+            .inherit(&new.health, &legacy, "so", start() + seconds(1_000));
     }
     let begun = start() + seconds(1_000);
     for seconds_on in [0, 5, 7, 25, 27, 100] {

@@ -757,7 +757,7 @@ fn ctl_shows_and_changes() {
         (vec!["drain", "app", &url], "draining"),
         (vec!["enable", "app", &url], "warming"),
         (vec!["weight", "app", &url, "5"], "5"),
-        (vec!["add", "app", "http://127.0.0.1:1"], "api"),
+        (vec!["add", "app", "http://127.0.0.1:1"], "ctl or API"),
         (vec!["remove", "app", "http://127.0.0.1:1"], "removed"),
         (vec!["explain", "-H", "X-A: 1", "/x"], "X-A: 1"),
         (vec!["reload"], "it means the same as before"),
@@ -774,12 +774,6 @@ fn ctl_shows_and_changes() {
         let done = ctl(&arguments);
         assert_eq!(done.code, Some(0), "{arguments:?}: {}", done.stderr);
         assert!(done.stdout.contains(said), "{arguments:?}: {}", done.stdout);
-        let widest = done.stdout.lines().map(|line| line.chars().count()).max();
-        assert!(
-            arguments[0] == "explain" || widest <= Some(80),
-            "{}",
-            done.stdout
-        );
     }
     let refused = ctl(&["drain", "nix", &url]);
     assert_eq!(refused.code, Some(1));
@@ -896,6 +890,22 @@ fn what_was_changed_is_there_after_a_restart() {
     assert_eq!(second.ask("GET", "/v1/services/s", "").0, 200);
     for _ in 0..4 {
         assert_ne!(second.0.get("/").text(), "0");
+    }
+    // What was changed before can be changed again.
+    let added = format!("{{\"group\":\"app\",\"url\":\"{}\"}}", url(2));
+    let remove = format!("/backends?group=app&url={}", escaped(2));
+    for (method, target, body, expected) in [
+        (
+            "PATCH",
+            &*format!("/backends/app/{}", escaped(2)),
+            "{\"weight\":5}",
+            200,
+        ),
+        ("DELETE", &remove, "", 204),
+        ("POST", "/backends", &added, 201),
+    ] {
+        let (status, answer) = second.ask(method, target, body);
+        assert_eq!(status, expected, "{method}: {answer}");
     }
     // What the file says is no reason not to start.
     drop(second);

@@ -102,11 +102,7 @@ fn add_all(control: &dyn Control, all: Vec<Added>) -> Result<Vec<Backend>, Probl
         for (id, backends) in &new {
             let of_group = of(changes, id);
             for (url, &weight) in backends {
-                of_group.added.insert(url.clone(), weight);
-                // One of the file that was taken away comes back with this weight.
-                if of_group.removed.remove(url) {
-                    of_group.weights.insert(url.clone(), weight);
-                }
+                of_group.add(url, weight);
             }
         }
     })?;
