@@ -244,6 +244,9 @@ impl Group {
         for backend in &self.backends {
             backend.standing.tick(&self.health, now);
         }
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.limit.tick(now);
+        }
     }
 
     fn explain<R: Reasons>(
