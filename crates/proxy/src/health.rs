@@ -119,10 +119,20 @@ fn now(x: &Exchange<'_>) -> Instant {
     x.worker.clock.coarse().into_std()
 }
 
-/// Lets end what ends by itself, also where there are no requests.
+/// Lets end what ends by itself, and be told what is left to tell, also where
+/// there are no requests.
 pub(crate) fn tick(worker: &Worker, now: Instant) {
     for group in &worker.current().plan.groups {
         group.balance.tick(now);
+        let untold = group.balance.refusals().and_then(|of| of.due(now));
+        tell_refused(&group.balance.id, untold);
+    }
+    tell_refused("", worker.refusals.due(now));
+}
+
+fn tell_refused(group: &str, refused: Option<u64>) {
+    if let Some(refused) = refused {
+        tracing::warn!(refused, group, "requests refused");
     }
 }
 

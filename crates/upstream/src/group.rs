@@ -7,8 +7,8 @@ use crate::candidates::Candidates;
 use crate::sieve::Sieve;
 use crate::standing::Peers;
 use crate::{
-    AdaptiveLimit, Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent,
-    State, Strategy, Turns, Verdict,
+    AdaptiveLimit, Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Refusals,
+    Silent, State, Strategy, Turns, Verdict,
 };
 
 /// What a route points at: some backends and a way to choose among them.
@@ -226,6 +226,11 @@ impl Group {
         backends
             .filter_map(|backend| backend.standing.retry_after(now))
             .min()
+    }
+
+    /// Requests refused for want of room; none where there is no backend.
+    pub fn refusals(&self) -> Option<&Refusals> {
+        self.peers.first().map(|peers| &peers.refusals)
     }
 
     /// How many backends are in which state, in words.
