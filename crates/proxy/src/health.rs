@@ -11,7 +11,7 @@ use std::time::Instant;
 use message::{Failure, Kind, Side};
 use plan::Group;
 use telemetry::{Breaker, Snapshot, StandingFigures};
-use upstream::{Change, Fault, Probe, State};
+use upstream::{Change, Fault, Probe, Standing, State};
 
 use crate::attempt::Attempt;
 use crate::exchange::Exchange;
@@ -101,8 +101,22 @@ pub(crate) fn after_body(x: &Exchange<'_>, attempt: &Attempt<'_>, result: &Resul
     match result {
         // Has been told already.
         _ if x.progress.status >= 500 => {}
-        Ok(()) => attempt.conn.backend().standing.succeeded(),
+        Ok(()) => {
+            let standing = &attempt.conn.backend().standing;
+            if standing.is_troubled() {
+                recovered(x, standing);
+            }
+        }
         Err(failure) => body_failed(x, failure),
+    }
+}
+
+#[cold]
+fn recovered(x: &Exchange<'_>, standing: &Standing) {
+    if let Some((group, _)) = x.progress.backend
+        && let Some(group) = x.plan.groups.get(group as usize)
+    {
+        standing.succeeded(&group.balance.health, now(x));
     }
 }
 

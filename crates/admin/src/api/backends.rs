@@ -57,7 +57,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 pub(crate) struct Backend {
     group: String,
     url: String,
-    /// `up`, `warming`, `half_open`, `unknown`, `ejected`, `breaker_open`,
+    /// `up`, `warming`, `failing`, `half_open`, `unknown`, `ejected`, `breaker_open`,
     /// `checked_bad`, `draining` or `disabled`.
     state: String,
     /// What brought it there.
@@ -83,6 +83,9 @@ pub(crate) struct Backend {
     ejections: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// What is odd about what was asked for, though it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 pub(crate) fn of_group(group: &plan::Group) -> Vec<Backend> {
@@ -112,6 +115,7 @@ pub(crate) fn of_group(group: &plan::Group) -> Vec<Backend> {
                 consecutive_failures: view.consecutive_failures,
                 ejections: view.ejections,
                 last_error: view.last_error.map(|error| error.to_string()),
+                warning: None,
             }
         })
         .collect()
@@ -181,10 +185,21 @@ async fn add(api: Api, Json(added): Json<Added>) -> Result<Response, Problem> {
                 of_group.weights.insert(url.clone(), weight);
             }
         })?;
-        let there = backend(&control.running().plan(), &added.group, &url)?;
+        let plan = control.running().plan();
+        let mut there = backend(&plan, &added.group, &url)?;
+        there.warning = added.weight.and_then(|_| idle_weight(&plan, &there));
         Ok(created(&there))
     })
     .await
+}
+
+/// A weight has been asked for that makes no difference.
+fn idle_weight(plan: &Plan, there: &Backend) -> Option<String> {
+    let strategy = group(plan, &there.group).ok()?.balance.strategy;
+    let warning = plan::idle_weights(strategy)?;
+    let Backend { group, url, .. } = there;
+    tracing::warn!("weight of {url} of group {group}: {warning}");
+    Some(warning)
 }
 
 fn created(backend: &Backend) -> Response {
@@ -297,7 +312,10 @@ async fn change(
             control
                 .order(&mut || order_about(&control.running().plan(), &group_id, &url, order))?;
         }
-        backend(&control.running().plan(), &group_id, &url).map(axum::Json)
+        let plan = control.running().plan();
+        let mut there = backend(&plan, &group_id, &url)?;
+        there.warning = weight.and_then(|_| idle_weight(&plan, &there));
+        Ok(axum::Json(there))
     })
     .await
 }

@@ -189,7 +189,7 @@ fn a_success_beside_a_failure_forgets_it_or_not() {
         let (group, now) = (group(2, ejecting()), start());
         let shared = Arc::clone(&group);
         threads(2, move |number| match number {
-            0 => shared.backends[0].standing.succeeded(),
+            0 => shared.backends[0].standing.succeeded(&shared.health, now),
             _ => shared.failed(
                 0,
                 None,
