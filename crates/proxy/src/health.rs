@@ -138,15 +138,13 @@ fn now(x: &Exchange<'_>) -> Instant {
 pub(crate) fn tick(worker: &Worker, now: Instant) {
     for group in &worker.current().plan.groups {
         group.balance.tick(now);
-        let untold = group.balance.refusals().and_then(|of| of.due(now));
-        tell_refused(&group.balance.id, untold);
+        if let Some(refused) = group.balance.refusals().and_then(|of| of.due(now)) {
+            let group = &*group.balance.id;
+            tracing::warn!(refused, group, "requests refused");
+        }
     }
-    tell_refused("", worker.refusals.due(now));
-}
-
-fn tell_refused(group: &str, refused: Option<u64>) {
-    if let Some(refused) = refused {
-        tracing::warn!(refused, group, "requests refused");
+    if let Some(refused) = worker.refusals.due(now) {
+        tracing::warn!(refused, "connections refused");
     }
 }
 

@@ -98,14 +98,18 @@ fn refused(x: &Exchange<'_>, failure: &Failure) {
     let client = x.address;
     let route = x.progress.route.and_then(|i| x.plan.routes.get(i as usize));
     let group = route.and_then(|route| x.plan.groups.get(route.group?));
-    let refusals = group.and_then(|group| group.balance.refusals());
-    let refusals = refusals.unwrap_or(&x.worker.refusals);
-    let group = group.map_or("", |group| &group.balance.id);
-    match refusals.count(x.worker.clock.coarse().into_std()) {
-        Some(refused) => {
+    let of_group = group.and_then(|group| Some((group, group.balance.refusals()?)));
+    let refusals = of_group.map_or(&x.worker.refusals, |(_, refusals)| refusals);
+    let refused = refusals.count(x.worker.clock.coarse().into_std());
+    match (refused, of_group) {
+        (Some(refused), Some((group, _))) => {
+            let group = &*group.balance.id;
             warn!(refused, group, request_id, %client, %failure, "requests refused, the latest");
         }
-        None => debug!(group, request_id, %client, %failure, "exchange failed"),
+        (Some(refused), None) => {
+            warn!(refused, request_id, %client, %failure, "connections refused, the latest");
+        }
+        (None, _) => debug!(request_id, %client, %failure, "exchange failed"),
     }
 }
 

@@ -409,6 +409,9 @@ fn the_adaptive_limit_is_explained_while_it_runs() {
         limit.starts_with("adaptive limit 10000, 0 under way"),
         "{limit}"
     );
+    let url = format!("http://{}", admin.0.admin_address());
+    let shown = forebay(&["ctl", "--admin", &url, "explain", "/"]);
+    assert!(shown.stdout.contains(limit), "{}", shown.stdout);
 }
 
 #[test]
