@@ -20,6 +20,8 @@ mod sources;
 mod telemetry;
 mod unique;
 
+pub use groups::idle_weights;
+
 use std::sync::Arc;
 
 use config::{Problems, RoutingMode, Settings};

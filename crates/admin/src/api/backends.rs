@@ -59,7 +59,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 pub(crate) struct Backend {
     group: String,
     url: String,
-    /// `up`, `warming`, `half_open`, `unknown`, `ejected`, `breaker_open`,
+    /// `up`, `warming`, `failing`, `half_open`, `unknown`, `ejected`, `breaker_open`,
     /// `checked_bad`, `draining` or `disabled`.
     state: String,
     /// What brought it there.
@@ -85,6 +85,9 @@ pub(crate) struct Backend {
     ejections: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// What is odd about what was asked for, though it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 pub(crate) fn of_group(group: &plan::Group) -> Vec<Backend> {
@@ -119,6 +122,7 @@ fn those_of(group: &plan::Group, wanted: impl Fn(&str) -> bool) -> impl Iterator
             consecutive_failures: view.consecutive_failures,
             ejections: view.ejections,
             last_error: view.last_error.map(|error| error.to_string()),
+            warning: None,
         }
     })
 }
@@ -164,6 +168,15 @@ async fn list(api: Api, Query(which): Query<Which>) -> Result<axum::Json<Vec<Bac
         Ok(axum::Json(backends))
     })
     .await
+}
+
+/// A weight has been asked for that makes no difference.
+fn idle_weight(plan: &Plan, there: &Backend) -> Option<String> {
+    let strategy = group(plan, &there.group).ok()?.balance.strategy;
+    let warning = plan::idle_weights(strategy)?;
+    let Backend { group, url, .. } = there;
+    tracing::warn!("weight of {url} of group {group}: {warning}");
+    Some(warning)
 }
 
 /// As one segment of a path (RFC 3986 section 2.1).
@@ -247,7 +260,10 @@ async fn change(
             control
                 .order(&mut || order_about(&control.running().plan(), &group_id, &url, order))?;
         }
-        backend(&control.running().plan(), &group_id, &url).map(axum::Json)
+        let plan = control.running().plan();
+        let mut there = backend(&plan, &group_id, &url)?;
+        there.warning = weight.and_then(|_| idle_weight(&plan, &there));
+        Ok(axum::Json(there))
     })
     .await
 }

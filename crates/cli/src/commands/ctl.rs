@@ -61,11 +61,17 @@ fn watch(client: &Client, target: &str, as_json: bool) -> Result<ExitCode, Strin
             return Ok(());
         };
         let shown = match serde_json::from_str::<Value>(text) {
-            Ok(json) if as_json => format!("{}
-", plain_json(&json.to_string())),
+            Ok(json) if as_json => format!(
+                "{}
+",
+                plain_json(&json.to_string())
+            ),
             Ok(json) => events::line(&json, &now()),
-            Err(_) => format!("{}
-", plain(text)),
+            Err(_) => format!(
+                "{}
+",
+                plain(text)
+            ),
         };
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(shown.as_bytes())?;

@@ -214,6 +214,9 @@ pub(super) fn explain(json: &Value) -> String {
         let (group, strategy) = (cell(json, "/group"), cell(json, "/strategy"));
         text.push_str(&format!("group {group}, {strategy}\n"));
     }
+    if json.pointer("/limit").is_some() {
+        text.push_str(&format!("  {}\n", cell(json, "/limit")));
+    }
     for candidate in list(json, "/candidates") {
         let is_chosen = candidate.pointer("/chosen") == Some(&Value::Bool(true));
         let mark = if is_chosen { "->" } else { "  " };
