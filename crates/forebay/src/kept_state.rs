@@ -22,6 +22,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Leases are written anew after so many looks, also where nothing else has changed.
 const LEASES: u32 = 10;
 
+const NO_FILE: &str = "it is a directory, a device or the like, and no file";
+
 /// Larger files are none of ours.
 const LARGEST: u64 = 256 << 20;
 
@@ -51,6 +53,7 @@ impl KeptState {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fault(&error)),
+            Ok(about) if !about.is_file() => return Err(fault(&NO_FILE)),
             Ok(about) if about.len() > LARGEST => return Err(fault(&"it is too large")),
             Ok(_) => {}
         }
@@ -65,6 +68,9 @@ impl KeptState {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
+        if is_no_file(path) {
+            return Err(io::Error::other(NO_FILE));
+        }
         let new = PathBuf::from(format!("{}.new", path.display()));
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
@@ -73,6 +79,11 @@ impl KeptState {
         file.sync_all()?;
         fs::rename(new, path)
     }
+}
+
+/// A device, say, which must not be replaced by a file.
+fn is_no_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_file())
 }
 
 fn unix_ms(time: SystemTime) -> u64 {
@@ -158,8 +169,8 @@ pub fn check(path: &str) -> Result<(), String> {
         format!("the state file {path} cannot be written: {why}; see `admin.state_file`")
     };
     let path = Path::new(path);
-    if path.is_dir() {
-        return Err(fault(&"it is a directory"));
+    if is_no_file(path) {
+        return Err(fault(&NO_FILE));
     }
     let directory = path
         .parent()
@@ -176,6 +187,9 @@ pub fn check(path: &str) -> Result<(), String> {
 
 /// Keeps a file that is of no use from being written over; says where it is.
 pub(crate) fn set_aside(path: &Path) -> String {
+    if is_no_file(path) {
+        return format!("it stays as it is: {NO_FILE}");
+    }
     let aside = PathBuf::from(format!("{}.bad", path.display()));
     match fs::rename(path, &aside) {
         Ok(()) => format!("the file is now {}", aside.display()),

@@ -238,7 +238,7 @@ fn the_name_of_a_file_does_nothing_to_the_log() {
     // Said at the start, and again when it is read anew.
     forebay.signal(Signal::HUP);
     forebay.stderr_line("it was read anew", |line| {
-        line.contains("means the same as before").then_some(())
+        line.contains("the configuration is refused").then_some(())
     });
     let said = forebay.stderr();
     assert!(said.contains("ERROR forged\\u{1b}[31m"), "{said}");

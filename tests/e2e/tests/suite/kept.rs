@@ -131,6 +131,32 @@ fn a_file_that_cannot_be_written_is_told_at_once() {
     assert_eq!(running.get("/").text(), "x");
 }
 
+/// A file that is written anew takes the place of what was there.
+#[test]
+fn a_device_or_a_pipe_stays_what_it_is() {
+    let backend = Backend::saying("x");
+    let scratch = Scratch::new();
+    let pipe = scratch.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let path = pipe.display().to_string();
+    let is_pipe = || !std::fs::metadata(&pipe).unwrap().is_file();
+    let admin = format!("admin: {{ address: \"127.0.0.1:0\", state_file: {path:?} }}");
+    let file = scratch.write("a.yaml", &Config::to(&backend).top(&admin).yaml());
+    let refused = forebay(&["run", "-c", &file]);
+    assert_eq!(refused.code, Some(1));
+    let told = format!("the state file {path} cannot be written: it is a directory, a device");
+    assert!(refused.stderr.contains(&told), "{}", refused.stderr);
+    assert!(is_pipe());
+    let file = scratch.write("b.yaml", &Config::to(&backend).yaml());
+    let forebay = Forebay::with_arguments(&["run", "-c", &file, "--pid-file", &path]);
+    assert_eq!(forebay.get("/").text(), "x");
+    let told = "is no ordinary file";
+    forebay.stderr_line(told, |line| line.contains(told).then_some(()));
+    drop(forebay);
+    assert!(is_pipe());
+}
+
 #[test]
 fn a_change_that_cannot_be_written_shows() {
     let backends = [Backend::saying("0"), Backend::saying("1")];

@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Additions {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum There {
-    One(Backend),
+    One(Box<Backend>),
     Many(Vec<Backend>),
 }
 
