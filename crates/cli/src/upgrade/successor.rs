@@ -41,6 +41,8 @@ pub(super) fn succeed(
     let is_unwanted = || is_settled.load(Ordering::Acquire);
     live.refuse_changes(Leaving::HandedOver);
     wait_until_quiet(live, is_unwanted)?;
+    // Nobody writes it until the upgrade is over, however long that takes.
+    live.save();
     let sockets = live.sockets();
     let sockets = sockets.map_err(|error| format!("the sockets cannot be passed: {error}"))?;
     let sent = letter::send(&successor.stream, &sockets, &live.handover());
