@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::client::{self, Client};
 use crate::metrics::Metrics;
 use crate::process::{Process, program};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, make_pipe};
 use crate::until;
 
 pub struct Forebay {
@@ -100,8 +100,7 @@ impl Forebay {
     pub fn replace_configuration_by_pipe(&self) -> PathBuf {
         let file = self.scratch.path("forebay.yaml");
         std::fs::remove_file(&file).unwrap();
-        let made = Process::start("mkfifo", &[&file.display().to_string()]).finish();
-        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        make_pipe(&file);
         file
     }
 

@@ -348,3 +348,38 @@ fn a_restart_on_the_same_port_works_at_once() {
     assert_eq!(second.address(), address);
     assert_eq!(second.get("/").text(), "ok");
 }
+
+/// A log is let go of beside everything else, and its last lines have a second.
+#[test]
+fn a_log_that_takes_nothing_does_not_hold_up_a_reload() {
+    let scratch = Scratch::new();
+    let (path, _pipe) = scratch.full_pipe("pipe");
+    let config = || Config::default().add_route("id: a, respond: { status: 200 }");
+    let to_pipe = config().telemetry(&format!("access_log: {{ output: {path:?} }}"));
+    let forebay = to_pipe.start();
+    let lost = "the access log takes nothing any more";
+    assert_eq!(forebay.get("/").status, 200);
+    forebay.reload(&config().yaml());
+    assert!(!forebay.stderr().contains(lost), "{}", forebay.stderr());
+    assert_eq!(forebay.get("/").status, 200);
+    assert_eq!(forebay.access_log(1)[0]["status"], 200);
+    forebay.stderr_line(lost, |line| line.contains(lost).then_some(()));
+}
+
+#[test]
+fn a_log_that_takes_nothing_does_not_hold_up_the_end() {
+    let scratch = Scratch::new();
+    let (path, _pipe) = scratch.full_pipe("pipe");
+    let telemetry = format!("access_log: {{ output: {path:?} }}, logging: {{ output: {path:?} }}");
+    let mut forebay = Config::default()
+        .add_route("id: a, respond: { status: 200 }")
+        .telemetry(&telemetry)
+        .start();
+    assert_eq!(forebay.get("/").status, 200);
+    let start = Instant::now();
+    forebay.terminate();
+    assert_eq!(forebay.wait_exit(), Some(0));
+    // A second for each of the two.
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+}
