@@ -10,7 +10,8 @@
 //!
 //! Until the fourth step, whatever goes wrong leaves the old one as it was: the
 //! new one is killed, or has died, which shows as the end of the stream. One
-//! that refuses says why instead of `R`: `F`, and text until the end.
+//! that refuses says why instead of `R`: `F`, and text until the end. Where the
+//! old one dies, the new one goes on alone.
 
 mod attempt;
 mod letter;

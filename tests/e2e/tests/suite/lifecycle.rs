@@ -1,7 +1,6 @@
 //! From start to end: signals, draining, logs that are moved away.
 
 use std::net::TcpStream;
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use forebay_e2e::{
@@ -164,25 +163,12 @@ fn the_end_is_obeyed_also_before_it_serves() {
     assert!(!ended.stderr.contains("ready"), "{}", ended.stderr);
 }
 
-/// Puts a pipe in the place of the configuration and waits until a reload reads
-/// from it, which it does for as long as this is kept.
-fn hanging_reload(forebay: &Forebay) -> std::fs::File {
-    let pipe = forebay.replace_configuration_by_pipe();
-    forebay.signal(Signal::HUP);
-    // It cannot be opened this way while nobody reads.
-    until("the reload hangs", || {
-        let mut options = std::fs::OpenOptions::new();
-        let options = options.write(true).custom_flags(libc::O_NONBLOCK);
-        options.open(&pipe).ok()
-    })
-}
-
 #[test]
 fn a_reload_that_hangs_does_not_hold_up_the_end() {
     let backend = Backend::saying("x");
     for arguments in [&[][..], &["--watch"]] {
         let mut forebay = Forebay::start_with(&Config::to(&backend).yaml(), arguments);
-        let _writer = hanging_reload(&forebay);
+        let _writer = forebay.begin_hanging_reload();
         assert_eq!(forebay.get("/").text(), "x");
         forebay.terminate();
         assert_eq!(forebay.wait_exit(), Some(0));
@@ -196,7 +182,7 @@ fn a_second_signal_ends_at_once_also_while_a_reload_hangs() {
     let mut client = forebay.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     gate.wait_for(1);
-    let _writer = hanging_reload(&forebay);
+    let _writer = forebay.begin_hanging_reload();
     forebay.terminate();
     forebay.wait_draining();
     assert!(forebay.is_running());
