@@ -33,6 +33,9 @@ pub(crate) struct Link {
     old: i32,
 }
 
+/// Still to come from the process that has been succeeded.
+pub(crate) struct LastWord(Arc<UnixStream>);
+
 /// What has come over the link.
 pub(crate) struct Received {
     pub(crate) predecessor: Predecessor,
@@ -99,10 +102,20 @@ impl Link {
     }
 
     /// Says that this is the main process now.
-    pub(crate) fn take_office(self) {
+    pub(crate) fn take_office(self) -> LastWord {
         join_group_of(self.old);
         // Without an old one that listens, it is all the more.
         let _ = (&*self.stream).write_all(&[MAIN]);
+        LastWord(self.stream)
+    }
+}
+
+impl LastWord {
+    /// Waits until the old process answers nobody at the admin API any more, which
+    /// it says by hanging up, but not for long.
+    pub(crate) fn wait(self) {
+        // It makes no difference how it ends.
+        let _ = (&*self.0).read(&mut [0]);
     }
 }
 

@@ -157,6 +157,35 @@ fn a_heartbeat_during_an_upgrade_counts_for_the_successor() {
     assert!((58.5..=60.0).contains(&left), "{left}");
 }
 
+/// A new process that has been told to serve, and has not yet said that it does.
+#[test]
+fn a_heartbeat_is_answered_in_the_last_moment_of_an_upgrade() {
+    let backend = Backend::saying("x");
+    let generations = Generations::start(&Config::to(&backend).top(ADMIN).yaml());
+    let admin = generations.admin_address();
+    let service = r#"{"id": "a", "name": "web", "address": "10.0.0.1:80"}"#;
+    assert_eq!(ask(admin, "POST", "/v1/services", service).status, 201);
+    let heard = generations.path("heard");
+    let (gate, ready) = (generations.path("gate"), "printf R >&3");
+    let wait = format!("while [ ! -e {gate} ]; do sleep 0.01; done");
+    generations.replace_with(&format!(
+        "exec 3<&0; cat <&3 >{heard} & {ready}; {wait}; kill $!; exit 3"
+    ));
+    generations.signal_main(Signal::USR2);
+    // The word to go is the last that comes.
+    until("it may serve", || {
+        (std::fs::read(&heard).ok()?.last() == Some(&b'G')).then_some(())
+    });
+    let beat = || ask(admin, "PUT", "/v1/services/a/heartbeat", "");
+    assert_eq!(beat().status, 200, "{}", beat().text());
+    // What it would not know of is still refused.
+    let other = ask(admin, "DELETE", "/v1/services/a", "");
+    assert_eq!(other.status, 503, "{}", other.text());
+    generations.open_gate();
+    generations.wait_said("failed, and everything goes on as before");
+    assert_eq!(beat().status, 200, "{}", beat().text());
+}
+
 #[test]
 fn a_reload_that_is_asked_of_the_old_one_is_done_by_the_new_one() {
     let gate = Gate::default();
