@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use forebay_e2e::{
-    Backend, Client, Config, Gate, Generations, NameServer, Process, Reply, Response, Scratch,
-    until,
+    Backend, Client, Config, DeadAddress, Gate, Generations, NameServer, Process, Reply, Response,
+    Scratch, until,
 };
 use rustix::process::{Pid, Signal, getpgid, kill_process};
 use serde_json::{Value, json};
@@ -297,4 +297,48 @@ fn what_was_found_is_there_after_an_upgrade_in_which_nobody_answers() {
             (generations.get(target).status == 503).then_some(())
         });
     }
+}
+
+#[test]
+fn failures_in_a_row_go_on_being_counted() {
+    let dead = DeadAddress::new();
+    let backend = Backend::answering(|_| Reply::with("500 Internal Server Error", &[], ""));
+    // Neither may be out: one is the only one of its group, the other fails too seldom.
+    let config = Config::to_urls([dead.url()])
+        .top(ADMIN)
+        .top("workers: 1")
+        .add_route("id: all, backend_group: app")
+        .add_route("id: broken, path: /broken, backend_group: broken")
+        .add_group("broken", &backend);
+    let generations = Generations::start(&config.yaml());
+    let admin = generations.admin_address();
+    for target in ["/", "/broken", "/broken"] {
+        assert!(generations.get(target).status >= 500);
+    }
+    let standing = || {
+        let backends = ask(admin, "GET", "/backends", "");
+        let backends: Value = serde_json::from_str(backends.text()).unwrap();
+        let of = |backend: &Value| {
+            (
+                backend["state"].clone(),
+                backend["consecutive_failures"].clone(),
+            )
+        };
+        backends
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(of)
+            .collect::<Vec<_>>()
+    };
+    // Each attempt at the dead one counts.
+    let before = [(json!("failing"), json!(3)), (json!("up"), json!(2))];
+    assert_eq!(standing(), before);
+    generations.succeed();
+    assert_eq!(standing(), before);
+    for _ in 0..3 {
+        assert_eq!(generations.get("/broken").status, 500);
+    }
+    // The fifth in a row.
+    assert_eq!(standing()[1], (json!("failing"), json!(5)));
 }
