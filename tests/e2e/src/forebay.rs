@@ -207,6 +207,11 @@ impl Forebay {
         self.status("VmRSS:") * 1024
     }
 
+    /// The most of it that there ever was.
+    pub fn most_resident(&self) -> u64 {
+        self.status("VmHWM:") * 1024
+    }
+
     /// How many descriptors there is room for before the kernel has to make more.
     pub fn room_for_descriptors(&self) -> u64 {
         self.status("FDSize:")
