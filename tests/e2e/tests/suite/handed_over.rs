@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use forebay_e2e::{
-    Backend, Client, Config, DeadAddress, Gate, Generations, NameServer, Process, Reply, Response,
+    Backend, Client, Config, DeadAddress, Generations, NameServer, Process, Reply, Response,
     Scratch, until,
 };
 use rustix::process::{Pid, Signal, getpgid, kill_process};
@@ -188,14 +188,7 @@ fn a_heartbeat_is_answered_in_the_last_moment_of_an_upgrade() {
 
 #[test]
 fn a_reload_that_is_asked_of_the_old_one_is_done_by_the_new_one() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let backend = Backend::answering(move |request| {
-        if request.target() == "/slow" {
-            held.pass();
-        }
-        Reply::ok("x")
-    });
+    let (backend, gate) = Backend::holding("/slow", "x");
     let generations = Generations::start(&Config::to(&backend).yaml());
     let old = generations.pid();
     let mut slow = generations.client();

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use forebay_e2e::{Backend, Client, Config, Forebay, Gate, Reply, Scratch, forebay, get, until};
+use forebay_e2e::{Backend, Client, Config, Forebay, Scratch, StopAtEnd, forebay, get, until};
 use socket2::{Domain, Socket, Type};
 
 fn answering(body: &str) -> String {
@@ -172,14 +172,7 @@ fn free_address() -> SocketAddr {
 
 #[test]
 fn listeners_come_and_go_and_what_they_have_begun_is_finished() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let backend = Backend::answering(move |request| {
-        if request.target() == "/slow" {
-            held.pass();
-        }
-        Reply::ok("x")
-    });
+    let (backend, gate) = Backend::holding("/slow", "x");
     let config = Config::to(&backend).yaml();
     let forebay = Forebay::start(&config);
     let address = free_address();
@@ -223,11 +216,12 @@ fn a_listener_moves_to_an_overlapping_address_and_back_and_no_connection_is_lost
                 })
             })
             .collect();
+        let end = StopAtEnd(&stop);
         for _ in 0..10 {
             forebay.reload(&with_listener(&config, everywhere));
             forebay.reload(&with_listener(&config, address));
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         for client in clients {
             assert!(client.join().unwrap() > 30);
         }
