@@ -126,7 +126,8 @@ fn experience(forebay: &Forebay) {
         until("some are answered", || {
             (counts.all()[0] > 200).then_some(())
         });
-        assert_eq!(counts.all()[1..], [0, 0, 0]);
+        // On a busy machine, a client may lose its patience.
+        assert_eq!(counts.all()[1..3], [0, 0]);
     });
 }
 
