@@ -62,6 +62,7 @@ fn a_successor_whose_predecessor_is_dead_before_it_begins_goes_on_alone() {
         link.to_str()?.starts_with("socket:").then_some(())
     });
     orphan.kill_predecessor(&mut generations);
+    generations.open_gate();
     orphan.serves(&generations);
 }
 
