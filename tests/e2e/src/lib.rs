@@ -28,6 +28,7 @@ mod process;
 mod recorder;
 mod reply;
 mod scratch;
+mod stop_at_end;
 mod watched;
 mod wire;
 
@@ -46,5 +47,6 @@ pub use process::{Finished, Process, command, forebay, forebay_with_closed_outpu
 pub use recorder::{Extent, Recorder, Seen, unescape};
 pub use reply::Reply;
 pub use scratch::Scratch;
+pub use stop_at_end::StopAtEnd;
 pub use watched::{PATIENCE, Watched, until};
 pub use wire::Wire;

@@ -82,7 +82,7 @@ impl Live {
 
     fn note(&self, result: &Result<Reloaded, LiveFault>, now: SystemTime) {
         let mut state = self.lock();
-        let State { last, kept } = &mut *state;
+        let State { last, kept, .. } = &mut *state;
         last.tried = now;
         match result {
             Ok(reloaded) => {
@@ -99,15 +99,15 @@ impl Live {
                 last.refused += 1;
             }
         }
-        self.running.tell_of_configuration(last.figures());
+        self.running.tell_of_configuration(state.figures());
     }
 
     /// Whether what was changed could be written to its file just now. True where
     /// that is another outcome than before.
     pub(crate) fn note_kept(&self, is_kept: bool) -> bool {
         let mut state = self.lock();
-        let before = state.last.is_kept.replace(is_kept);
-        self.running.tell_of_configuration(state.last.figures());
+        let before = state.is_kept.replace(is_kept);
+        self.running.tell_of_configuration(state.figures());
         before != Some(is_kept)
     }
 

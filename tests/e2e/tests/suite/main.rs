@@ -32,6 +32,7 @@ mod kept;
 mod leaving;
 mod lifecycle;
 mod metrics;
+mod orphaned;
 mod overload;
 mod peers;
 mod pool;
