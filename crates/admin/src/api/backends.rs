@@ -30,7 +30,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .gives::<add::There>(201)
             .refuses(&[400, 404, 409, 413, 422, 503]),
         Endpoint::new("delete", "/backends", "Takes a backend away.", remove)
-            .query("group", "Its group.")
+            .query("group", "Its group. Without it, all groups that have it.")
             .query("url", "Its URL.")
             .gives_nothing(204)
             .refuses(&[400, 404, 422, 503]),
@@ -146,6 +146,17 @@ fn backend(plan: &Plan, id: &str, url: &str) -> Result<Backend, Problem> {
     Err(Problem::not_found(detail))
 }
 
+fn of_all_groups(plan: &Plan, url: &str) -> Result<Vec<Backend>, Problem> {
+    let groups = plan.groups.iter();
+    let found: Vec<_> = groups
+        .filter_map(|group| those_of(group, |known| known == url).next())
+        .collect();
+    match found.is_empty() {
+        true => Err(Problem::not_found(format!("no group has a backend {url}"))),
+        false => Ok(found),
+    }
+}
+
 /// A URL in the form that plans have. One that is none is no backend's.
 fn known_url(control: &dyn Control, written: &str) -> String {
     let url = control.backend_url(written);
@@ -210,7 +221,8 @@ fn of<'a>(changes: &'a mut Changes, group: &str) -> &'a mut GroupChanges {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Removed {
-    group: String,
+    /// All groups that have it, where none is named.
+    group: Option<String>,
     url: String,
 }
 
@@ -218,10 +230,15 @@ async fn remove(api: Api, Query(removed): Query<Removed>) -> Result<StatusCode, 
     api.ask(move |control| {
         let url = known_url(control, &removed.url);
         let plan = control.running().plan();
-        let there = backend(&plan, &removed.group, &url)?;
-        let is_added = there.origin == Origin::Api.label();
+        let there = match &removed.group {
+            Some(group) => vec![backend(&plan, group, &url)?],
+            None => of_all_groups(&plan, &url)?,
+        };
         control.change(&mut |changes| {
-            of(changes, &removed.group).remove(&url, !is_added);
+            for backend in &there {
+                let is_added = backend.origin == Origin::Api.label();
+                of(changes, &backend.group).remove(&url, !is_added);
+            }
         })?;
         Ok(StatusCode::NO_CONTENT)
     })
