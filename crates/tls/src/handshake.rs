@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use rustls::HandshakeKind;
+use rustls::ServerConfig;
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+
+use crate::records::Kernel;
+use crate::{Fault, Records};
+
+/// A handshake under way.
+pub struct Handshake {
+    server: Box<UnbufferedServerConnection>,
+    /// What the peer has sent right behind it.
+    ahead: Vec<u8>,
+    has_ended: bool,
+}
+
+/// What a handshake has come to.
+pub struct Agreed {
+    pub records: Records,
+    /// The protocol to speak (RFC 7301).
+    pub protocol: Option<Box<[u8]>>,
+    pub is_resumed: bool,
+}
+
+impl Handshake {
+    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, Fault> {
+        Ok(Self {
+            server: Box::new(UnbufferedServerConnection::new(config)?),
+            ahead: Vec::new(),
+            has_ended: false,
+        })
+    }
+
+    /// Works through what has arrived from `*at` on. What has to be sent is
+    /// appended to `out`, also if it fails. True once the handshake is done;
+    /// until then the peer has to send more.
+    pub fn advance(
+        &mut self,
+        arrived: &mut [u8],
+        at: &mut usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Fault> {
+        loop {
+            let rest = arrived.get_mut(*at..).unwrap_or_default();
+            let UnbufferedStatus { discard, state, .. } = self.server.process_tls_records(rest);
+            let is_over = match state {
+                Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                    append(out, |room| data.encode(room))?;
+                    false
+                }
+                Ok(ConnectionState::TransmitTlsData(data)) => {
+                    data.done();
+                    false
+                }
+                Ok(ConnectionState::ReadTraffic(mut traffic)) => {
+                    while let Some(record) = traffic.next_record() {
+                        self.ahead.extend_from_slice(record?.payload);
+                    }
+                    false
+                }
+                Ok(ConnectionState::PeerClosed) => {
+                    self.has_ended = true;
+                    false
+                }
+                // Waits for the peer, or is done. Early data is never offered.
+                Ok(_) => true,
+                Err(error) => {
+                    *at += discard;
+                    self.tell_of_fault(out);
+                    return Err(error.into());
+                }
+            };
+            *at += discard;
+            if is_over {
+                return Ok(!self.server.is_handshaking());
+            }
+        }
+    }
+
+    /// The alert that goes with a failure.
+    fn tell_of_fault(&mut self, out: &mut Vec<u8>) {
+        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
+            self.server.process_tls_records(&mut []).state
+        {
+            if append(out, |room| data.encode(room)).is_err() {
+                break;
+            }
+        }
+    }
+
+    /// What comes after a handshake that is done.
+    pub fn finish(self) -> Result<Agreed, Fault> {
+        let protocol = self.server.alpn_protocol().map(Box::from);
+        let is_resumed = self.server.handshake_kind() == Some(HandshakeKind::Resumed);
+        let (secrets, kernel) = self.server.dangerous_into_kernel_connection()?;
+        let mut records = Records::new(secrets, Kernel::Server(Box::new(kernel)))?;
+        records.has_come_ahead(self.ahead, self.has_ended);
+        Ok(Agreed {
+            records,
+            protocol,
+            is_resumed,
+        })
+    }
+}
+
+/// Appends what `encode` writes, once it has been told how much room it needs.
+fn append(
+    out: &mut Vec<u8>,
+    mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>,
+) -> Result<(), Fault> {
+    let Err(EncodeError::InsufficientSize(needed)) = encode(&mut []) else {
+        return Ok(());
+    };
+    let at = out.len();
+    out.resize(at + needed.required_size, 0);
+    let room = out.get_mut(at..).unwrap_or_default();
+    let written = encode(room).map_err(|error| Fault::told(error.to_string()))?;
+    out.truncate(at + written);
+    Ok(())
+}
