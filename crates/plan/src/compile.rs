@@ -40,7 +40,7 @@ pub fn compile(
 ) -> Option<Plan> {
     let mut names = heritage.names();
     names.turn_page();
-    let listeners = listeners::compile(settings, problems, &mut names);
+    let listeners = listeners::compile(settings, open, problems, &mut names);
     let groups = groups::compile(settings, problems, heritage, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
     let error_pages = pages::compile(&settings.error_pages, open, problems);

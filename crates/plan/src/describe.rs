@@ -94,8 +94,11 @@ pub(crate) fn route(f: &mut Formatter<'_>, plan: &Plan, at: usize) -> fmt::Resul
 pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
     writeln!(
         f,
-        "  {} at http://{}, up to {} connections",
-        l.id, l.address, l.max_connections
+        "  {} at {}://{}, up to {} connections",
+        l.id,
+        if l.tls.is_some() { "https" } else { "http" },
+        l.address,
+        l.max_connections
     )?;
     let body = match l.max_body {
         u64::MAX => "any size".to_owned(),

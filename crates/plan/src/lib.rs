@@ -24,7 +24,7 @@ pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;
 pub use plan::{
     AccessLog, Check, Group, HttpProbe, Listener, Logging, MetricsEndpoint, Plan, Probe, Route,
-    Sticky, StickyCookie, Times,
+    Sticky, StickyCookie, Times, Tls,
 };
 pub use source::{BackendSource, DnsSource, Records, RegistrySource};
 pub use trusted::Trusted;

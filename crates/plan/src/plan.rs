@@ -69,6 +69,8 @@ pub struct Listener {
     /// In the names of the metrics.
     pub number: u32,
     pub address: SocketAddr,
+    /// Plain HTTP without.
+    pub tls: Option<Tls>,
     /// Over all workers.
     pub max_connections: usize,
     pub limits: Limits,
@@ -81,6 +83,14 @@ pub struct Listener {
     /// Bytes per second at which a client has to send a body and take an answer;
     /// 0 for none.
     pub min_rate: u64,
+}
+
+/// How a listener speaks TLS.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    pub server: tls::Server,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
 }
 
 pub struct Route {

@@ -43,6 +43,7 @@ pub mod sim;
 mod start_fault;
 mod stream;
 mod timers;
+mod tls_stream;
 mod worker;
 
 pub use checker::Checked;

@@ -30,7 +30,9 @@ use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
 pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
-    let (mut client, _held) = secure::secure(&worker, accepted);
+    let Some((mut client, _held)) = secure::secure(&worker, accepted).await else {
+        return;
+    };
     for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
         if !receive::first_byte(&worker, &mut client, is_first).await {
             return;

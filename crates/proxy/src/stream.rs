@@ -1,9 +1,10 @@
 //! Sockets as the codecs see them: two halves, each with its deadline.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
@@ -12,11 +13,13 @@ use wire::io::{Input, Output};
 #[cfg(feature = "sim")]
 use crate::sim::Socket;
 use crate::timers::{Deadline, Timers};
+use crate::tls_stream::TlsStream;
 
 /// A connected socket.
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -32,6 +35,10 @@ impl Stream {
             Stream::Unix(stream) => {
                 let (read, write) = stream.into_split();
                 (ReadHalf::Unix(read), WriteHalf::Unix(write))
+            }
+            Stream::Tls(stream) => {
+                let stream = Rc::new(RefCell::new(*stream));
+                (ReadHalf::Tls(Rc::clone(&stream)), WriteHalf::Tls(stream))
             }
             #[cfg(feature = "sim")]
             Stream::Sim(socket) => (ReadHalf::Sim(Rc::clone(&socket)), WriteHalf::Sim(socket)),
@@ -52,6 +59,7 @@ impl Stream {
 enum ReadHalf {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
+    Tls(Rc<RefCell<TlsStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -59,6 +67,7 @@ enum ReadHalf {
 enum WriteHalf {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
+    Tls(Rc<RefCell<TlsStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
     /// Taken out to be dropped.
@@ -75,6 +84,7 @@ impl Input for Reader {
         let result = match &mut self.half {
             ReadHalf::Tcp(half) => poll_read(half, cx, into),
             ReadHalf::Unix(half) => poll_read(half, cx, into),
+            ReadHalf::Tls(stream) => stream.borrow_mut().poll_read(cx, into),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(socket) => socket.poll_read(cx, into),
         };
@@ -85,6 +95,7 @@ impl Input for Reader {
         let arrival = match &mut self.half {
             ReadHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
             ReadHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
+            ReadHalf::Tls(stream) => return stream.borrow_mut().poll_arrival(cx),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(_) => return Poll::Ready(()),
         };
@@ -95,9 +106,17 @@ impl Input for Reader {
         let found = match &mut self.half {
             ReadHalf::Tcp(half) => half.try_read(&mut [0]),
             ReadHalf::Unix(half) => half.try_read(&mut [0]),
+            // What arrives may be something between the ends, not from the peer to us.
+            ReadHalf::Tls(stream) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                return stream
+                    .borrow_mut()
+                    .poll_read(&mut cx, &mut Vec::new())
+                    .is_pending();
+            }
             #[cfg(feature = "sim")]
             ReadHalf::Sim(socket) => {
-                let mut cx = Context::from_waker(std::task::Waker::noop());
+                let mut cx = Context::from_waker(Waker::noop());
                 return socket
                     .poll_read(&mut cx, &mut Vec::with_capacity(1))
                     .is_pending();
@@ -147,6 +166,7 @@ impl Writer {
                 let socket = socket2::SockRef::from(half.as_ref());
                 let _ = socket.set_linger(Some(std::time::Duration::ZERO));
             }
+            WriteHalf::Tls(stream) => stream.borrow_mut().reset_on_close(),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.reset_on_close(),
             WriteHalf::Unix(_) | WriteHalf::Gone => {}
@@ -162,6 +182,7 @@ impl Drop for Writer {
         match std::mem::replace(&mut self.half, WriteHalf::Gone) {
             WriteHalf::Tcp(half) => half.forget(),
             WriteHalf::Unix(half) => half.forget(),
+            WriteHalf::Tls(_) => {}
             #[cfg(feature = "sim")]
             WriteHalf::Sim(_) => {}
             WriteHalf::Gone => {}
@@ -178,6 +199,7 @@ impl Output for Writer {
         let result = match &mut self.half {
             WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_write(cx, pieces),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
             WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -185,10 +207,19 @@ impl Output for Writer {
         in_time(&self.deadline, cx, result)
     }
 
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let WriteHalf::Tls(stream) = &self.half else {
+            return Poll::Ready(Ok(()));
+        };
+        let result = stream.borrow_mut().poll_flush(cx);
+        in_time(&self.deadline, cx, result.map_ok(|()| 0)).map_ok(drop)
+    }
+
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.half {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_shutdown(cx),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_shutdown(cx),
             WriteHalf::Gone => Poll::Ready(Ok(())),

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -51,6 +52,28 @@ impl Certificate {
             }),
             Err(_) => Err(CertificateFault::Mismatch),
         }
+    }
+}
+
+impl Certificate {
+    /// The beginning of the SHA-256 of the first certificate, in hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let first = self
+            .key
+            .cert
+            .first()
+            .map(|c| c.as_ref())
+            .unwrap_or_default();
+        let hash = digest(&SHA256, first);
+        let bytes = hash.as_ref().iter().take(8);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl CertificateFault {
+    /// It is the key's file that is wrong.
+    pub fn is_of_key(&self) -> bool {
+        !matches!(self, Self::Chain(_) | Self::NoCertificate)
     }
 }
 

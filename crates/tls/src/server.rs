@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -18,10 +19,18 @@ pub struct ServerOptions {
 #[derive(Clone)]
 pub struct Server {
     config: Arc<ServerConfig>,
+    fingerprint: String,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Server").field(&self.fingerprint).finish()
+    }
 }
 
 impl Server {
     pub fn new(certificate: Certificate, options: &ServerOptions) -> Result<Self, Fault> {
+        let fingerprint = certificate.fingerprint();
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -37,7 +46,13 @@ impl Server {
         config.ticketer = aws_lc_rs::Ticketer::new()?;
         Ok(Self {
             config: Arc::new(config),
+            fingerprint,
         })
+    }
+
+    /// Tells the certificate from others: the beginning of its SHA-256.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     pub fn handshake(&self) -> Result<Handshake, Fault> {

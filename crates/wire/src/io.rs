@@ -24,6 +24,9 @@ pub trait Output {
     /// error of kind `TimedOut`.
     fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<Result<usize>>;
 
+    /// Sends what `poll_write` has taken and still holds.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+
     /// Tells the peer that nothing more will be sent.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
 }

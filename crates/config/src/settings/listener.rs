@@ -28,6 +28,8 @@ settings! {
         cert_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.crt";
         /// File with the private key for TLS, in PEM form.
         key_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.key";
+        /// How long a TLS handshake may take; after that the connection is closed.
+        handshake_timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
         /// HTTP/3: how long a connection may be silent. Accepted now, acts once HTTP/3 is there.
         max_idle_timeout: Duration = Duration::from_secs(30), rule Positive, example "30s";
         /// HTTP/3: requests at a time on one connection. Accepted now, acts once HTTP/3 is there.

@@ -6,11 +6,14 @@ use ::telemetry::Names;
 use config::{Problems, Settings, Span, Spanned};
 use wire::h1::Limits;
 
+use super::Open;
 use super::unique::Unique;
-use crate::Listener;
+use crate::{Listener, Tls};
+use ::tls::{Certificate, Server, ServerOptions};
 
 pub(super) fn compile(
     settings: &Settings,
+    open: &Open<'_>,
     problems: &mut Problems,
     names: &mut Names,
 ) -> Vec<Listener> {
@@ -22,8 +25,8 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        refuse_tls(written, problems);
-        listeners.push(listener(written, names));
+        let tls = tls(written, open, problems);
+        listeners.push(listener(written, tls, names));
     }
     if listeners.is_empty() && !problems.has_errors() {
         problems
@@ -53,15 +56,51 @@ fn check_address(
     seen.push(*address);
 }
 
-fn refuse_tls(listener: &config::Listener, problems: &mut Problems) {
-    if let Some(file) = listener.cert_file.as_ref().or(listener.key_file.as_ref()) {
-        problems
-            .error(file.span, "TLS is not available in this version of Forebay")
-            .help("remove `cert_file` and `key_file` to listen for plain HTTP");
+/// The certificate that a listener shows, if it speaks TLS.
+fn tls(listener: &config::Listener, open: &Open<'_>, problems: &mut Problems) -> Option<Tls> {
+    let (chain, key) = match (&listener.cert_file, &listener.key_file) {
+        (None, None) => return None,
+        (Some(chain), Some(key)) => (chain, key),
+        (Some(one), None) | (None, Some(one)) => {
+            problems
+                .error(one.span, "TLS takes both `cert_file` and `key_file`")
+                .help("without both, the listener speaks plain HTTP");
+            return None;
+        }
+    };
+    let mut read = |file: &Spanned<String>| {
+        let read = open(file);
+        if let (Err(error), true) = (&read, file.is_written()) {
+            let message = format!("the file `{}` cannot be read: {error}", file.value);
+            problems.error(file.span, message);
+        }
+        read.ok()
+    };
+    let (chain_text, key_text) = (read(chain), read(key));
+    let certificate = match Certificate::read(&chain_text?, &key_text?) {
+        Ok(certificate) => certificate,
+        Err(fault) => {
+            let file = if fault.is_of_key() { key } else { chain };
+            problems.error(file.span, format!("`{}`: {fault}", file.value));
+            return None;
+        }
+    };
+    let options = ServerOptions {
+        protocols: vec!["http/1.1"],
+    };
+    match Server::new(certificate, &options) {
+        Ok(server) => Some(Tls {
+            server,
+            handshake_timeout: listener.handshake_timeout,
+        }),
+        Err(fault) => {
+            problems.error(chain.span, format!("TLS cannot be offered: {fault}"));
+            None
+        }
     }
 }
 
-fn listener(written: &Spanned<config::Listener>, names: &mut Names) -> Listener {
+fn listener(written: &Spanned<config::Listener>, tls: Option<Tls>, names: &mut Names) -> Listener {
     let id = match &written.id {
         Some(id) => id.value.clone(),
         None => written.address.to_string(),
@@ -70,6 +109,7 @@ fn listener(written: &Spanned<config::Listener>, names: &mut Names) -> Listener 
         number: names.listener(&id),
         id: id.into(),
         address: *written.address,
+        tls,
         max_connections: written.max_connections as usize,
         limits: Limits {
             line: bytes(written.max_request_line),

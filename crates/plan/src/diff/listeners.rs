@@ -52,6 +52,7 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         id,
         number: _,
         address,
+        tls,
         max_connections,
         limits: Limits {
             line,
@@ -71,9 +72,18 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
     };
+    let (certificate, handshake) = match tls {
+        Some(tls) => (
+            format!("certificate {}", tls.server.fingerprint()),
+            format!("{:?}", tls.handshake_timeout),
+        ),
+        None => ("none".to_owned(), "none".to_owned()),
+    };
     vec![
         Aspect::value("name", id, "none"),
         Aspect::value("address", address, "none"),
+        Aspect::value("TLS", certificate, "none"),
+        Aspect::value("timeout handshake", handshake, "none"),
         Aspect::value("connections", max_connections, "none"),
         bytes("request line", line),
         bytes("header", fields),

@@ -94,7 +94,7 @@ impl<O: Output> Outbound<O> {
             *sent += n - from_block;
         }
         self.give_back();
-        Poll::Ready(Ok(()))
+        self.io.poll_flush(cx)
     }
 
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

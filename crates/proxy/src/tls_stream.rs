@@ -1,0 +1,246 @@
+//! A socket of which the bytes are encrypted.
+//!
+//! It holds a block of what has arrived while that is no whole record, and one
+//! of what the socket has not taken yet; an idle connection holds neither.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tls::{Fault, Records, Step};
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+use tokio_util::io::poll_read_buf;
+use wire::blocks::Blocks;
+
+/// How much is encrypted before the socket has to take it: with its records'
+/// frames it fits into a block.
+const MOST: usize = 4 * tls::RECORD;
+
+/// With less room than this, what has arrived is moved to the block's beginning.
+const ROOM: usize = tls::RECORD + 1024;
+
+pub(crate) struct TlsStream {
+    wires: Wires,
+    records: Records,
+    /// What has arrived holds no whole record.
+    is_starving: bool,
+    /// It is to end without a word.
+    is_cut: bool,
+}
+
+/// The socket, and ciphertext in both directions.
+pub(crate) struct Wires {
+    socket: TcpStream,
+    blocks: Blocks,
+    arrived: Vec<u8>,
+    /// Where in `arrived` the bytes begin that have not been decrypted.
+    at: usize,
+    out: Vec<u8>,
+    /// How much of `out` has been sent.
+    sent: usize,
+}
+
+impl Wires {
+    pub(crate) fn new(socket: TcpStream, blocks: Blocks) -> Self {
+        Self {
+            socket,
+            blocks,
+            arrived: Vec::new(),
+            at: 0,
+            out: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// Waits for more; 0 at the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.arrived.capacity() == 0 {
+            self.arrived = self.blocks.take();
+        } else if self.arrived.capacity() - self.arrived.len() < ROOM {
+            self.arrived.drain(..self.at);
+            self.at = 0;
+        }
+        let result = poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.arrived);
+        self.give_back_if_empty();
+        result
+    }
+
+    fn give_back_if_empty(&mut self) {
+        if self.at == self.arrived.len() && self.arrived.capacity() > 0 {
+            self.blocks.give(std::mem::take(&mut self.arrived));
+            self.at = 0;
+        }
+    }
+
+    /// Sends what there is to send.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let rest @ [_, ..] = self.out.get(self.sent..).unwrap_or_default() {
+            match ready!(Pin::new(&mut self.socket).poll_write(cx, rest)) {
+                Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Ok(n) => self.sent += n,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        if self.out.capacity() > 0 {
+            self.blocks.give(std::mem::take(&mut self.out));
+            self.sent = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what the socket takes at once. Waits for nothing, so that whoever
+    /// waits for the socket already goes on waiting.
+    fn send_some(&mut self) {
+        while let rest @ [_, ..] = self.out.get(self.sent..).unwrap_or_default() {
+            match self.socket.try_write(rest) {
+                Ok(n @ 1..) => self.sent += n,
+                _ => return,
+            }
+        }
+    }
+
+    fn out(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = self.blocks.take();
+        }
+        &mut self.out
+    }
+
+    /// A handshake, on to its end.
+    pub(crate) fn poll_handshake(
+        &mut self,
+        cx: &mut Context<'_>,
+        handshake: &mut tls::Handshake,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut out = std::mem::take(self.out());
+            let done = handshake.advance(&mut self.arrived, &mut self.at, &mut out);
+            self.out = out;
+            self.give_back_if_empty();
+            let flushed = self.poll_flush(cx);
+            match (done, flushed) {
+                (Err(fault), _) => return Poll::Ready(Err(refused(fault))),
+                (Ok(_), Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
+                (Ok(true), Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
+                (Ok(true), Poll::Pending) => return Poll::Pending,
+                (Ok(false), _) => {}
+            }
+            if ready!(self.poll_more(cx))? == 0 {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+        }
+    }
+}
+
+impl Drop for Wires {
+    fn drop(&mut self) {
+        self.blocks.give(std::mem::take(&mut self.arrived));
+        self.blocks.give(std::mem::take(&mut self.out));
+    }
+}
+
+impl TlsStream {
+    pub(crate) fn new(wires: Wires, records: Records) -> Self {
+        Self {
+            wires,
+            records,
+            is_starving: false,
+            is_cut: false,
+        }
+    }
+
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if !self.is_starving {
+                let before = into.len();
+                match self.open(into) {
+                    Ok(Step::Plain) => return Poll::Ready(Ok(into.len() - before)),
+                    Ok(Step::End) => return Poll::Ready(Ok(0)),
+                    Ok(Step::Starving) => {}
+                    Err(fault) => return Poll::Ready(Err(refused(fault))),
+                }
+            }
+            if ready!(self.wires.poll_more(cx))? == 0 {
+                return Poll::Ready(Ok(0));
+            }
+            self.is_starving = false;
+        }
+    }
+
+    fn open(&mut self, into: &mut Vec<u8>) -> Result<Step, Fault> {
+        let wires = &mut self.wires;
+        let mut out = std::mem::take(&mut wires.out);
+        let step = self
+            .records
+            .open(&wires.arrived, &mut wires.at, into, &mut out);
+        wires.out = out;
+        wires.give_back_if_empty();
+        if !wires.out.is_empty() {
+            // Rare: what cannot leave now leaves with what is sent next.
+            wires.send_some();
+        }
+        self.is_starving = step == Ok(Step::Starving);
+        step
+    }
+
+    pub(crate) fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_starving {
+            return Poll::Ready(());
+        }
+        self.wires.socket.poll_read_ready(cx).map(drop)
+    }
+
+    /// Takes bytes of `pieces`; they may not have left when it returns.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.wires.poll_flush(cx))?;
+        let taken = self
+            .records
+            .seal(pieces, MOST, self.wires.out())
+            .map_err(refused)?;
+        match self.wires.poll_flush(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) | Poll::Pending => Poll::Ready(Ok(taken)),
+        }
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wires.poll_flush(cx)
+    }
+
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.records.close(self.wires.out());
+        ready!(self.wires.poll_flush(cx))?;
+        Pin::new(&mut self.wires.socket).poll_shutdown(cx)
+    }
+
+    /// When it is closed, the peer learns that it was cut.
+    pub(crate) fn reset_on_close(&mut self) {
+        self.is_cut = true;
+        let socket = socket2::SockRef::from(&self.wires.socket);
+        // Where that cannot be set the connection closes, still without the word.
+        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+    }
+}
+
+/// An end is told (RFC 8446 section 6.1), if the socket takes the word at once.
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        if !self.is_cut {
+            self.records.close(self.wires.out());
+            self.wires.send_some();
+        }
+    }
+}
+
+fn refused(fault: Fault) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, fault)
+}
