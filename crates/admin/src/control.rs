@@ -1,7 +1,7 @@
 //! What the admin API asks of the Forebay that it is part of.
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, SystemTime};
 
 use plan::Changes;
 use proxy::Running;
@@ -49,6 +49,13 @@ pub trait Control: Send + Sync {
     /// When the result cannot be served; nothing has changed then.
     fn change(&self, make: &mut dyn FnMut(&mut Changes)) -> Result<Taken, Refused>;
 
+    /// Does what changes how backends stand, which no configuration says.
+    ///
+    /// # Errors
+    ///
+    /// While nothing may be changed; then nothing is done.
+    fn order(&self, act: &mut dyn FnMut()) -> Result<(), Refused>;
+
     /// A backend's URL in the form in which plans have it.
     ///
     /// # Errors
@@ -56,7 +63,22 @@ pub trait Control: Send + Sync {
     /// What is wrong with it.
     fn backend_url(&self, text: &str) -> Result<String, String>;
 
+    /// To look at.
     fn registry(&self) -> &Registry;
+
+    /// For services that come and go.
+    ///
+    /// # Errors
+    ///
+    /// While nothing may be changed.
+    fn registry_to_change(&self) -> Result<MutexGuard<'_, registry::Registry>, Refused>;
+
+    /// For heartbeats.
+    ///
+    /// # Errors
+    ///
+    /// While they would be lost.
+    fn registry_to_renew(&self) -> Result<MutexGuard<'_, registry::Registry>, Refused>;
 
     fn events(&self) -> &Events;
 
@@ -93,11 +115,13 @@ pub struct Taken {
     pub restart_needed: bool,
 }
 
-/// A configuration is refused.
+/// What was wanted is refused, most often a configuration.
 #[derive(Debug, Clone)]
 pub struct Refused {
     pub why: String,
     pub mistakes: Vec<Mistake>,
+    /// It is not refused for good: when to try again.
+    pub retry_after: Option<Duration>,
 }
 
 /// Everything that is wrong with a configuration.

@@ -8,6 +8,7 @@
 
 mod api;
 mod auth;
+mod beside;
 mod body;
 mod clock;
 mod connections;
@@ -22,6 +23,7 @@ mod shared;
 mod stream;
 mod table;
 
+pub use beside::listen_beside;
 pub use control::{Control, LastReload, Mistake, Mistakes, Refused, Taken};
 pub use events::{Event, Events};
 pub use openapi::document;

@@ -27,6 +27,9 @@ pub(crate) struct Problem {
     /// What is wrong with each field, where a registration is refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) fields: Vec<FieldProblem>,
+    /// In seconds; a field of the answer's head.
+    #[serde(skip)]
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// What is wrong with one field.
@@ -47,6 +50,7 @@ impl Problem {
             detail: detail.into(),
             problems: Vec::new(),
             fields: Vec::new(),
+            retry_after: None,
         }
     }
 
@@ -68,6 +72,11 @@ impl Problem {
 
 impl From<Refused> for Problem {
     fn from(refused: Refused) -> Self {
+        if let Some(wait) = refused.retry_after {
+            let mut problem = Self::unavailable(refused.why);
+            problem.retry_after = Some(wait.as_secs());
+            return problem;
+        }
         let mut problem = Self::invalid(refused.why);
         problem.kind = "urn:forebay:configuration-refused".into();
         problem.title = "Configuration refused".into();
@@ -86,6 +95,10 @@ impl IntoResponse for Problem {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, media_type);
+        if let Some(seconds) = self.retry_after {
+            let seconds = HeaderValue::from(seconds);
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
         response
     }
 }

@@ -8,12 +8,15 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// For a connection, and for an answer that is not a stream.
+/// For a connection, for an answer that is not a stream, and while it is told to
+/// try again, as during an upgrade.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Before it tries again.
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Bytes of a head.
 const HEAD: u64 = 64 << 10;
 /// Bytes of a body that is kept in memory.
@@ -48,6 +51,8 @@ pub(crate) struct Client {
 /// An answer and its body, which may go on for ever.
 struct Answer {
     status: u16,
+    /// It is not the time for it, and when to try again.
+    retry_after: Option<Duration>,
     body: Box<dyn BufRead>,
 }
 
@@ -90,14 +95,24 @@ impl Client {
         self
     }
 
-    /// Asks and waits for the whole answer; what is no JSON is null.
+    /// Asks and waits for the whole answer; what is no JSON is null. Tries again
+    /// where that is what the answer says.
+    #[expect(clippy::disallowed_methods, reason = "the program owns its clock")]
     pub(crate) fn ask(
         &self,
         method: &str,
         target: &str,
         body: Option<&Value>,
     ) -> Result<(u16, Value), String> {
-        let answer = self.send(method, target, body, Some(self.patience))?;
+        let end = Instant::now() + self.patience;
+        let answer = loop {
+            let answer = self.send(method, target, body, Some(self.patience))?;
+            let wait = answer.retry_after.map(|wait| wait.min(LONGEST_WAIT));
+            match wait.filter(|&wait| Instant::now() + wait < end) {
+                Some(wait) => std::thread::sleep(wait),
+                None => break answer,
+            }
+        };
         let mut text = Vec::new();
         let read = answer.body.take(BODY).read_to_end(&mut text);
         read.map_err(|error| self.broken(&error))?;
@@ -191,7 +206,7 @@ fn answer(stream: TcpStream) -> io::Result<Answer> {
     head.read_line(&mut line)?;
     let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
     let status = status.ok_or_else(|| io::Error::other("it does not speak HTTP"))?;
-    let (mut length, mut is_chunked) = (None, false);
+    let (mut length, mut is_chunked, mut retry_after) = (None, false, None);
     loop {
         line.clear();
         if head.read_line(&mut line)? == 0 {
@@ -205,6 +220,7 @@ fn answer(stream: TcpStream) -> io::Result<Answer> {
         match &*name.to_ascii_lowercase() {
             "content-length" => length = value.trim().parse::<u64>().ok(),
             "transfer-encoding" => is_chunked = true,
+            "retry-after" if status == 503 => retry_after = value.trim().parse().ok(),
             _ => {}
         }
     }
@@ -217,7 +233,11 @@ fn answer(stream: TcpStream) -> io::Result<Answer> {
         (false, Some(length)) => Box::new(reader.take(length)),
         (false, None) => Box::new(reader),
     };
-    Ok(Answer { status, body })
+    Ok(Answer {
+        status,
+        retry_after: retry_after.map(Duration::from_secs),
+        body,
+    })
 }
 
 /// A body in chunks (RFC 9112 section 7.1).

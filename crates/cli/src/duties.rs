@@ -2,21 +2,19 @@
 //! looking after files that are watched.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use forebay::Live;
 use tracing::{error, info, warn};
 
-use crate::commands::reload::reload;
 use crate::logging::Log;
 use crate::office::Office;
+use crate::reloads::Reloads;
 use crate::service;
 use crate::signals::{Asked, Signals};
 use crate::upgrade::{Attempt, Forward, Outcome, Outcomes, Program};
-use crate::watch::Watch;
 
 pub(crate) struct Duties {
-    pub(crate) watch: Option<Watch>,
+    pub(crate) reloads: Reloads,
     pub(crate) upgrades: Upgrades,
 }
 
@@ -25,8 +23,8 @@ pub(crate) struct Duties {
 pub(crate) enum End {
     /// A signal wants it.
     Asked,
-    /// Another process serves.
-    Succeeded,
+    /// Another process serves: its number.
+    Succeeded(u32),
 }
 
 /// Upgrades, of which there is one at a time.
@@ -39,7 +37,8 @@ pub(crate) struct Upgrades {
 /// What is to be done next.
 enum Next {
     Signal(Asked),
-    Look,
+    /// Nothing, after a reload or a look at the files.
+    GoOn,
     Upgraded(Result<u32, String>, Forward),
 }
 
@@ -53,45 +52,36 @@ impl Duties {
         office: &Office,
     ) -> End {
         loop {
-            let asked = match self.next(signals).await {
-                Next::Signal(Asked::End) => return self.upgrades.stop(office).await,
-                Next::Signal(asked) => asked,
-                Next::Look if self.has_news() => Asked::Reload,
-                Next::Look => continue,
-                Next::Upgraded(Ok(pid), forward) => {
+            match self.next(live, signals).await {
+                Next::Signal(Asked::End) => {
+                    let stopped = self.upgrades.stop(live, office);
+                    return signals.or_end_at_once(stopped).await;
+                }
+                Next::Signal(asked) => self.serve(asked, live, log),
+                Next::GoOn => {}
+                Next::Upgraded(Ok(pid), mut forward) => {
+                    forward.reload = self.reloads.take_over();
                     forward.send_to(pid);
                     self.upgrades.succeeded(pid);
-                    return End::Succeeded;
+                    return End::Succeeded(pid);
                 }
-                Next::Upgraded(Err(why), forward) => {
-                    self.upgrades.failed(why, office);
-                    match forward.reload {
-                        true => Asked::Reload,
-                        false => continue,
-                    }
-                }
-            };
-            self.serve(asked, live, log).await;
+                Next::Upgraded(Err(why), _) => self.upgrades.failed(why, live, office),
+            }
         }
     }
 
-    async fn next(&mut self, signals: &mut Signals) -> Next {
-        const SECOND: Duration = Duration::from_secs(1);
+    async fn next(&mut self, live: &Arc<Live>, signals: &mut Signals) -> Next {
         let attempt = &mut self.upgrades.attempt;
         // The new process reads the files itself.
-        let is_watching = self.watch.is_some() && attempt.is_none();
+        let may_begin = attempt.is_none();
         tokio::select! {
             asked = signals.next() => Next::Signal(asked),
             (result, forward) = outcome(attempt) => Next::Upgraded(result, forward),
-            () = tokio::time::sleep(SECOND), if is_watching => Next::Look,
+            () = self.reloads.go_on(live, may_begin) => Next::GoOn,
         }
     }
 
-    fn has_news(&mut self) -> bool {
-        self.watch.as_mut().is_some_and(Watch::has_news)
-    }
-
-    async fn serve(&mut self, asked: Asked, live: &Arc<Live>, log: &Log) {
+    fn serve(&mut self, asked: Asked, live: &Arc<Live>, log: &Log) {
         match (asked, &mut self.upgrades.attempt) {
             (Asked::End, _) => {}
             (Asked::Upgrade, _) => self.upgrades.begin(live),
@@ -104,17 +94,11 @@ impl Duties {
                     attempt.note().reopen = true;
                 }
             }
-            (Asked::Reload, Some(attempt)) => {
+            (Asked::Reload, Some(_)) => {
                 info!("the configuration is read anew when the upgrade is over");
-                attempt.note().reload = true;
+                self.reloads.ask();
             }
-            (Asked::Reload, None) => {
-                let before = self.watch.as_ref().map(Watch::before);
-                reload(live).await;
-                if let (Some(watch), Some(before)) = (&mut self.watch, before) {
-                    watch.settle(before);
-                }
-            }
+            (Asked::Reload, None) => self.reloads.ask(),
         }
     }
 }
@@ -159,8 +143,9 @@ impl Upgrades {
         self.outcomes.add(&Outcome::Done(pid));
     }
 
-    fn failed(&mut self, why: String, office: &Office) {
+    fn failed(&mut self, why: String, live: &Live, office: &Office) {
         self.attempt = None;
+        live.allow_changes();
         office.take_back();
         self.refused(why);
     }
@@ -172,7 +157,7 @@ impl Upgrades {
 
     /// The end is wanted, whether there is an upgrade under way or not. One that
     /// has come too far goes on; the new process is told of the end then.
-    async fn stop(&mut self, office: &Office) -> End {
+    async fn stop(&mut self, live: &Live, office: &Office) -> End {
         let outcome = match self.attempt.take() {
             Some(attempt) => attempt.stop().await,
             None => Err(String::new()),
@@ -181,11 +166,11 @@ impl Upgrades {
             Ok(pid) => {
                 self.succeeded(pid);
                 Forward::end(pid);
-                End::Succeeded
+                End::Succeeded(pid)
             }
             Err(why) => {
                 if !why.is_empty() {
-                    self.failed(why, office);
+                    self.failed(why, live, office);
                 }
                 service::stopping();
                 End::Asked

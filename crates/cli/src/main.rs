@@ -11,6 +11,7 @@ mod logging;
 mod office;
 mod origin;
 mod pid_file;
+mod reloads;
 mod service;
 mod signals;
 mod upgrade;

@@ -5,6 +5,7 @@
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::warn;
 
 pub(crate) struct Signals {
     interrupt: Signal,
@@ -14,6 +15,7 @@ pub(crate) struct Signals {
     hang_up: Signal,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     End,
     ReopenLogs,
@@ -32,6 +34,20 @@ impl Signals {
         })
     }
 
+    /// Does what the end takes, unless a second signal wants it at once: that ends
+    /// the program.
+    pub(crate) async fn or_end_at_once<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            done = work => done,
+            () = self.end() => end_at_once(),
+        }
+    }
+
+    /// Waits until the end is asked for; nothing else is of interest.
+    pub(crate) async fn end(&mut self) {
+        while self.next().await != Asked::End {}
+    }
+
     pub(crate) async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::End,
@@ -41,4 +57,10 @@ impl Signals {
             _ = self.user2.recv() => Asked::Upgrade,
         }
     }
+}
+
+/// Whatever is under way.
+pub(crate) fn end_at_once() -> ! {
+    warn!("second signal: ending at once");
+    std::process::exit(1)
 }

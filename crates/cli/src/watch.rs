@@ -2,7 +2,7 @@
 //!
 //! Looked at once a second: that sees every kind of change, on every file
 //! system, also a link that is pointed elsewhere.
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,11 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Touched(Arc<Mutex<Names>>);
 
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
+#[derive(Debug, Default)]
 struct Names {
     files: Vec<PathBuf>,
     patterns: Vec<String>,
+    /// What each file was like just before it was read.
+    as_read: Look,
 }
+
+/// Files with what changes when they are written or replaced.
+type Look = BTreeMap<PathBuf, Option<Trait>>;
+
+/// Device, inode, length, and time of the last change.
+type Trait = (u64, u64, u64, i64, i64);
 
 impl Touched {
     fn names(&self) -> MutexGuard<'_, Names> {
@@ -24,53 +32,46 @@ impl Touched {
 
     /// A configuration is read from its beginning.
     pub(crate) fn begin(&self, main: &Path) {
-        *self.names() = Names {
-            files: vec![main.to_owned()],
-            patterns: Vec::new(),
-        };
+        *self.names() = Names::default();
+        self.file(main);
     }
 
+    /// This file is about to be read.
     pub(crate) fn file(&self, path: &Path) {
+        let now = trait_of(path);
         let mut names = self.names();
         if !names.files.iter().any(|known| known == path) {
             names.files.push(path.to_owned());
+            names.as_read.insert(path.to_owned(), now);
         }
     }
 
+    /// The files of this pattern are about to be read.
     pub(crate) fn pattern(&self, pattern: &Path) {
         let pattern = pattern.display().to_string();
+        let now = look_at(&[], std::slice::from_ref(&pattern));
         let mut names = self.names();
         if !names.patterns.contains(&pattern) {
             names.patterns.push(pattern);
+            names.as_read.extend(now);
         }
     }
 
     /// What the files are like now.
-    pub(crate) fn look(&self) -> Look {
-        self.names().look()
-    }
-}
-
-impl Names {
     fn look(&self) -> Look {
-        let found = self.patterns.iter().filter_map(|p| glob::glob(p).ok());
-        let mut files: Vec<PathBuf> = found.flatten().flatten().collect();
-        files.extend(self.files.iter().cloned());
-        Look(
-            files
-                .into_iter()
-                .map(|file| (trait_of(&file), file))
-                .collect(),
-        )
+        let names = self.names();
+        let (files, patterns) = (names.files.clone(), names.patterns.clone());
+        // A disk that does not answer must not hold up whoever reads.
+        drop(names);
+        look_at(&files, &patterns)
     }
 }
 
-/// Files with what changes when they are written or replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Look(Vec<(Option<Trait>, PathBuf)>);
-
-/// Device, inode, length, and time of the last change.
-type Trait = (u64, u64, u64, i64, i64);
+fn look_at(files: &[PathBuf], patterns: &[String]) -> Look {
+    let found = patterns.iter().filter_map(|p| glob::glob(p).ok());
+    let found = found.flatten().flatten().chain(files.iter().cloned());
+    found.map(|file| (file.clone(), trait_of(&file))).collect()
+}
 
 fn trait_of(path: &Path) -> Option<Trait> {
     let about = std::fs::metadata(path).ok()?;
@@ -83,40 +84,17 @@ fn trait_of(path: &Path) -> Option<Trait> {
     ))
 }
 
-impl Look {
-    /// The same files, as they were before where they were looked at.
-    fn as_known(&self, before: &Look) -> Look {
-        let before: HashMap<_, _> = before.0.iter().map(|(then, file)| (file, *then)).collect();
-        let known = |(now, file): &(Option<Trait>, PathBuf)| {
-            (before.get(file).copied().unwrap_or(*now), file.clone())
-        };
-        Look(self.0.iter().map(known).collect())
-    }
-}
-
-/// The names and the state of files at one time.
-pub(crate) struct Before {
-    names: Names,
-    look: Look,
-}
-
-/// Says when files have changed, and change no more.
+/// Says when files have changed since they were read, and change no more.
 pub(crate) struct Watch {
     touched: Touched,
-    /// What they were like when they were last taken up or refused.
-    settled: Look,
     /// What they were like at the last look.
     seen: Look,
 }
 
 impl Watch {
     pub(crate) fn new(touched: Touched) -> Self {
-        let look = touched.look();
-        Self {
-            touched,
-            settled: look.clone(),
-            seen: look,
-        }
+        let seen = touched.look();
+        Self { touched, seen }
     }
 
     /// To be called once a second. True when there is something new that has
@@ -125,28 +103,7 @@ impl Watch {
         let look = self.touched.look();
         let rests = look == self.seen;
         self.seen = look;
-        rests && self.seen != self.settled
-    }
-
-    /// What there is before the configuration is read.
-    pub(crate) fn before(&self) -> Before {
-        let names = self.touched.names().clone();
-        Before {
-            look: names.look(),
-            names,
-        }
-    }
-
-    /// What was there then is known now. What has changed since, while it was
-    /// read and taken up, is news.
-    pub(crate) fn settle(&mut self, before: Before) {
-        let now = self.touched.look();
-        self.settled = match *self.touched.names() == before.names {
-            true => before.look,
-            // Of other files there is nothing from before.
-            false => now.as_known(&before.look),
-        };
-        self.seen = now;
+        rests && self.seen != self.touched.names().as_read
     }
 }
 
@@ -165,10 +122,18 @@ mod tests {
         }
         std::os::unix::fs::symlink(at("one"), at("data")).unwrap();
         let touched = Touched::default();
-        touched.begin(&at("data/main"));
-        touched.pattern(&at("*.part"));
-        let watch_also = touched.clone();
-        let mut watch = Watch::new(touched);
+        let read = || {
+            touched.begin(&at("data/main"));
+            touched.file(&at("page"));
+            touched.pattern(&at("*.part"));
+        };
+        read();
+        // Before anybody watches.
+        std::fs::write(at("page"), "page").unwrap();
+        let mut watch = Watch::new(touched.clone());
+        assert!(watch.has_news());
+        read();
+        assert!(!watch.has_news());
         let another_folder = || {
             std::os::unix::fs::symlink(at("two"), at("new")).unwrap();
             std::fs::rename(at("new"), at("data")).unwrap();
@@ -186,26 +151,21 @@ mod tests {
             // The first look sees it, the second that it stays.
             assert!(!watch.has_news(), "{what}");
             assert_eq!(watch.has_news(), what != "nothing", "{what}");
-            let before = watch.before();
-            watch.settle(before);
+            read();
             assert!(!watch.has_news(), "{what}");
         }
-        // While it was read: known files, a new one, and files that are new to it.
+        // While it was read: known files, and a new one.
         let changes: [(&str, &dyn Fn()); 3] = [
             ("written", &|| std::fs::write(at("b.part"), "bb").unwrap()),
             ("one more", &|| std::fs::write(at("c.part"), "c").unwrap()),
-            ("other names", &|| {
-                std::fs::write(at("c.part"), "cc").unwrap();
-                watch_also.file(&at("page"));
-            }),
+            ("a page", &|| std::fs::write(at("page"), "").unwrap()),
         ];
         for (what, change) in changes {
-            let before = watch.before();
+            read();
             change();
-            watch.settle(before);
+            assert!(!watch.has_news(), "{what}");
             assert!(watch.has_news(), "{what}");
-            let before = watch.before();
-            watch.settle(before);
+            read();
             assert!(!watch.has_news(), "{what}");
         }
         std::fs::remove_dir_all(&folder).unwrap();

@@ -53,8 +53,11 @@ settings! {
         debug_errors: bool = false, example true;
         /// Number of worker threads. Without it, one for each core.
         workers: Option<u32>, rule Within(1, 1024), example 4;
-        /// On shutdown, how long requests already accepted may take to finish.
+        /// How long requests already accepted may take to finish when Forebay ends, another one has taken over, or their listener is removed.
         shutdown_timeout: Duration = Duration::from_secs(30), example "1m";
+        /// The same for streams: requests whose body is still coming up, or answers of a backend that are still going down, such as long
+        /// downloads and server-sent events. They are not held to `shutdown_timeout`.
+        drain_timeout: Duration = Duration::from_mins(5), example "1h";
         /// Which requests go where.
         routes: Vec<Spanned<Route>>, example [{"id": "all", "backend_group": "app"}];
         /// Lists of filters for routes to use by name.

@@ -4,8 +4,8 @@
     reason = "the time that operators are told"
 )]
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, MutexGuard};
+use std::time::{Duration, SystemTime};
 
 use admin::{Control, Events, LastReload, Mistake, Refused, Taken};
 use config::{BackendUrl, Severity};
@@ -14,6 +14,9 @@ use proxy::Running;
 use registry::Shared as Registry;
 
 use crate::{Live, LiveFault, Problems, Read, Reloaded, lines};
+
+/// While nothing may be changed; an upgrade is seldom longer.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Control for Live {
     fn running(&self) -> &Running {
@@ -55,12 +58,24 @@ impl Control for Live {
         outcome(Live::change(self, make))
     }
 
+    fn order(&self, act: &mut dyn FnMut()) -> Result<(), Refused> {
+        Live::order(self, act).map_err(|fault| refused(&fault))
+    }
+
     fn backend_url(&self, text: &str) -> Result<String, String> {
         text.parse::<BackendUrl>().map(|url| url.to_string())
     }
 
     fn registry(&self) -> &Registry {
         Live::registry(self)
+    }
+
+    fn registry_to_change(&self) -> Result<MutexGuard<'_, registry::Registry>, Refused> {
+        Live::registry_to_change(self).map_err(|fault| refused(&fault))
+    }
+
+    fn registry_to_renew(&self) -> Result<MutexGuard<'_, registry::Registry>, Refused> {
+        Live::registry_to_renew(self).map_err(|fault| refused(&fault))
     }
 
     fn events(&self) -> &Events {
@@ -95,11 +110,20 @@ fn outcome(result: Result<Reloaded, LiveFault>) -> Result<Taken, Refused> {
             restart_needed: reloaded.workers_differ,
             hash: reloaded.hash,
         }),
-        Err(LiveFault::Mistakes(read)) => Err(of_mistakes(&read)),
-        Err(fault) => Err(Refused {
-            why: fault.to_string(),
-            mistakes: Vec::new(),
-        }),
+        Err(fault) => Err(refused(&fault)),
+    }
+}
+
+fn refused(fault: &LiveFault) -> Refused {
+    let retry_after = match fault {
+        LiveFault::Mistakes(read) => return of_mistakes(read),
+        LiveFault::Leaving(_) => Some(RETRY_AFTER),
+        LiveFault::Unreadable(_) | LiveFault::Start(_) => None,
+    };
+    Refused {
+        why: fault.to_string(),
+        mistakes: Vec::new(),
+        retry_after,
     }
 }
 
@@ -109,6 +133,7 @@ fn of_mistakes(read: &Read) -> Refused {
     Refused {
         why: format!("the configuration has {errors} {mistakes}"),
         mistakes: all_mistakes(read),
+        retry_after: None,
     }
 }
 

@@ -13,6 +13,8 @@ use proxy::{Agree, Sockets};
 use serde::{Deserialize, Serialize};
 use upstream::{Legacy, Secret};
 
+use crate::sources::LastFound;
+
 /// What comes from the process before. The default: there was none.
 #[derive(Default)]
 pub struct Predecessor {
@@ -35,6 +37,8 @@ pub struct Handover {
     changes: Changes,
     /// Services that have registered themselves.
     pub(crate) services: Option<registry::Snapshot>,
+    /// What sources of backends have found last, until they are asked anew.
+    pub(crate) found: LastFound,
     /// How the backends stand, by group and URL.
     standings: BTreeMap<String, BTreeMap<String, Legacy>>,
 }
@@ -53,6 +57,7 @@ impl Handover {
         plan: &Plan,
         reloads: Reloads,
         services: registry::Snapshot,
+        found: LastFound,
         now: Instant,
     ) -> Self {
         let secret = heritage.living.secret_so_far();
@@ -62,6 +67,7 @@ impl Handover {
             reloads,
             changes: Changes::clone(&heritage.changes()),
             services: Some(services),
+            found,
             standings: standings(plan, now),
         }
     }
@@ -82,10 +88,12 @@ impl Handover {
     }
 
     /// What is worth keeping for the next start: neither the secret, which is no
-    /// file's business, nor how backends stand but for what operators want.
+    /// file's business, nor what is found again, nor how backends stand but for
+    /// what operators want.
     pub(crate) fn worth_keeping(mut self) -> Self {
         self.secret = None;
         self.reloads = Reloads::default();
+        self.found = LastFound::default();
         for standings in self.standings.values_mut() {
             standings.retain(|_, legacy| {
                 *legacy = Legacy {
@@ -175,7 +183,8 @@ mod tests {
             services: Vec::new(),
         };
         let now = crate::live::instant();
-        Handover::of(heritage, &read.plan.unwrap(), reloads, services, now)
+        let (plan, found) = (read.plan.unwrap(), LastFound::default());
+        Handover::of(heritage, &plan, reloads, services, found, now)
     }
 
     #[test]

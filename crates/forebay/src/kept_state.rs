@@ -98,6 +98,10 @@ pub(crate) fn keep(live: Weak<Live>) -> io::Result<()> {
             if live.running().is_draining() {
                 return;
             }
+            // Another process may have the file already.
+            if live.leaving().is_some() {
+                continue;
+            }
             looks += 1;
             let state = live.handover().worth_keeping();
             let is_known = last.as_ref().is_some_and(|last| state.is_like(last));

@@ -9,7 +9,7 @@
 //! };
 //! let running = forebay::start(std::sync::Arc::new(plan)).expect("the port is free");
 //! println!("serving at {:?}", running.addresses());
-//! running.drain(std::time::Duration::from_secs(30));
+//! running.drain();
 //! ```
 
 mod control;
@@ -17,6 +17,7 @@ mod handover;
 mod hooks;
 mod kept;
 mod kept_state;
+mod leases;
 mod live;
 mod recorded;
 mod replay;
@@ -30,7 +31,7 @@ pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, referenc
 pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;
 pub use kept::Kept;
-pub use live::{Last, Live, LiveFault, Reloaded, Source};
+pub use live::{Last, Leaving, Live, LiveFault, Reloaded, Source};
 pub use plan::{
     AccessLog, Change, Changes, Difference, Differences, Found, Group, GroupChanges, Heritage,
     Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,

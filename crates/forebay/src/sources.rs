@@ -13,6 +13,7 @@ mod look;
 mod services;
 mod thread;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,10 @@ pub(crate) use finds::Finds;
 
 /// How long a plan waits for the first answers of sources that are new.
 const FIRST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// What each source has found last: URLs with their weights, by the source and
+/// the terms on which it is looked at.
+pub(crate) type LastFound = BTreeMap<String, BTreeMap<String, u32>>;
 
 /// The sources of all groups.
 pub(crate) struct Sources {
@@ -48,6 +53,21 @@ impl Sources {
     /// What takes up other finds; false if that cannot be now.
     pub(crate) fn when_changed(&self, take_up: impl Fn() -> bool + Send + Sync + 'static) {
         self.board.when_changed(Box::new(take_up));
+    }
+
+    /// What another process has found counts until these sources of a plan have
+    /// an answer of their own, also if that is long in coming.
+    pub(crate) fn begin_with(&self, plan: &Plan, mut found: LastFound) {
+        for source in all(plan) {
+            if let Some(places) = found.remove(&source.in_full()) {
+                self.board.begin_with(source, places);
+            }
+        }
+    }
+
+    /// What a process that takes over begins with. It has the registry itself.
+    pub(crate) fn found(&self) -> LastFound {
+        self.board.found()
     }
 
     /// What the sources of a plan that is to be taken up have found, after a wait

@@ -112,6 +112,8 @@ kinds! {
     TooManyConnections: Proxy, 503, "too_many_connections", "The server holds as many connections as it may.";
     /// Cut off because the time for shutting down has passed.
     ShutDown: Proxy, 503, "shutdown_timeout", "The proxy is shutting down.";
+    /// The same of one whose body was on its way.
+    Drained: Proxy, 503, "drain_timeout", "The proxy is shutting down.";
     /// A fault in Forebay itself.
     Internal: Proxy, 500, "proxy_internal_error", "The proxy failed.";
 
@@ -144,7 +146,7 @@ impl Kind {
             | Kind::TooManyConnections
             | Kind::TooManyRequests
             | Kind::Overloaded => "connection_limit_reached",
-            Kind::ShutDown => "proxy_internal_error",
+            Kind::ShutDown | Kind::Drained => "proxy_internal_error",
             _ if self.side() == Side::Client => "http_request_error",
             _ => self.reason(),
         }

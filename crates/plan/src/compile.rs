@@ -67,6 +67,7 @@ pub fn compile(
         debug_errors: settings.debug_errors,
         workers: settings.workers.map(|n| n as usize),
         shutdown_timeout: settings.shutdown_timeout,
+        drain_timeout: settings.drain_timeout,
         metrics,
         logging,
         access_log,

@@ -14,8 +14,8 @@ impl Display for Plan {
         }
         writeln!(
             f,
-            "shutdown: in-flight requests get {:?}",
-            self.shutdown_timeout
+            "shutdown: in-flight requests get {:?}, streams {:?}",
+            self.shutdown_timeout, self.drain_timeout
         )?;
         for file in &self.left_out {
             writeln!(f, "left out because of mistakes: {file}")?;

@@ -32,6 +32,8 @@ pub struct Plan {
     /// Absent: one per core.
     pub workers: Option<usize>,
     pub shutdown_timeout: Duration,
+    /// The same for streams.
+    pub drain_timeout: Duration,
     pub metrics: Option<MetricsEndpoint>,
     pub logging: Logging,
     /// Absent: switched off.

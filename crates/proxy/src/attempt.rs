@@ -108,7 +108,10 @@ impl Upload {
             outbound,
             encoder: &mut self.encoder,
         };
-        match self.relay.poll(cx, &mut source, &mut sink) {
+        let result = self.relay.poll(cx, &mut source, &mut sink);
+        let has_begun = client.body.received() > 0;
+        client.mark(has_begun && result.is_pending());
+        match result {
             Poll::Ready(Err(failure)) if failure.kind.side() == Side::Upstream => {
                 self.broken = true;
                 Poll::Ready(Ok(()))

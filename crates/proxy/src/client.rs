@@ -25,13 +25,16 @@ pub(crate) struct Client {
     pub(crate) body: Body,
     /// What of the current request's body has gone to a backend.
     pub(crate) replay: Replay,
+    /// Of its task, at the door.
+    place: u32,
+    is_stream: bool,
 }
 
 impl Client {
     pub(crate) fn new(
         worker: &Worker,
         stream: Stream,
-        door: Rc<Door>,
+        (door, place): (Rc<Door>, u32),
         peer: SocketAddr,
         scheme: &'static str,
     ) -> Self {
@@ -45,7 +48,21 @@ impl Client {
             scheme,
             body: Body::new(Side::Client),
             replay: Replay::default(),
+            place,
+            is_stream: false,
         }
+    }
+
+    /// The exchange is a stream, or is one no longer: see [`Door::mark`].
+    pub(crate) fn mark(&mut self, is_stream: bool) {
+        if self.is_stream != is_stream {
+            self.is_stream = is_stream;
+            self.door.mark(self.place, is_stream);
+        }
+    }
+
+    pub(crate) fn is_stream(&self) -> bool {
+        self.is_stream
     }
 
     /// Resolves when the client has left, as far as one can see: while its body

@@ -18,6 +18,17 @@ use crate::worker::{Current, Worker};
 /// Which sockets a door belongs to; never used twice in a process.
 pub(crate) type DoorId = u64;
 
+/// What becomes of those who wait at a door's sockets when it closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queue {
+    /// Who is there by then still comes in.
+    Take,
+    /// So does who is in the middle of connecting.
+    Await,
+    /// Somebody else accepts from the same sockets.
+    Leave,
+}
+
 pub(crate) struct Door {
     pub(crate) id: DoorId,
     /// In the listeners of the worker's current plan, or of the last one that
@@ -29,6 +40,7 @@ pub(crate) struct Door {
     /// Client connections, over all workers.
     pub(crate) open: Arc<AtomicUsize>,
     closing: Notify,
+    queue: Cell<Queue>,
     /// Tasks that still take connections in.
     accepting: Cell<usize>,
     /// Somebody has left a closed door.
@@ -36,10 +48,21 @@ pub(crate) struct Door {
     connections: RefCell<Connections>,
 }
 
+/// Which of those who are left at a closed door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Whose body is on its way: see [`Door::mark`].
+    Streams,
+    Others,
+    All,
+}
+
 /// The tasks of a door's connections, by place.
 #[derive(Default)]
 struct Connections {
     tasks: Vec<Option<AbortHandle>>,
+    /// Which of them are streams.
+    streams: Vec<bool>,
     free: Vec<u32>,
 }
 
@@ -51,6 +74,7 @@ impl Door {
             last: RefCell::default(),
             open,
             closing: Notify::new(),
+            queue: Cell::new(Queue::Take),
             accepting: Cell::new(0),
             left: Notify::new(),
             connections: RefCell::default(),
@@ -74,7 +98,8 @@ impl Door {
     }
 
     /// Takes nothing new any more; every answer is the last of its connection.
-    pub(crate) fn close(&self, plan: Rc<Current>) {
+    pub(crate) fn close(&self, plan: Rc<Current>, queue: Queue) {
+        self.queue.set(queue);
         self.last.replace(Some(plan));
         self.closing.notify_waiters();
     }
@@ -83,9 +108,12 @@ impl Door {
         self.last.borrow().is_some()
     }
 
-    /// Resolves when the door is closed after this has been polled once.
-    pub(crate) async fn closed(&self) {
-        self.closing.notified().await;
+    /// Resolves when the door is closed.
+    pub(crate) async fn closed(&self) -> Queue {
+        if !self.is_closed() {
+            self.closing.notified().await;
+        }
+        self.queue.get()
     }
 
     /// A place for the task of a connection.
@@ -93,6 +121,7 @@ impl Door {
         let mut connections = self.connections.borrow_mut();
         connections.free.pop().unwrap_or_else(|| {
             connections.tasks.push(None);
+            connections.streams.push(false);
             connections.tasks.len() as u32 - 1
         })
     }
@@ -103,11 +132,25 @@ impl Door {
         }
     }
 
+    /// Whether the connection at this place is a stream now: a body is on its
+    /// way that did not come all at once. Once the door is closed, streams have
+    /// `drain_timeout`, all others `shutdown_timeout`. A connection that becomes
+    /// a tunnel is one from then on.
+    pub(crate) fn mark(&self, place: u32, is_stream: bool) {
+        let mut connections = self.connections.borrow_mut();
+        if let Some(at) = connections.streams.get_mut(place as usize) {
+            *at = is_stream;
+        }
+    }
+
     pub(crate) fn leave(&self, place: u32) {
         let mut connections = self.connections.borrow_mut();
         if let Some(at) = connections.tasks.get_mut(place as usize) {
             *at = None;
             connections.free.push(place);
+        }
+        if let Some(at) = connections.streams.get_mut(place as usize) {
+            *at = false;
         }
         drop(connections);
         if self.is_closed() {
@@ -127,8 +170,12 @@ impl Door {
     }
 
     fn is_empty(&self) -> bool {
+        self.accepting.get() == 0 && self.connections() == 0
+    }
+
+    pub(crate) fn connections(&self) -> usize {
         let connections = self.connections.borrow();
-        self.accepting.get() == 0 && connections.free.len() == connections.tasks.len()
+        connections.tasks.len() - connections.free.len()
     }
 
     /// Resolves when all have left a closed door and nobody comes any more.
@@ -138,16 +185,27 @@ impl Door {
         }
     }
 
-    /// Ends every connection that is left, and says how many these were.
-    pub(crate) fn cut(&self) -> usize {
-        let tasks: Vec<AbortHandle> = self
-            .connections
-            .borrow()
-            .tasks
-            .iter()
-            .flatten()
-            .cloned()
+    /// Resolves when nobody comes in at a closed door any more.
+    pub(crate) async fn shut(&self) {
+        while self.accepting.get() > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    /// Ends the connections of those, and says how many these were.
+    pub(crate) fn cut(&self, left: Left) -> usize {
+        let connections = self.connections.borrow();
+        let all = connections.tasks.iter().zip(&connections.streams);
+        let is_one = |is_stream: bool| match left {
+            Left::Streams => is_stream,
+            Left::Others => !is_stream,
+            Left::All => true,
+        };
+        let tasks: Vec<AbortHandle> = all
+            .filter(|(_, is_stream)| is_one(**is_stream))
+            .filter_map(|(task, _)| task.clone())
             .collect();
+        drop(connections);
         tasks.iter().for_each(AbortHandle::abort);
         tasks.len()
     }

@@ -74,6 +74,13 @@ impl Given {
         wanted.flat_map(|given| given.sockets).collect()
     }
 
+    /// Whoever has given them keeps them open, whatever becomes of this process.
+    pub(crate) fn are_lent(&self, name: &str, address: SocketAddr) -> bool {
+        self.sockets.iter().any(|given| {
+            &*given.kind == Sockets::ANY && given.are_for(Sockets::LISTENER, name, address)
+        })
+    }
+
     /// One of them has this port, so that it is not somebody else's.
     pub(crate) fn has_port(&self, port: u16) -> bool {
         self.sockets

@@ -1,7 +1,8 @@
 //! Workers, listeners and the request path.
 //!
 //! `path` is the spine: the twelve steps a request takes. `running` starts
-//! workers and ends them; `run` is one worker's life; `worker` is what it owns.
+//! and ends all of it, `listening` has its sockets and `crew` its workers; `run` is
+//! one worker's life; `worker` is what it owns.
 
 mod affinity;
 mod allowance;
@@ -13,8 +14,10 @@ mod checker;
 mod client;
 mod clock;
 mod connect;
+mod crew;
 mod descriptors;
 mod door;
+mod draining;
 mod event_loop;
 mod exchange;
 mod explain;
@@ -26,6 +29,7 @@ mod health;
 mod hedge;
 mod ip_text;
 mod listen;
+mod listening;
 mod max_forwards;
 mod metrics_page;
 mod names;
@@ -52,6 +56,7 @@ pub use explain::{
 };
 pub use given::{Agree, Given, Sockets};
 pub use health::log_change;
+pub use listening::Listening;
 pub use notable::{Notable, Notables};
-pub use running::{Listening, Running, start, start_with};
+pub use running::{Running, start, start_with};
 pub use start_fault::StartFault;

@@ -22,9 +22,9 @@ use tracing::debug;
 use wire::blocks::Blocks;
 use wire::h1::{Announce, Framing, Inbound, Limits, Outbound, write_response_head};
 
+use crate::crew::gather;
 use crate::event_loop;
 use crate::run::Command;
-use crate::running::gather;
 use crate::stream::Stream;
 use crate::timers::{TICK, Timers};
 

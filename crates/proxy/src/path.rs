@@ -67,6 +67,7 @@ fn exchange<'a>(worker: &'a Worker, client: &'a mut Client) -> impl Future<Outpu
         let after = settle::settle(x, end);
         worker.heads.give(heads);
         client.replay = Replay::default();
+        client.mark(false);
         after
     }
 }

@@ -16,6 +16,7 @@ use tracing::warn;
 use upstream::Backend;
 
 use crate::door::{Door, DoorId};
+use crate::draining::Draining;
 use crate::event_loop;
 use crate::health;
 use crate::names::Resolver;
@@ -38,9 +39,9 @@ pub(crate) enum Command {
 }
 
 /// How a worker is to end.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone)]
 pub(crate) struct Ending {
-    pub(crate) within: Duration,
+    pub(crate) draining: Draining,
     /// Somebody else accepts from its sockets: whoever waits there is theirs.
     pub(crate) leaves_queue: bool,
 }
@@ -50,6 +51,10 @@ pub(crate) struct Adoption {
     pub(crate) plan: Arc<Plan>,
     /// In the order of the plan's listeners.
     pub(crate) entrances: Vec<Entrance>,
+    /// Doors that close and whose sockets new connections do not find any more.
+    pub(crate) moved: Arc<[DoorId]>,
+    /// How doors that close end.
+    pub(crate) draining: Draining,
     /// Where the access log goes from now on; absent: where it went.
     pub(crate) access_log: Option<Option<LogSink>>,
     /// Dropped when it is done.
@@ -90,7 +95,7 @@ async fn serve(start: Start) {
     worker.close_doors(ending.leaves_queue);
     // Tasks that accept only end; they neither fail nor panic.
     while accepting.join_next().await.is_some() {}
-    drain(&worker, ending.within).await;
+    drain(&worker, ending.draining).await;
     worker.flush_log();
 }
 
@@ -120,7 +125,10 @@ async fn obey(
             Command::Drain(ending) => return ending,
         }
     }
-    Ending::default()
+    Ending {
+        draining: Draining::within(Duration::ZERO, Duration::ZERO, "the end"),
+        leaves_queue: false,
+    }
 }
 
 /// Goes on by another plan: takes its new doors, closes those it no longer has,
@@ -130,6 +138,8 @@ fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
     let Adoption {
         plan,
         entrances,
+        moved,
+        draining,
         access_log,
         done: _done,
     } = adoption;
@@ -151,26 +161,13 @@ fn adopt(worker: &Rc<Worker>, adoption: Adoption, accepting: &mut JoinSet<()>) {
     if let Some(access_log) = access_log {
         worker.log_access_to(access_log);
     }
-    let within = plan.shutdown_timeout;
-    let gone = worker.adopt(plan, doors);
+    let gone = worker.adopt(plan, doors, &moved);
     for door in gone {
-        spawn_local(cut(door, within));
+        spawn_local(draining.clone().finish(door));
         // Whoever is idle there learns that nothing more is wanted.
         worker.timers.wake_all();
     }
     forget_backends(worker, &old.plan);
-}
-
-/// Ends what is left at a door that is closed when its time has passed.
-async fn cut(door: Rc<Door>, within: Duration) {
-    // Not a moment longer: a closed door keeps the plan it had.
-    if tokio::time::timeout(within, door.empty()).await.is_err() {
-        let connections = door.cut();
-        warn!(
-            connections,
-            "shutdown_timeout has passed since their listener was removed; connections are cut"
-        );
-    }
 }
 
 /// Idle connections to backends that are gone serve nobody any more.
@@ -190,26 +187,18 @@ fn forget_backends(worker: &Worker, old: &Plan) {
     }
 }
 
-/// Finishes what is in flight. Connections without a request get a moment in
-/// which one that is already on its way is still answered.
-pub(crate) async fn drain(worker: &Worker, within: Duration) {
-    worker.begin_drain();
+/// Finishes what is in flight, now that all doors are closed. Connections without
+/// a request get a moment in which one that is already on its way is still
+/// answered.
+pub(crate) async fn drain(worker: &Worker, draining: Draining) {
     worker.timers.wake_all();
-    let all_gone = async {
-        loop {
-            let gone = worker.all_gone.notified();
-            if worker.clients() == 0 {
-                break;
-            }
-            gone.await;
-        }
-    };
-    if tokio::time::timeout(within, all_gone).await.is_err() {
-        warn!(
-            connections = worker.clients(),
-            "shutdown_timeout has passed; connections are cut"
-        );
+    let mut ending = JoinSet::new();
+    for door in worker.all_doors() {
+        ending.spawn_local(draining.clone().finish(door));
     }
+    // The last of those that finish says what has been cut.
+    drop(draining);
+    while ending.join_next().await.is_some() {}
 }
 
 /// The worker's heartbeat: the coarse clock, deadlines, logs, idle connections.

@@ -3,30 +3,26 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use plan::Plan;
 use telemetry::{ConfigurationFigures, LogWriter, Snapshot, Trouble};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::StartFault;
 use crate::checker::{Checked, Checker, await_first_checks, wait_for_first_checks};
+use crate::crew::{Worker, adoptions, ask_all, gather, start_workers, tell};
 use crate::descriptors::make_room;
-use crate::door::DoorId;
-use crate::given::{Given, Sockets, spread};
-use crate::listen::{check_free, listen};
+use crate::draining::Draining;
+use crate::given::{Given, Sockets};
+use crate::listening::{Bound, Listening, no_metrics, open_listeners, open_metrics};
 use crate::metrics_page::{MetricsPage, SourcesAsked, Told};
 use crate::names::Resolver;
 use crate::notable::Notables;
-use crate::run::{self, Adoption, Command, Ending, Entrance, Start};
-
-/// How long a worker may take to go over to another plan. One that is busier
-/// does so later.
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::run::{Command, Ending};
 
 /// A Forebay that serves. Dropping it ends it at once; `drain` ends it well.
 pub struct Running {
@@ -38,39 +34,13 @@ struct State {
     workers: Vec<Worker>,
     /// In the order of the plan's listeners.
     listening: Vec<Bound>,
+    /// Ports that listeners have moved away from, for as long as these have
+    /// connections.
+    moved: Vec<(u16, Weak<AtomicUsize>)>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
     told: Arc<Mutex<Told>>,
     checker: Checker,
-}
-
-struct Worker {
-    commands: mpsc::UnboundedSender<Command>,
-    thread: JoinHandle<()>,
-}
-
-/// The sockets of one listener.
-#[derive(Clone)]
-struct Bound {
-    id: DoorId,
-    listener: Box<str>,
-    /// As the plan has it, and as the kernel does.
-    address: SocketAddr,
-    bound: SocketAddr,
-    open: Arc<AtomicUsize>,
-    /// All of its sockets, for whoever takes over one day. Connections wait at
-    /// them for as long as they are open, so they go when the workers' own do.
-    sockets: Arc<[TcpListener]>,
-}
-
-/// A listener as it is now.
-#[derive(Debug, Clone)]
-pub struct Listening {
-    pub id: Box<str>,
-    /// As the kernel has it.
-    pub address: SocketAddr,
-    /// Connections of clients that are open.
-    pub connections: usize,
 }
 
 /// Opens every listener of the plan and starts its workers.
@@ -91,7 +61,7 @@ pub fn start(plan: Arc<Plan>) -> Result<Running, StartFault> {
 /// As for [`start`].
 pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFault> {
     let count = plan.workers.unwrap_or_else(cores);
-    let opened = open_listeners(&plan, &[], count, &mut given)?;
+    let opened = open_listeners(&plan, &[], &[], count, &mut given)?;
     if let Some(any) = opened.listening.iter().flat_map(|l| &*l.sockets).next() {
         make_room(&plan, any);
     }
@@ -120,6 +90,7 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
             plan,
             workers,
             listening,
+            moved: Vec::new(),
             metrics,
             access_log,
             told,
@@ -130,116 +101,6 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-/// The sockets of a plan's listeners.
-struct Opened {
-    /// In the order of the plan.
-    listening: Vec<Bound>,
-    /// For each of them, the sockets of each worker; none where they have them.
-    sockets: Vec<Vec<Vec<TcpListener>>>,
-}
-
-/// Opens what a plan's listeners need beyond what is open. Who listens at the
-/// same address is the same, whatever it is called.
-fn open_listeners(
-    plan: &Plan,
-    now: &[Bound],
-    count: usize,
-    given: &mut Given,
-) -> Result<Opened, StartFault> {
-    let mut opened = Opened {
-        listening: Vec::new(),
-        sockets: Vec::new(),
-    };
-    for listener in &plan.listeners {
-        let is_same = |known: &&Bound| {
-            known.address == listener.address
-                && (known.address.port() != 0 || known.listener == listener.id)
-        };
-        let (listening, sockets) = match now.iter().find(is_same) {
-            Some(known) => (known.clone(), Vec::new()),
-            None => open_listener(listener, now, count, given)?,
-        };
-        opened.listening.push(Bound {
-            listener: listener.id.clone(),
-            ..listening
-        });
-        opened.sockets.push(sockets);
-    }
-    Ok(opened)
-}
-
-fn open_listener(
-    listener: &plan::Listener,
-    now: &[Bound],
-    count: usize,
-    given: &mut Given,
-) -> Result<(Bound, Vec<Vec<TcpListener>>), StartFault> {
-    static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let address = listener.address;
-    let fault = |error| StartFault::Listen {
-        what: format!("listener \"{}\"", listener.id).into(),
-        address,
-        error,
-    };
-    let mut sockets = given.take(Sockets::LISTENER, &listener.id, address);
-    if sockets.is_empty() {
-        // One of ours that is about to go, such as 127.0.0.1:80 for 0.0.0.0:80,
-        // is in nobody's way.
-        let is_ours = now.iter().any(|known| known.bound.port() == address.port());
-        if !is_ours && !given.has_port(address.port()) {
-            check_free(address).map_err(fault)?;
-        }
-        sockets = listen(address, count).map_err(fault)?;
-    }
-    let of_workers = share(&sockets, count).map_err(fault)?;
-    let bound = sockets.first().and_then(|socket| socket.local_addr().ok());
-    let listening = Bound {
-        id: NEXT.fetch_add(1, Ordering::Relaxed),
-        listener: listener.id.clone(),
-        address,
-        bound: bound.unwrap_or(address),
-        open: Arc::default(),
-        sockets: sockets.into(),
-    };
-    Ok((listening, of_workers))
-}
-
-/// The workers' own descriptors of these sockets. Workers that outnumber the
-/// sockets share them: further ones of the same address would lose whoever
-/// waits at them should this start fail and the Forebay before it go on.
-fn share(sockets: &[TcpListener], count: usize) -> io::Result<Vec<Vec<TcpListener>>> {
-    for socket in sockets {
-        socket.set_nonblocking(true)?;
-    }
-    spread(sockets, count)
-}
-
-/// What each worker is to do to go by a plan.
-fn adoptions(
-    plan: &Arc<Plan>,
-    opened: Opened,
-    count: usize,
-    mut access_log: impl FnMut(usize) -> Option<Option<telemetry::LogSink>>,
-) -> Vec<Adoption> {
-    let Opened { listening, sockets } = opened;
-    let mut sockets: Vec<_> = sockets.into_iter().map(Vec::into_iter).collect();
-    let mut of_worker = |worker| {
-        let entrances = listening.iter().zip(&mut sockets);
-        let entrances = entrances.map(|(listening, sockets)| Entrance {
-            id: listening.id,
-            open: Arc::clone(&listening.open),
-            sockets: sockets.next().unwrap_or_default(),
-        });
-        Adoption {
-            plan: Arc::clone(plan),
-            entrances: entrances.collect(),
-            access_log: access_log(worker),
-            done: None,
-        }
-    };
-    (0..count).map(&mut of_worker).collect()
 }
 
 fn open_access_log(plan: &Plan) -> Result<Option<LogWriter>, StartFault> {
@@ -254,93 +115,6 @@ fn open_access_log(plan: &Plan) -> Result<Option<LogWriter>, StartFault> {
     .map_err(StartFault::AccessLog)
 }
 
-fn start_workers(
-    adoptions: Vec<Adoption>,
-    resolver: &Arc<Resolver>,
-) -> Result<Vec<Worker>, StartFault> {
-    let mut workers = Vec::new();
-    for (index, first) in adoptions.into_iter().enumerate() {
-        let (commands, receiver) = mpsc::unbounded_channel();
-        let start = Start {
-            first,
-            resolver: Arc::clone(resolver),
-            commands: receiver,
-        };
-        let thread = run::start(index, start).map_err(StartFault::Worker)?;
-        workers.push(Worker { commands, thread });
-    }
-    Ok(workers)
-}
-
-/// The socket of the metrics page, if there is to be one.
-fn open_metrics(plan: &Plan, given: &mut Given) -> Result<Option<TcpListener>, StartFault> {
-    let Some(endpoint) = &plan.metrics else {
-        return Ok(None);
-    };
-    let given = given.take(Sockets::METRICS, "", endpoint.address);
-    match given.into_iter().next() {
-        Some(given) => Ok(Some(given)),
-        None => TcpListener::bind(endpoint.address)
-            .map(Some)
-            .map_err(|error| no_metrics(endpoint, error)),
-    }
-}
-
-fn start_metrics(
-    plan: &Plan,
-    socket: Option<TcpListener>,
-    workers: Vec<mpsc::UnboundedSender<Command>>,
-    drops: Option<telemetry::Drops>,
-    told: &Arc<Mutex<Told>>,
-) -> Result<Option<MetricsPage>, StartFault> {
-    let (Some(endpoint), Some(socket)) = (&plan.metrics, socket) else {
-        return Ok(None);
-    };
-    MetricsPage::start(endpoint, socket, workers, drops, Arc::clone(told))
-        .map(Some)
-        .map_err(|error| no_metrics(endpoint, error))
-}
-
-fn no_metrics(endpoint: &plan::MetricsEndpoint, error: io::Error) -> StartFault {
-    StartFault::Listen {
-        what: "the metrics endpoint".into(),
-        address: endpoint.address,
-        error,
-    }
-}
-
-/// The numbers of all workers together. A worker that does not answer within
-/// the time is left out.
-pub(crate) async fn gather(workers: &[mpsc::UnboundedSender<Command>]) -> Option<Snapshot> {
-    let snapshots = ask_all(workers, Command::Snapshot).await;
-    snapshots.into_iter().reduce(|mut merged, other| {
-        merged.merge(&other);
-        merged
-    })
-}
-
-/// What each worker answers, as far as they do so in time.
-async fn ask_all<T>(
-    workers: &[mpsc::UnboundedSender<Command>],
-    question: fn(oneshot::Sender<T>) -> Command,
-) -> Vec<T> {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let mut answers = Vec::new();
-    for commands in workers {
-        let (sender, receiver) = oneshot::channel();
-        if commands.send(question(sender)).is_ok() {
-            answers.push(receiver);
-        }
-    }
-    let mut all = Vec::new();
-    for answer in answers {
-        if let Ok(Ok(answer)) = tokio::time::timeout(PATIENCE, answer).await {
-            all.push(answer);
-        }
-    }
-    all
-}
-
 impl Running {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -348,7 +122,8 @@ impl Running {
 
     /// Goes on by another plan. Connections and exchanges go on; listeners that
     /// are gone take nothing new and finish what they have within
-    /// `shutdown_timeout`. Blocks until every worker goes by the plan.
+    /// `shutdown_timeout`, streams within `drain_timeout`. Blocks until every
+    /// worker goes by the plan.
     ///
     /// # Errors
     ///
@@ -448,29 +223,24 @@ impl Running {
         }
     }
 
-    /// Takes no new connections, finishes what is in flight within the time,
-    /// writes the logs out and ends. Blocks until then.
-    pub fn drain(&self, within: Duration) {
+    /// Takes no new connections, finishes what is in flight within the plan's
+    /// `shutdown_timeout`, streams within its `drain_timeout`, writes the logs out
+    /// and ends. Blocks until then.
+    pub fn drain(&self) {
         let metrics = self.state().metrics.take();
-        self.end(Ending {
-            within,
-            leaves_queue: false,
-        });
+        self.end(false);
         drop(metrics);
     }
 
     /// The same after somebody else has taken over all [sockets](Self::sockets):
     /// whoever waits at them is left to that one.
-    pub fn hand_over(&self, within: Duration) {
+    pub fn hand_over(&self) {
         let metrics = self.state().metrics.take();
         // Scrapes under way need the workers' numbers.
         if let Some(metrics) = metrics {
             metrics.close();
         }
-        self.end(Ending {
-            within,
-            leaves_queue: true,
-        });
+        self.end(true);
     }
 
     /// Everything that listens, for whoever takes over.
@@ -482,13 +252,7 @@ impl Running {
         let state = self.state();
         let mut all = Vec::new();
         for listening in &state.listening {
-            let sockets = listening.sockets.iter().map(TcpListener::try_clone);
-            all.push(Sockets {
-                kind: Sockets::LISTENER.into(),
-                name: listening.listener.clone(),
-                address: listening.address,
-                sockets: sockets.collect::<io::Result<_>>()?,
-            });
+            all.push(listening.handed()?);
         }
         if let (Some(page), Some(endpoint)) = (&state.metrics, &state.plan.metrics) {
             all.push(Sockets {
@@ -501,15 +265,20 @@ impl Running {
         Ok(all)
     }
 
-    fn end(&self, ending: Ending) {
+    fn end(&self, leaves_queue: bool) {
         let mut state = self.state();
+        let ending = Ending {
+            draining: Draining::by(&state.plan, "the end was asked for"),
+            leaves_queue,
+        };
         // Nobody may wait at a socket from which no worker accepts.
         state.listening.iter_mut().for_each(Bound::let_go);
         let workers = std::mem::take(&mut state.workers);
         for worker in &workers {
             // A worker that has ended already needs no telling.
-            let _ = worker.commands.send(Command::Drain(ending));
+            let _ = worker.commands.send(Command::Drain(ending.clone()));
         }
+        drop(ending);
         let access_log = state.access_log.take();
         drop(state);
         for worker in workers {
@@ -523,10 +292,19 @@ impl Running {
     }
 }
 
-impl Bound {
-    fn let_go(&mut self) {
-        self.sockets = Arc::default();
-    }
+fn start_metrics(
+    plan: &Plan,
+    socket: Option<TcpListener>,
+    workers: Vec<mpsc::UnboundedSender<Command>>,
+    drops: Option<telemetry::Drops>,
+    told: &Arc<Mutex<Told>>,
+) -> Result<Option<MetricsPage>, StartFault> {
+    let (Some(endpoint), Some(socket)) = (&plan.metrics, socket) else {
+        return Ok(None);
+    };
+    MetricsPage::start(endpoint, socket, workers, drops, Arc::clone(told))
+        .map(Some)
+        .map_err(|error| no_metrics(endpoint, error))
 }
 
 fn close_access_log(log: LogWriter) {
@@ -539,7 +317,10 @@ impl State {
     fn adopt(&mut self, plan: Arc<Plan>) -> Result<(), StartFault> {
         // Whatever can go wrong comes first, while nothing has changed.
         let count = self.workers.len();
-        let opened = open_listeners(&plan, &self.listening, count, &mut Given::default())?;
+        self.moved.retain(|(_, open)| open.strong_count() > 0);
+        let closing: Vec<u16> = self.moved.iter().map(|(port, _)| *port).collect();
+        let none = &mut Given::default();
+        let opened = open_listeners(&plan, &self.listening, &closing, count, none)?;
         let access_log = match self.output() == output(&plan) {
             true => None,
             false => Some(open_access_log(&plan)?),
@@ -549,11 +330,15 @@ impl State {
         await_first_checks(&plan, Instant::now().into_std());
         self.checker.adopt(Arc::clone(&plan));
         self.listening = opened.listening.clone();
+        opened.moved.iter().for_each(Bound::hide);
+        let moved = opened.moved.iter();
+        self.moved
+            .extend(moved.map(|l| (l.bound.port(), Arc::downgrade(&l.open))));
         let sink = |_| {
             let log = access_log.as_ref()?;
             Some(log.as_ref().map(LogWriter::sink))
         };
-        self.tell(adoptions(&plan, opened, self.workers.len(), sink));
+        tell(&self.workers, adoptions(&plan, opened, count, sink));
         if let Some(new) = access_log
             && let Some(old) = std::mem::replace(&mut self.access_log, new)
         {
@@ -587,30 +372,6 @@ impl State {
 
     fn output(&self) -> Option<&telemetry::Output> {
         output(&self.plan)
-    }
-
-    /// Tells every worker what it is to do, and waits until it is done.
-    fn tell(&self, adoptions: Vec<Adoption>) {
-        let mut all_done = Vec::new();
-        for (worker, mut adoption) in self.workers.iter().zip(adoptions) {
-            let (done, is_done) = std::sync::mpsc::channel();
-            adoption.done = Some(done);
-            // A worker that has ended needs no plan.
-            if worker
-                .commands
-                .send(Command::Adopt(Box::new(adoption)))
-                .is_ok()
-            {
-                all_done.push(is_done);
-            }
-        }
-        for is_done in all_done {
-            // It is done when the sender is dropped.
-            if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = is_done.recv_timeout(PATIENCE)
-            {
-                warn!("a worker is busy and takes the new configuration later");
-            }
-        }
     }
 }
 

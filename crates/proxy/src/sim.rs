@@ -19,6 +19,7 @@ use tokio::task::LocalSet;
 use upstream::{Address, Backend, PoolStats};
 
 use crate::door::Door;
+use crate::draining::Draining;
 use crate::path::accept::begin;
 use crate::run;
 use crate::stream::Stream;
@@ -77,7 +78,7 @@ impl Worker {
         let worker = worker::Worker::new(Arc::clone(&shared.plan), Arc::default());
         let doors = shared.connections.iter().zip(0..);
         let doors = doors.map(|(open, id)| Door::new(id, Arc::clone(open)));
-        worker.adopt(Arc::clone(&shared.plan), doors.collect());
+        worker.adopt(Arc::clone(&shared.plan), doors.collect(), &[]);
         worker.seed(seed);
         // There is none yet.
         let _ = worker.world.set(world);
@@ -101,14 +102,17 @@ impl Worker {
         self.tasks.run_until(until).await
     }
 
-    /// Finishes what is in flight, within the time.
-    pub async fn drain(&self, within: Duration) {
-        run::drain(&self.worker, within).await;
+    /// Finishes what is in flight, within the times for streams and for all else.
+    pub async fn drain(&self, shutdown: Duration, drain: Duration) {
+        self.worker.close_doors(false);
+        let draining = Draining::within(shutdown, drain, "the end was asked for");
+        run::drain(&self.worker, draining).await;
     }
 
     /// Client connections that it serves.
     pub fn clients(&self) -> usize {
-        self.worker.clients()
+        let doors = self.worker.all_doors();
+        doors.iter().map(|door| door.connections()).sum()
     }
 
     pub fn snapshot(&self) -> Snapshot {

@@ -1,20 +1,19 @@
 //! One worker: a thread, an event loop, and everything that only it touches.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plan::Plan;
 use telemetry::{LogSink, Metrics};
-use tokio::sync::Notify;
 use upstream::Pool;
 use wire::blocks::Blocks;
 
 use crate::allowance::Allowance;
 use crate::backend_conn::BackendConn;
 use crate::clock::Clock;
-use crate::door::{Door, DoorId};
+use crate::door::{Door, DoorId, Queue};
 use crate::heads;
 use crate::names::Resolver;
 use crate::notable::Recent;
@@ -29,6 +28,8 @@ pub(crate) struct Worker {
     plan: RefCell<Rc<Current>>,
     /// Where its clients come in.
     doors: RefCell<Vec<Rc<Door>>>,
+    /// Doors that were closed before and may still have connections.
+    closed: RefCell<Vec<Weak<Door>>>,
     pub(crate) clock: Clock,
     pub(crate) timers: Rc<Timers>,
     pub(crate) blocks: Blocks,
@@ -42,13 +43,8 @@ pub(crate) struct Worker {
     /// How often it may be said which routes almost matched.
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
-    draining: Cell<bool>,
-    leaves_queue: Cell<bool>,
-    /// Client connections that this worker serves.
-    clients: Cell<usize>,
     /// Clients that are just being told that there is no room for them.
     turned_away: Cell<usize>,
-    pub(crate) all_gone: Notify,
     /// What takes the network's place in a simulation.
     #[cfg(feature = "sim")]
     pub(crate) world: std::cell::OnceCell<Rc<dyn crate::sim::World>>,
@@ -65,6 +61,7 @@ impl Worker {
         Rc::new(Self {
             plan: RefCell::new(Rc::new(Current { plan })),
             doors: RefCell::default(),
+            closed: RefCell::default(),
             clock: Clock::new(),
             timers: Timers::new(),
             blocks: Blocks::default(),
@@ -76,11 +73,7 @@ impl Worker {
             recent: RefCell::default(),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
-            draining: Cell::new(false),
-            leaves_queue: Cell::new(false),
-            clients: Cell::new(0),
             turned_away: Cell::new(0),
-            all_gone: Notify::new(),
             #[cfg(feature = "sim")]
             world: std::cell::OnceCell::new(),
         })
@@ -92,8 +85,14 @@ impl Worker {
 
     /// New exchanges begin with this plan from now on, and its listeners are
     /// behind these doors, in its order. Doors that are not among them close;
-    /// these are returned.
-    pub(crate) fn adopt(&self, plan: Arc<Plan>, doors: Vec<Rc<Door>>) -> Vec<Rc<Door>> {
+    /// these are returned. New connections do not find the sockets of those that
+    /// have moved.
+    pub(crate) fn adopt(
+        &self,
+        plan: Arc<Plan>,
+        doors: Vec<Rc<Door>>,
+        moved: &[DoorId],
+    ) -> Vec<Rc<Door>> {
         self.metrics.borrow_mut().adopt(Arc::clone(&plan.names));
         for (index, door) in doors.iter().enumerate() {
             door.lead_to(index);
@@ -102,7 +101,16 @@ impl Worker {
         let doors = self.doors.borrow();
         gone.retain(|old| !doors.iter().any(|door| Rc::ptr_eq(old, door)));
         let old = self.plan.replace(Rc::new(Current { plan }));
-        gone.iter().for_each(|door| door.close(Rc::clone(&old)));
+        for door in &gone {
+            let queue = match moved.contains(&door.id) {
+                true => Queue::Await,
+                false => Queue::Take,
+            };
+            door.close(Rc::clone(&old), queue);
+        }
+        let mut closed = self.closed.borrow_mut();
+        closed.retain(|door| door.strong_count() > 0);
+        closed.extend(gone.iter().map(Rc::downgrade));
         gone
     }
 
@@ -114,10 +122,21 @@ impl Worker {
     /// Takes no new connections any more. Those that wait at its sockets are
     /// left to somebody else who accepts from these, if there is one.
     pub(crate) fn close_doors(&self, leaves_queue: bool) {
-        self.leaves_queue.set(leaves_queue);
+        let queue = match leaves_queue {
+            true => Queue::Leave,
+            false => Queue::Take,
+        };
         for door in self.doors.borrow().iter() {
-            door.close(self.current());
+            door.close(self.current(), queue);
         }
+    }
+
+    /// All doors, also those that were closed before.
+    pub(crate) fn all_doors(&self) -> Vec<Rc<Door>> {
+        let closed = self.closed.borrow();
+        let doors = self.doors.borrow();
+        let before = closed.iter().filter_map(Weak::upgrade);
+        doors.iter().cloned().chain(before).collect()
     }
 
     pub(crate) fn random(&self) -> u64 {
@@ -142,31 +161,6 @@ impl Worker {
     pub(crate) fn flush_log(&self) {
         if let Some(log) = self.access_log.borrow_mut().as_mut() {
             log.flush();
-        }
-    }
-
-    /// Whoever waits at a closed door is somebody else's.
-    pub(crate) fn leaves_queue(&self) -> bool {
-        self.leaves_queue.get()
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
-    }
-
-    /// From now on every answer is the last on its connection.
-    pub(crate) fn begin_drain(&self) {
-        self.draining.set(true);
-        self.note_if_all_gone();
-    }
-
-    pub(crate) fn clients(&self) -> usize {
-        self.clients.get()
-    }
-
-    fn note_if_all_gone(&self) {
-        if self.clients.get() == 0 {
-            self.all_gone.notify_waiters();
         }
     }
 }
@@ -217,7 +211,6 @@ impl Held {
                 (n < limit).then_some(n + 1)
             });
         room.ok()?;
-        worker.clients.set(worker.clients.get() + 1);
         worker.metrics.borrow_mut().client_opened(number);
         Some(Self {
             worker: Rc::clone(worker),
@@ -232,10 +225,6 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.door.leave(self.place);
         self.door.open.fetch_sub(1, Ordering::Relaxed);
-        self.worker.clients.set(self.worker.clients.get() - 1);
         self.worker.metrics.borrow_mut().client_closed(self.number);
-        if self.worker.is_draining() {
-            self.worker.note_if_all_gone();
-        }
     }
 }

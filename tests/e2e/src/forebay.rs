@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -24,9 +25,16 @@ impl Forebay {
     /// Starts with a configuration file and waits until it is ready.
     #[track_caller]
     pub fn start(yaml: &str) -> Self {
+        Self::start_with(yaml, &[])
+    }
+
+    /// The same with further arguments.
+    #[track_caller]
+    pub fn start_with(yaml: &str, arguments: &[&str]) -> Self {
         let scratch = Scratch::new();
         let file = scratch.write("forebay.yaml", yaml);
-        Self::serve(scratch, &["run", "-c", &file])
+        let all = [&["run", "-c", &file], arguments].concat();
+        Self::serve(scratch, &all)
     }
 
     /// Starts with these arguments and waits until it is ready.
@@ -85,6 +93,16 @@ impl Forebay {
     /// Gives it another configuration, and does not tell it.
     pub fn write_config(&self, yaml: &str) {
         self.scratch.write("forebay.yaml", yaml);
+    }
+
+    /// Whoever reads the configuration waits for what is written to this pipe.
+    #[track_caller]
+    pub fn replace_configuration_by_pipe(&self) -> PathBuf {
+        let file = self.scratch.path("forebay.yaml");
+        std::fs::remove_file(&file).unwrap();
+        let made = Process::start("mkfifo", &[&file.display().to_string()]).finish();
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        file
     }
 
     /// Takes the file away: what it has is all there is.

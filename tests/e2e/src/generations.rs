@@ -98,6 +98,19 @@ impl Generations {
         std::fs::rename(new, scratch.path("forebay")).unwrap();
     }
 
+    /// The program on disk waits until the gate is opened, or its parent is gone,
+    /// and then does this; `REAL` is Forebay.
+    pub fn replace_with_gate(&self, then: &str) {
+        let gate = self.path("gate");
+        let then = then.replace("REAL", &self.program());
+        let wait = format!("while [ ! -e {gate} ] && kill -0 $PPID; do sleep 0.01; done");
+        self.replace_with(&format!("{wait}\n{then}"));
+    }
+
+    pub fn open_gate(&self) {
+        self.first.scratch().write("gate", "");
+    }
+
     /// The program on disk is Forebay again.
     pub fn restore(&self) {
         let scratch = self.first.scratch();

@@ -26,12 +26,12 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         Endpoint::new("post", "/backends", "Adds a backend to a group.", add)
             .takes::<Added>()
             .gives::<Backend>(201)
-            .refuses(&[400, 404, 409, 422]),
+            .refuses(&[400, 404, 409, 422, 503]),
         Endpoint::new("delete", "/backends", "Takes a backend away.", remove)
             .query("group", "Its group.")
             .query("url", "Its URL.")
             .gives_nothing(204)
-            .refuses(&[400, 404, 422]),
+            .refuses(&[400, 404, 422, 503]),
         Endpoint::new(
             "patch",
             "/backends/{group}/{backend}",
@@ -40,7 +40,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         )
         .takes::<Wanted>()
         .gives::<Backend>(200)
-        .refuses(&[400, 404, 422]),
+        .refuses(&[400, 404, 422, 503]),
         Endpoint::new(
             "post",
             "/backends/{group}/{backend}/check",
@@ -293,15 +293,16 @@ async fn change(
                 }
             })?;
         }
-        let plan = control.running().plan();
         if let Some(order) = order {
-            order_about(group(&plan, &group_id)?, &url, order);
+            control
+                .order(&mut || order_about(&control.running().plan(), &group_id, &url, order))?;
         }
-        backend(&plan, &group_id, &url).map(axum::Json)
+        backend(&control.running().plan(), &group_id, &url).map(axum::Json)
     })
     .await
 }
 
+#[derive(Clone, Copy)]
 enum Order {
     Drain,
     Disable,
@@ -324,7 +325,9 @@ fn order(wanted: &Wanted) -> Result<Option<Order>, Problem> {
     })
 }
 
-fn order_about(group: &plan::Group, url: &str, order: Order) {
+/// Of a group or backend that went a moment ago, the answer tells.
+fn order_about(plan: &Plan, id: &str, url: &str, order: Order) {
+    let Ok(group) = group(plan, id) else { return };
     let (health, now) = (&group.balance.health, clock::now());
     let mut backends = group.balance.backends.iter();
     if let Some(backend) = backends.find(|backend| *backend.url == *url) {

@@ -70,6 +70,7 @@ struct Config {
     access_log: Option<String>,
     log_level: String,
     shutdown_timeout_seconds: f64,
+    drain_timeout_seconds: f64,
     /// Included files that are left out because of mistakes.
     left_out: Vec<String>,
     /// What operators have changed since the configuration was written.
@@ -133,6 +134,7 @@ fn of(plan: &Plan, hash: String, changes: &Changes) -> Config {
         access_log: plan.access_log.as_ref().map(|log| log.output.to_string()),
         log_level: plan.logging.level.to_string(),
         shutdown_timeout_seconds: plan.shutdown_timeout.as_secs_f64(),
+        drain_timeout_seconds: plan.drain_timeout.as_secs_f64(),
         left_out: plan.left_out.clone(),
         changes: serde_json::to_value(changes).unwrap_or_default(),
     }

@@ -65,7 +65,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .refuses(&[404]),
         Endpoint::new("delete", "/v1/services/{id}", "A service leaves.", leave)
             .gives_nothing(204)
-            .refuses(&[404]),
+            .refuses(&[404, 503]),
         Endpoint::new(
             "put",
             "/v1/services/{id}/heartbeat",
@@ -73,7 +73,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             heartbeat,
         )
         .gives::<Lease>(200)
-        .refuses(&[404]),
+        .refuses(&[404, 503]),
     ]
 }
 
@@ -192,7 +192,7 @@ async fn register(api: Api, Json(registration): Json<Registration>) -> Result<Re
     api.ask(move |control| {
         let service = Service::check(registration, fastrand::u128(..)).map_err(refused)?;
         let id = Arc::clone(service.id());
-        let mut registry = control.registry().lock();
+        let mut registry = control.registry_to_change()?;
         let outcome = registry.register(service, clock::now());
         let outcome = outcome.map_err(|full| Problem::unavailable(full.to_string()))?;
         let service = registry.get(&id).ok_or_else(|| unknown(&id))?;
@@ -234,7 +234,7 @@ async fn get(api: Api, Path(id): Path<String>) -> Result<axum::Json<Value>, Prob
 
 async fn leave(api: Api, Path(id): Path<String>) -> Result<StatusCode, Problem> {
     api.ask(move |control| {
-        let mut registry = control.registry().lock();
+        let mut registry = control.registry_to_change()?;
         let left = registry.deregister(&id, clock::now());
         left.map_err(|_| unknown(&id))?;
         Ok(StatusCode::NO_CONTENT)
@@ -244,7 +244,7 @@ async fn leave(api: Api, Path(id): Path<String>) -> Result<StatusCode, Problem> 
 
 async fn heartbeat(api: Api, Path(id): Path<String>) -> Result<axum::Json<Lease>, Problem> {
     api.ask(move |control| {
-        let mut registry = control.registry().lock();
+        let mut registry = control.registry_to_renew()?;
         let ttl = registry.heartbeat(&id, clock::now());
         let ttl_seconds = ttl.map_err(|_| unknown(&id))?.as_secs_f64();
         Ok(axum::Json(Lease { ttl_seconds }))

@@ -1,24 +1,18 @@
 //! Taking up a configuration anew while serving.
 
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use forebay::{Live, LiveFault, Reloaded, lines, sums};
 use tracing::{error, info, warn};
 
 use crate::logging::Log;
-use crate::service;
 
-/// Reads the configuration anew and goes by it.
+/// Reads the configuration anew and goes by it; false where it has to be tried
+/// again, or by another process. Blocks.
 #[expect(clippy::disallowed_methods, reason = "the time that people are told")]
-pub(crate) async fn reload(live: &Arc<Live>) {
-    service::reloading();
-    let reloading = Arc::clone(live);
-    let result = tokio::task::spawn_blocking(move || reloading.reload(SystemTime::now())).await;
-    if result.is_err() {
-        error!("taking up the configuration anew has failed");
-    }
-    service::ready();
+pub(crate) fn reload(live: &Live) -> bool {
+    let result = live.reload(SystemTime::now());
+    !matches!(result, Err(LiveFault::Leaving(_)))
 }
 
 /// Says in the log what came of a configuration, whoever asked for it.

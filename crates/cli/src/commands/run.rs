@@ -16,8 +16,9 @@ use crate::logging::Log;
 use crate::office::Office;
 use crate::origin::Origin;
 use crate::pid_file::PidFile;
-use crate::signals::{Asked, Signals};
-use crate::upgrade::Program;
+use crate::reloads::Reloads;
+use crate::signals::{Asked, Signals, end_at_once};
+use crate::upgrade::{Forward, Program};
 use crate::watch::{Touched, Watch};
 use crate::{REFUSED, files};
 
@@ -126,11 +127,11 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
     };
     let office = Office::new(link, options.pid_file);
     let duties = Duties {
-        watch: options.watched.map(Watch::new),
+        reloads: Reloads::new(options.watched.map(Watch::new)),
         upgrades: Upgrades::new(options.program),
     };
     let hooks = hooks(&log);
-    let start = || {
+    let start = move || {
         Live::start_after(
             predecessor,
             source,
@@ -167,7 +168,7 @@ fn hooks(log: &Arc<Log>) -> Hooks {
 }
 
 fn serve_logged(
-    start: impl FnOnce() -> Result<Arc<Live>, LiveFault>,
+    start: impl FnOnce() -> Result<Arc<Live>, LiveFault> + Send + 'static,
     mut duties: Duties,
     mut office: Office,
     log: &Log,
@@ -177,17 +178,29 @@ fn serve_logged(
         .enable_all()
         .build()
         .map_err(|error| format!("no event loop: {error}"))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before the listeners, so that no signal is ever missed.
         let mut signals =
             Signals::watch().map_err(|error| format!("signals cannot be watched: {error}"))?;
-        let live = start().map_err(|fault| fault.to_string())?;
+        // It may take a while until backends are found and checked.
+        let starting = tokio::task::spawn_blocking(start);
+        let live = tokio::select! {
+            live = starting => live.map_err(|_| "the start has failed".to_owned())?,
+            () = signals.end() => {
+                info!("told to end before it serves");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        let live = live.map_err(|fault| fault.to_string())?;
         announce(live.running());
         ready(live.running());
         office.take();
         let end = duties.obey(&live, &mut signals, log, &office).await;
         Ok(finish(&live, &mut signals, end).await)
-    })
+    });
+    // A reload that waits for a file must not hold up the end.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What runs, as the runtime log's first lines.
@@ -227,19 +240,23 @@ fn announce(running: &Running) {
 
 /// Finishes what is in flight; a second signal ends the program at once.
 async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
-    let within = live.running().plan().shutdown_timeout;
-    info!(
-        "shutting down: finishing what is in flight within {within:?}; a second signal ends at once"
-    );
-    if end == End::Asked {
-        live.save_state();
-    }
     let ending = Arc::clone(live);
-    let mut draining = tokio::task::spawn_blocking(move || match end {
-        End::Asked => ending.running().drain(within),
-        End::Succeeded => {
-            ending.leave_admin();
-            ending.running().hand_over(within);
+    let mut draining = tokio::task::spawn_blocking(move || {
+        let plan = ending.running().plan();
+        info!(
+            "shutting down: finishing what is in flight within {:?}, streams within {:?}; a second signal ends at once",
+            plan.shutdown_timeout, plan.drain_timeout
+        );
+        drop(plan);
+        match end {
+            End::Asked => {
+                ending.close();
+                ending.running().drain();
+            }
+            End::Succeeded(_) => {
+                ending.leave_admin();
+                ending.running().hand_over();
+            }
         }
     });
     loop {
@@ -251,9 +268,17 @@ async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
                 info!("bye");
                 return ExitCode::SUCCESS;
             }
-            asked = signals.next() => if let Asked::End = asked {
-                warn!("second signal: ending at once");
-                std::process::exit(1);
+            asked = signals.next() => match (asked, end) {
+                (Asked::End, _) => end_at_once(),
+                // Whoever asks may not know yet that another process serves.
+                (asked, End::Succeeded(pid)) => {
+                    let forward = Forward {
+                        reload: asked == Asked::Reload,
+                        reopen: asked == Asked::ReopenLogs,
+                    };
+                    forward.send_to(pid);
+                }
+                (_, End::Asked) => {}
             },
         }
     }

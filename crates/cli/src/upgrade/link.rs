@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use forebay::Predecessor;
 use rustix::net::sockopt::socket_peercred;
-use rustix::process::getppid;
+use rustix::process::{getpgid, getppid, setpgid};
 
 use super::{GO, MAIN, READY, VARIABLE, letter};
 
@@ -50,8 +50,19 @@ impl Link {
 
     /// Says that this is the main process now.
     pub(crate) fn take_office(self) {
+        join_group_of_parent();
         // Without an old one that listens, it is all the more.
         let _ = (&*self.stream).write_all(&[MAIN]);
+    }
+}
+
+/// Until now it had a group of its own, to be killed with all that it had started
+/// if it was no good. From now on, signals to the service's group are for it.
+fn join_group_of_parent() {
+    let group = getppid().map(|parent| getpgid(Some(parent)));
+    if let Some(Ok(group)) = group {
+        // In another session there is no such group to join.
+        let _ = setpgid(None, Some(group));
     }
 }
 

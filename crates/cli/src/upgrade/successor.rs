@@ -3,11 +3,13 @@
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use forebay::Live;
+use forebay::{Leaving, Live};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tracing::info;
 
 use super::{GO, MAIN, Program, READY, VARIABLE, letter};
@@ -34,20 +36,39 @@ pub(super) fn succeed(
     is_settled: &AtomicBool,
 ) -> Result<u32, String> {
     let mut successor = start(program)?;
+    let is_unwanted = || is_settled.load(Ordering::Acquire);
+    live.refuse_changes(Leaving::HandedOver);
+    wait_until_quiet(live, is_unwanted)?;
     let sockets = live.sockets();
     let sockets = sockets.map_err(|error| format!("the sockets cannot be passed: {error}"))?;
     let sent = letter::send(&successor.stream, &sockets, &live.handover());
     drop(sockets);
     sent.map_err(|why| successor.has_ended().unwrap_or(why))?;
-    let is_unwanted = || is_settled.load(Ordering::Acquire);
     successor.wait_for(READY, UNTIL_READY, is_unwanted)?;
     if is_settled.swap(true, Ordering::AcqRel) {
         return Err(UNWANTED.to_owned());
     }
+    live.refuse_changes(Leaving::Succeeded);
     let told = successor.stream.write_all(&[GO]);
     told.map_err(|error| format!("it cannot be told to go on: {error}"))?;
     successor.wait_for(MAIN, UNTIL_MAIN, || false)?;
     successor.let_go()
+}
+
+/// Waits until no change is under way that the new one would not know of.
+#[expect(clippy::disallowed_methods, reason = "the program owns its clock")]
+fn wait_until_quiet(live: &Live, is_unwanted: impl Fn() -> bool) -> Result<(), String> {
+    let end = Instant::now() + UNTIL_READY;
+    while !live.is_quiet() {
+        if is_unwanted() {
+            return Err(UNWANTED.to_owned());
+        }
+        if Instant::now() >= end {
+            return Err(format!("a change takes longer than {UNTIL_READY:?}"));
+        }
+        std::thread::sleep(STEP / 10);
+    }
+    Ok(())
 }
 
 const UNWANTED: &str = "Forebay is to end";
@@ -63,6 +84,8 @@ fn start(program: &Program) -> Result<Successor, String> {
         .env_remove("LISTEN_FDS")
         .env_remove("LISTEN_FDNAMES")
         .stdin(OwnedFd::from(theirs))
+        // So that nothing it has started outlives it if it has to be killed.
+        .process_group(0)
         .spawn()
         .map_err(fault)?;
     info!(successor = child.id(), "upgrade: {path} is started");
@@ -111,7 +134,10 @@ impl Successor {
     fn has_ended(&mut self) -> Option<String> {
         let child = self.child.as_mut()?;
         for _ in 0..20 {
-            if let Ok(Some(status)) = child.try_wait() {
+            if is_over(child) {
+                kill_group(child);
+                let status = child.wait().ok()?;
+                self.child = None;
                 return Some(format!(
                     "it ended with {status} before it was ready; its own messages say why"
                 ));
@@ -134,10 +160,24 @@ fn is_nothing_yet(error: &std::io::Error) -> bool {
     )
 }
 
+/// Whether it has ended; its number stays its own until it is waited for.
+fn is_over(child: &Child) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    let status = waitid(WaitId::Pid(Pid::from_child(child)), options);
+    !matches!(status, Ok(None))
+}
+
+/// With all that it has started, unless that has left the group.
+fn kill_group(child: &Child) {
+    // There may be nobody in it any more.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+}
+
 impl Drop for Successor {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // It may have ended by itself.
+            kill_group(child);
+            // It may have ended by itself, or left its group.
             let _ = child.kill();
             let _ = child.wait();
         }

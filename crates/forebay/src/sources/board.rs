@@ -10,6 +10,8 @@ use telemetry::SourceFigures;
 use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
+use super::LastFound;
+
 type TakeUp = Box<dyn Fn() -> bool + Send + Sync>;
 
 #[derive(Default)]
@@ -48,6 +50,30 @@ impl Board {
         }
         drop(known);
         self.wanted.notify_one();
+    }
+
+    /// A source that is to be wanted has found this once.
+    pub(super) fn begin_with(&self, source: &BackendSource, places: BTreeMap<String, u32>) {
+        let places = places.into_iter();
+        let places = places.map(|(url, weight)| Place { url, weight });
+        let mut known = Known::default();
+        known.take(places.collect());
+        self.known().insert(Arc::new(source.clone()), known);
+    }
+
+    pub(super) fn found(&self) -> LastFound {
+        let places = |known: &Known| -> BTreeMap<String, u32> {
+            let places = known.places().iter().cloned();
+            places.map(|place| (place.url, place.weight)).collect()
+        };
+        let known = self.known();
+        let looked_at = known
+            .iter()
+            .filter(|(source, _)| !matches!(***source, BackendSource::Registry(_)));
+        looked_at
+            .map(|(source, known)| (source.in_full(), places(known)))
+            .filter(|(_, places)| !places.is_empty())
+            .collect()
     }
 
     pub(super) fn keep_only(&self, sources: &[&BackendSource]) {

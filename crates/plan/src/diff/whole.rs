@@ -29,6 +29,7 @@ fn aspects(plan: &Plan) -> Vec<Aspect> {
         debug_errors,
         workers,
         shutdown_timeout,
+        drain_timeout,
         metrics,
         logging,
         access_log,
@@ -37,7 +38,8 @@ fn aspects(plan: &Plan) -> Vec<Aspect> {
         names: _,
     } = plan;
     let workers = workers.map_or("one per core".to_owned(), |n| n.to_string());
-    let shutdown = format!("in-flight requests get {shutdown_timeout:?}");
+    let shutdown =
+        format!("in-flight requests get {shutdown_timeout:?}, streams {drain_timeout:?}");
     let order = match table.order() {
         Order::Specific => "specific",
         Order::Ordered => "ordered",

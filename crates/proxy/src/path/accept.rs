@@ -1,6 +1,7 @@
 //! Step 1: a connection within limits. Never waits for a byte from the client.
 //! Next: `secure`.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
-use crate::door::Door;
+use crate::door::{Door, Queue};
 use crate::path;
 use crate::stream::Stream;
 use crate::worker::{Held, TurnedAway, Worker};
@@ -21,25 +22,34 @@ pub(crate) struct Accepted {
     pub(crate) held: Held,
 }
 
-/// Accepts until the door closes or the worker drains. What the kernel has
-/// already accepted for us by then is still served, unless another process
-/// accepts from the same socket and will.
+/// How long a socket that new connections do not find any more is kept for those
+/// whose handshake is under way.
+const HANDSHAKE: Duration = Duration::from_secs(1);
+
+/// Accepts until the door closes. What the kernel has already accepted for us by
+/// then is still served, unless another process accepts from the same socket and
+/// will.
 pub(crate) async fn accept(worker: Rc<Worker>, socket: TcpListener, door: Rc<Door>) {
-    let closed = door.closed();
-    tokio::pin!(closed);
-    loop {
-        tokio::select! {
-            accepted = socket.accept() => match accepted {
-                Ok((stream, peer)) => begin(&worker, tcp(stream), peer, &door),
-                Err(error) => pause_after(&error).await,
-            },
-            () = &mut closed => break,
-        }
+    let queue = tokio::select! {
+        queue = door.closed() => queue,
+        never = take_in(&worker, &socket, &door) => match never {},
+    };
+    if queue == Queue::Await {
+        let _ = tokio::time::timeout(HANDSHAKE, take_in(&worker, &socket, &door)).await;
     }
-    if !worker.leaves_queue() {
+    if queue != Queue::Leave {
         empty_queue(&worker, socket, &door);
     }
     door.end_accepting();
+}
+
+async fn take_in(worker: &Rc<Worker>, socket: &TcpListener, door: &Rc<Door>) -> Infallible {
+    loop {
+        match socket.accept().await {
+            Ok((stream, peer)) => begin(worker, tcp(stream), peer, door),
+            Err(error) => pause_after(&error).await,
+        }
+    }
 }
 
 fn tcp(stream: TcpStream) -> Stream {

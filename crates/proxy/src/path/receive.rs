@@ -14,8 +14,8 @@ use crate::client::Client;
 use crate::heads::Heads;
 use crate::worker::Worker;
 
-/// How long a connection without a request may still send one once the worker
-/// drains. A request that is already on its way is then still answered.
+/// How long a connection without a request may still send one once its door is
+/// closed. A request that is already on its way is then still answered.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Waits for the first byte of a request for as long as the connection may be
@@ -25,7 +25,7 @@ pub(crate) async fn first_byte(worker: &Worker, client: &mut Client, is_first: b
     if !expect(worker, client, is_first) {
         return false;
     }
-    let came = poll_fn(|cx| poll_first_byte(worker, client, cx)).await;
+    let came = poll_fn(|cx| poll_first_byte(client, cx)).await;
     if came && !is_first {
         let current = client.door.plan(worker);
         if let Some(listener) = client.door.listener(&current) {
@@ -77,7 +77,7 @@ pub(crate) async fn head(
 }
 
 /// True once a byte of a request has arrived; false when none will.
-fn poll_first_byte(worker: &Worker, client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
+fn poll_first_byte(client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
     loop {
         client.inbound.skip_empty_lines();
         if !matches!(client.inbound.buffered(), [] | [b'\r']) {
@@ -89,7 +89,7 @@ fn poll_first_byte(worker: &Worker, client: &mut Client, cx: &mut Context<'_>) -
             Poll::Pending => break,
         }
     }
-    if worker.is_draining() || client.door.is_closed() {
+    if client.door.is_closed() {
         client.inbound.io().deadline.no_later_than(GRACE);
     }
     Poll::Pending

@@ -69,7 +69,7 @@ fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
 
 /// Writes the response's head; it leaves with the first piece of body.
 fn write_head(x: &mut Exchange<'_>, framing: Framing) {
-    x.keep_alive &= !(x.worker.is_draining() || x.client.door.is_closed());
+    x.keep_alive &= !x.client.door.is_closed();
     let announce = match (x.keep_alive, x.heads.request.version) {
         (false, _) => Announce::Close,
         (true, Version::Http10) => Announce::KeepAlive,
@@ -108,6 +108,7 @@ fn poll_both(
         let detail = "the client left within the answer";
         return Poll::Ready(Err(Failure::new(Kind::ClientGone, detail)));
     }
+    client.mark(true);
     Poll::Pending
 }
 
@@ -264,6 +265,9 @@ pub(crate) async fn close(client: &mut Client) {
     .await;
 }
 
+/// Who is turned away has no place at the door.
+const NOWHERE: u32 = u32::MAX;
+
 /// Tells a client that the listener is full, without reading its request.
 pub(crate) async fn turn_away(
     worker: Rc<Worker>,
@@ -271,7 +275,7 @@ pub(crate) async fn turn_away(
     peer: std::net::SocketAddr,
     door: Rc<Door>,
 ) {
-    let mut client = Client::new(&worker, stream, door, peer, "http");
+    let mut client = Client::new(&worker, stream, (door, NOWHERE), peer, "http");
     let current = client.door.plan(&worker);
     let Some(options) = client.door.listener(&current) else {
         return;

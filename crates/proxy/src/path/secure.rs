@@ -33,7 +33,13 @@ pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<(Clien
         }
         (stream, _) => (stream, "http"),
     };
-    let client = Client::new(worker, stream, Rc::clone(&held.door), peer, scheme);
+    let client = Client::new(
+        worker,
+        stream,
+        (Rc::clone(&held.door), held.place),
+        peer,
+        scheme,
+    );
     Some((client, held))
 }
 

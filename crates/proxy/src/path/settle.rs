@@ -38,11 +38,15 @@ pub(crate) fn on_drop(x: &mut Exchange<'_>) {
     if !x.take_settlement() {
         return;
     }
-    // Only the end of its worker drops an exchange before it has ended.
+    // Only the end of its listener or worker drops an exchange before it has ended.
     if !x.progress.has_ended {
-        x.progress.failure = Some(Kind::ShutDown.into());
+        let kind = match x.client.is_stream() {
+            true => Kind::Drained,
+            false => Kind::ShutDown,
+        };
+        x.progress.failure = Some(kind.into());
         if x.progress.status == 0 {
-            x.progress.status = Kind::ShutDown.status();
+            x.progress.status = kind.status();
         }
         // Half an answer that lasts until the connection closes must not end
         // like a whole one.

@@ -304,6 +304,54 @@ fn it_moves_with_the_configuration() {
 }
 
 #[test]
+fn it_moves_to_another_address_of_the_same_port_at_once() {
+    let yaml = |address: &str| {
+        let config = Config::default().add_route("id: all, respond: { body: x }");
+        let admin = format!(r#"admin: {{ address: "{address}", token: {TOKEN} }}"#);
+        config.top(&admin).yaml()
+    };
+    let forebay = Forebay::start(&yaml("127.0.0.1:0"));
+    let port = forebay.admin_address().port();
+    let is_open = |address: [u8; 4]| {
+        let address = SocketAddr::from((address, port));
+        let mut client = Client::connect(address);
+        let sent = client.send("GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+        let answer = sent.ok().and_then(|()| client.try_response(false).ok());
+        answer.map(|answer| answer.status)
+    };
+    for (written, open, closed) in [
+        ("0.0.0.0", [127, 0, 0, 2], None),
+        ("127.0.0.2", [127, 0, 0, 2], Some([127, 0, 0, 1])),
+        ("127.0.0.1", [127, 0, 0, 1], Some([127, 0, 0, 2])),
+    ] {
+        forebay.reload(&yaml(&format!("{written}:{port}")));
+        // The one before may answer for a moment, or hang up.
+        until("it is open", || (is_open(open) == Some(200)).then_some(()));
+        if let Some(closed) = closed {
+            until("it is closed", || {
+                let closed = SocketAddr::from((closed, port));
+                std::net::TcpStream::connect(closed).is_err().then_some(())
+            });
+        }
+    }
+}
+
+#[test]
+fn an_upgrade_moves_it_to_another_address_of_the_same_port() {
+    let yaml = |address: &str| {
+        let config = Config::default().add_route("id: all, respond: { body: x }");
+        let admin = format!(r#"admin: {{ address: "{address}", token: {TOKEN} }}"#);
+        config.top(&admin).yaml()
+    };
+    let generations = Generations::start(&yaml("127.0.0.1:0"));
+    let port = generations.admin_address().port();
+    generations.configure(&yaml(&format!("0.0.0.0:{port}")));
+    generations.succeed();
+    let other = SocketAddr::from(([127, 0, 0, 2], port));
+    assert_eq!(ask(other, "GET", "/health", "", "").status, 200);
+}
+
+#[test]
 fn configurations_are_checked_and_compared_without_being_taken_up() {
     let config = |body: &str| {
         let route = format!("id: all, respond: {{ body: {body} }}");

@@ -1,9 +1,12 @@
 //! From start to end: signals, draining, logs that are moved away.
 
 use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
-use forebay_e2e::{Backend, Config, Forebay, Gate, PATIENCE, Reply, Scratch, forebay, until};
+use forebay_e2e::{
+    Backend, Config, Forebay, Gate, PATIENCE, Process, Reply, Scratch, forebay, until,
+};
 use rustix::process::{Resource, Signal, getrlimit};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -139,6 +142,66 @@ fn a_second_signal_ends_at_once() {
     assert!(start.elapsed() < Duration::from_secs(2));
     client.assert_cut_short();
     gate.open();
+}
+
+#[test]
+fn the_end_is_obeyed_also_before_it_serves() {
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    silent.set_read_timeout(Some(PATIENCE)).unwrap();
+    let source = format!(
+        "{{ dns: app.test, port: 80, resolver: {:?} }}",
+        silent.local_addr().unwrap().to_string()
+    );
+    let config = Config::default().add_group_of(&format!("id: app, sources: [ {source} ]"));
+    let scratch = Scratch::new();
+    let file = scratch.write("forebay.yaml", &config.yaml());
+    let starting = Process::forebay(&["run", "-c", &file]);
+    // It waits for an answer now, and will for some seconds.
+    silent.recv_from(&mut [0; 512]).unwrap();
+    starting.signal(Signal::TERM);
+    let ended = starting.finish();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("ready"), "{}", ended.stderr);
+}
+
+/// Puts a pipe in the place of the configuration and waits until a reload reads
+/// from it, which it does for as long as this is kept.
+fn hanging_reload(forebay: &Forebay) -> std::fs::File {
+    let pipe = forebay.replace_configuration_by_pipe();
+    forebay.signal(Signal::HUP);
+    // It cannot be opened this way while nobody reads.
+    until("the reload hangs", || {
+        let mut options = std::fs::OpenOptions::new();
+        let options = options.write(true).custom_flags(libc::O_NONBLOCK);
+        options.open(&pipe).ok()
+    })
+}
+
+#[test]
+fn a_reload_that_hangs_does_not_hold_up_the_end() {
+    let backend = Backend::saying("x");
+    for arguments in [&[][..], &["--watch"]] {
+        let mut forebay = Forebay::start_with(&Config::to(&backend).yaml(), arguments);
+        let _writer = hanging_reload(&forebay);
+        assert_eq!(forebay.get("/").text(), "x");
+        forebay.terminate();
+        assert_eq!(forebay.wait_exit(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once_also_while_a_reload_hangs() {
+    let (backend, gate) = held();
+    let mut forebay = Config::to(&backend).start();
+    let mut client = forebay.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    gate.wait_for(1);
+    let _writer = hanging_reload(&forebay);
+    forebay.terminate();
+    forebay.wait_draining();
+    assert!(forebay.is_running());
+    forebay.signal(Signal::INT);
+    assert_eq!(forebay.wait_exit(), Some(1));
 }
 
 #[test]

@@ -119,3 +119,22 @@ fn the_exit_status_is_the_programs() {
         );
     }
 }
+
+#[test]
+fn leases_end_also_where_the_admin_api_was_switched_off() {
+    let group = "id: app, sources: [ { registry: app } ]";
+    let config = Config::default().add_group_of(group);
+    let off = config.yaml();
+    let forebay = config.top("admin: { address: \"127.0.0.1:0\" }").start();
+    let admin = format!("http://{}", forebay.admin_address());
+    let backend = Backend::saying("app");
+    let address = backend.address().to_string();
+    let registered = forebay_e2e::forebay(&[
+        "ctl", "--admin", &admin, "services", "register", "app", &address, "--ttl", "3s",
+    ]);
+    assert_eq!(registered.code, Some(0), "{}", registered.stderr);
+    wait_status(&forebay, 200);
+    forebay.reload(&off);
+    assert_eq!(forebay.get("/").text(), "app");
+    wait_status(&forebay, 503);
+}

@@ -203,13 +203,49 @@ fn listeners_come_and_go_and_what_they_have_begun_is_finished() {
 }
 
 #[test]
-fn what_a_removed_listener_has_is_cut_after_the_shutdown_timeout() {
+fn a_listener_moves_to_an_overlapping_address_and_back_and_no_connection_is_lost() {
+    let config = answering("x");
+    let address = free_address();
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], address.port()));
+    let forebay = Forebay::start(&with_listener(&config, address));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answered = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        assert_eq!(get(address, "/").text(), "x");
+                        answered += 1;
+                    }
+                    answered
+                })
+            })
+            .collect();
+        for _ in 0..10 {
+            forebay.reload(&with_listener(&config, everywhere));
+            forebay.reload(&with_listener(&config, address));
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            assert!(client.join().unwrap() > 30);
+        }
+    });
+    // A socket with this address is still being closed.
+    forebay.reload(&with_listener(&config, everywhere));
+    forebay.reload(&config);
+    forebay.reload(&with_listener(&config, address));
+    assert_eq!(get(address, "/").text(), "x");
+}
+
+#[test]
+fn a_stream_of_a_removed_listener_is_cut_after_the_drain_timeout() {
     let backend = Backend::scripted(|conn| {
         conn.request();
         let _ = conn.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n");
         conn.until_gone();
     });
-    let config = Config::to(&backend).top("shutdown_timeout: 200ms").yaml();
+    let config = Config::to(&backend).top("drain_timeout: 200ms").yaml();
     let address = free_address();
     let forebay = Forebay::start(&with_listener(&config, address));
     let mut wire = Client::connect(address).into_wire();

@@ -9,6 +9,7 @@ use forebay_e2e::{
     Backend, Client, Config, Gate, Generations, PATIENCE, Reply, forebay, get, until,
 };
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -200,13 +201,6 @@ fn a_new_one_that_is_no_good_leaves_the_old_one_serving() {
     assert_eq!(get(address, "/").text(), "x");
 }
 
-/// A program that waits for the test before it becomes Forebay.
-fn wait_for_the_gate(generations: &Generations) {
-    let (gate, real) = (generations.path("gate"), generations.program());
-    let wait = format!("while [ ! -e {gate} ]; do sleep 0.01; done");
-    generations.replace_with(&format!("{wait}\nexec {real} \"$@\""));
-}
-
 #[test]
 fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
     let respond = |body: &str| {
@@ -214,7 +208,7 @@ fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
         Config::default().add_route(&route).yaml()
     };
     let generations = Generations::start(&respond("one"));
-    wait_for_the_gate(&generations);
+    generations.replace_with_gate("exec REAL \"$@\"");
     std::thread::scope(|scope| {
         let first = scope.spawn(|| generations.upgrade());
         generations.wait_said("is started");
@@ -230,7 +224,7 @@ fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
         generations.signal_main(Signal::HUP);
         generations.wait_said("read anew when the upgrade is over");
         assert_eq!(generations.get("/").text(), "one");
-        std::fs::write(generations.path("gate"), "").unwrap();
+        generations.open_gate();
         assert_eq!(first.join().unwrap().code, Some(0));
     });
     generations.wait_said("configuration read anew");
@@ -241,7 +235,7 @@ fn there_is_one_upgrade_at_a_time_and_a_reload_waits_for_it() {
 fn the_end_during_an_upgrade_is_the_end_of_both() {
     let backend = Backend::saying("x");
     let mut generations = Generations::start(&Config::to(&backend).yaml());
-    wait_for_the_gate(&generations);
+    generations.replace_with_gate("exec REAL \"$@\"");
     generations.signal_main(Signal::USR2);
     generations.wait_said("is started");
     generations.terminate();
@@ -332,6 +326,35 @@ fn sockets_of_the_service_manager_are_used_and_handed_on() {
     generations.signal_main(Signal::TERM);
     until("nobody listens", || {
         std::net::TcpStream::connect(address).is_err().then_some(())
+    });
+}
+
+/// Not even when its listener moves away from it, and not by a successor either.
+#[test]
+fn the_service_managers_socket_is_never_hidden_from_it() {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // As with `ReusePort=yes`; otherwise nobody else can have the port.
+    socket.set_reuse_port(true).unwrap();
+    socket
+        .bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .unwrap();
+    socket.listen(16).unwrap();
+    let socket = TcpListener::from(socket);
+    let address = socket.local_addr().unwrap();
+    let config = Config::default()
+        .add_route("id: all, respond: { body: x }")
+        .yaml()
+        .replace("127.0.0.1:0", &address.to_string());
+    let generations = Generations::activated(&config, socket.try_clone().unwrap());
+    generations.succeed();
+    let everywhere = format!("0.0.0.0:{}", address.port());
+    generations.configure(&config.replace(&address.to_string(), &everywhere));
+    generations.signal_main(Signal::HUP);
+    generations.wait_said("configuration taken up: listeners: 1 changed");
+    // As soon as Forebay has let go of it.
+    until("the service manager's socket gets connections", || {
+        let _waits = std::net::TcpStream::connect(address).unwrap();
+        socket.accept().ok().map(drop)
     });
 }
 

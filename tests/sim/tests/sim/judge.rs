@@ -3,7 +3,7 @@
 
 use message::{Kind, Side};
 use telemetry::Record;
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 
 use crate::case::Case;
 use crate::client::Client;
@@ -147,6 +147,19 @@ fn clients_fault(world: &World, client: &Client, case: &Case, kind: Kind, _: Dur
     }
 }
 
+/// Streams are cut when their time is over; all others too, and what was a stream
+/// when that of the others was over, with the last.
+fn may_be_cut(world: &World, kind: Kind) -> bool {
+    let now = Instant::now();
+    world
+        .cut_at
+        .get()
+        .is_some_and(|(others, streams)| match kind {
+            Kind::Drained => streams <= now,
+            _ => others <= now,
+        })
+}
+
 fn own_fault(world: &World, case: &Case, kind: Kind, duration: Duration) -> bool {
     let settings = &world.settings;
     match kind {
@@ -157,7 +170,7 @@ fn own_fault(world: &World, case: &Case, kind: Kind, duration: Duration) -> bool
         }
         Kind::QueueFull => settings.max_waiting <= case.others.get(),
         Kind::QueueTimeout => is_late(world, duration, settings.wait),
-        Kind::ShutDown => world.is_cut.get(),
+        Kind::ShutDown | Kind::Drained => may_be_cut(world, kind),
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use plan::Plan;
 use proxy::sim::{Shared, Worker};
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, Instant, sleep};
 
 use crate::client::{self, Client};
 use crate::finals;
@@ -87,12 +87,12 @@ async fn live(world: &Rc<World>) -> Tally {
     }
     let drains_at = (!world.settings.is_calm && random.u8(..6) == 0)
         .then(|| Duration::from_millis(random.u64(..2000)));
-    let within = Duration::from_millis(random.u64(..2000));
+    let [shutdown, streams] = [(); 2].map(|()| Duration::from_millis(random.u64(..2000)));
     let visits = visits(world, &workers, &mut random);
     match drains_at {
         Some(time) => {
             sleep(time).await;
-            drain(world, &workers, within).await;
+            drain(world, &workers, shutdown, streams).await;
         }
         None => {
             for visit in visits {
@@ -111,7 +111,8 @@ async fn live(world: &Rc<World>) -> Tally {
         task.abort();
     }
     let mut tally = finals::metrics(world, workers.iter().map(|w| &*w.worker));
-    world.is_cut.set(true);
+    let now = Instant::now();
+    world.cut_at.set(Some((now, now)));
     for Running { worker, task } in workers {
         // It has been told to end.
         let _ = task.await;
@@ -168,14 +169,16 @@ fn visits(world: &Rc<World>, workers: &[Running], random: &mut Rng) -> Vec<JoinH
 }
 
 /// All workers end, with what they can finish within the time.
-async fn drain(world: &World, workers: &[Running], within: Duration) {
-    world.note(|| format!("Forebay drains within {within:?}"));
+async fn drain(world: &World, workers: &[Running], shutdown: Duration, streams: Duration) {
+    world.note(|| format!("Forebay drains within {shutdown:?}, streams within {streams:?}"));
     world.drains.set(true);
+    let now = Instant::now();
+    world.cut_at.set(Some((now + shutdown, now + streams)));
     let ends: Vec<_> = workers
         .iter()
         .map(|running| {
             let worker = Rc::clone(&running.worker);
-            tokio::task::spawn_local(async move { worker.drain(within).await })
+            tokio::task::spawn_local(async move { worker.drain(shutdown, streams).await })
         })
         .collect();
     for end in ends {

@@ -31,6 +31,7 @@ const REACHED: &[&str] = &[
     "connection_queue_timeout",
     "too_many_connections",
     "shutdown_timeout",
+    "drain_timeout",
     "connection_refused",
     "connection_timeout",
     "connection_terminated",

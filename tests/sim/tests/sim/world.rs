@@ -36,9 +36,9 @@ pub(crate) struct World {
     pub(crate) settled: Cell<usize>,
     /// How exchanges fail.
     pub(crate) failures: RefCell<Tally>,
-    /// Forebay drains; Forebay has been cut off.
+    /// Forebay drains; from when on it cuts off exchanges, and streams.
     pub(crate) drains: Cell<bool>,
-    pub(crate) is_cut: Cell<bool>,
+    pub(crate) cut_at: Cell<Option<(Instant, Instant)>>,
     wrongs: RefCell<Vec<String>>,
     steps: Cell<(Instant, u64)>,
 }
@@ -69,7 +69,7 @@ impl World {
             settled: Cell::new(0),
             failures: RefCell::default(),
             drains: Cell::new(false),
-            is_cut: Cell::new(false),
+            cut_at: Cell::new(None),
             wrongs: RefCell::default(),
             steps: Cell::new((Instant::now(), 0)),
         })

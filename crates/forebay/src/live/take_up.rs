@@ -1,0 +1,178 @@
+//! Going by another configuration: one that was read anew, or that was changed.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use plan::{Changes, Heritage};
+use serde_json::json;
+
+use super::leaving::Turn;
+use super::{Live, LiveFault, Reloaded, Source, State};
+use crate::sources::Sources;
+use crate::{Read, lines};
+
+impl Live {
+    /// Changes what the configuration says and goes by the result, without
+    /// looking at its files. Blocks until every worker does.
+    ///
+    /// # Errors
+    ///
+    /// When the result has mistakes or cannot be served, or while nothing may be
+    /// changed. Nothing is changed then.
+    pub fn change(&self, make: impl FnOnce(&mut Changes)) -> Result<Reloaded, LiveFault> {
+        let turn = self.turn()?;
+        self.change_in(turn, make)
+    }
+
+    fn change_in(
+        &self,
+        turn: Turn<'_>,
+        make: impl FnOnce(&mut Changes),
+    ) -> Result<Reloaded, LiveFault> {
+        let before = self.heritage.changes();
+        let mut changes = Changes::clone(&before);
+        make(&mut changes);
+        self.heritage.set_changes(Arc::new(changes));
+        let result = self.take_up(self.source.again(&self.kept(), &self.heritage));
+        if result.is_err() {
+            self.heritage.set_changes(before);
+        }
+        drop(turn);
+        self.tell("change", &result);
+        result
+    }
+
+    /// Reads the configuration anew and goes by it. One with mistakes, or that
+    /// cannot be served, changes nothing. Blocks until every worker goes by it.
+    ///
+    /// # Errors
+    ///
+    /// When it has mistakes, or cannot be served, or while nothing may be changed.
+    pub fn reload(&self, now: SystemTime) -> Result<Reloaded, LiveFault> {
+        let turn = self.turn()?;
+        let before = self.heritage.changes();
+        let read = self.source.read(&self.heritage);
+        let result = read.map_err(LiveFault::Unreadable).and_then(|read| {
+            let Self {
+                sources,
+                source,
+                heritage,
+                ..
+            } = self;
+            self.take_up(with_finds(sources, source, heritage, read))
+        });
+        if result.is_err() {
+            self.heritage.set_changes(before);
+        }
+        self.note(&result, now);
+        drop(turn);
+        self.tell("reload", &result);
+        result
+    }
+
+    fn note(&self, result: &Result<Reloaded, LiveFault>, now: SystemTime) {
+        let mut state = self.lock();
+        let State { last, kept } = &mut *state;
+        last.tried = now;
+        match result {
+            Ok(reloaded) => {
+                *kept = Arc::new(reloaded.read.kept.clone());
+                last.failure = None;
+                if last.hash != reloaded.hash {
+                    last.hash.clone_from(&reloaded.hash);
+                    last.since = now;
+                }
+                last.taken += 1;
+            }
+            Err(fault) => {
+                last.failure = Some(fault.to_string());
+                last.refused += 1;
+            }
+        }
+        self.running.tell_of_configuration(last.figures());
+    }
+
+    /// Goes by what the sources of backends have found; false if that cannot be.
+    pub(super) fn take_up_finds(&self) -> bool {
+        let finds = self.sources.finds(&self.running.plan());
+        let before = self.changes();
+        if finds.are_in(&before) {
+            return true;
+        }
+        match self.change_in(self.any_turn(), |changes| finds.put_into(changes)) {
+            Ok(_) => finds.tell_since(&before),
+            Err(fault) => {
+                tracing::error!("what was found cannot be taken up: {fault}");
+                return false;
+            }
+        }
+        true
+    }
+
+    fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
+        (self.hooks.told)(result);
+        let about = match result {
+            Ok(reloaded) => json!({
+                "outcome": "taken",
+                "hash": reloaded.hash,
+                "changes": lines(&reloaded.differences),
+            }),
+            Err(fault) => json!({"outcome": "refused", "why": fault.to_string()}),
+        };
+        self.events.publish(kind, about);
+    }
+
+    fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
+        let result = self.adopt(read);
+        self.sources.keep_only(&self.running.plan());
+        result
+    }
+
+    fn adopt(&self, mut read: Read) -> Result<Reloaded, LiveFault> {
+        let Some(plan) = read.plan.take() else {
+            return Err(LiveFault::Mistakes(Box::new(read)));
+        };
+        let (old, plan) = (self.running.plan(), Arc::new(plan));
+        let differences = plan::diff(&old, &plan);
+        let admin = self.move_admin(&plan, None)?;
+        self.running
+            .adopt(Arc::clone(&plan))
+            .map_err(LiveFault::Start)?;
+        admin.settle();
+        Ok(Reloaded {
+            hash: read.hash.clone(),
+            workers_differ: plan
+                .workers
+                .is_some_and(|wanted| wanted != self.running.workers()),
+            plan,
+            differences,
+            read,
+        })
+    }
+}
+
+/// The same with the backends that are found, if it has sources.
+pub(super) fn with_finds(
+    sources: &Sources,
+    source: &Source,
+    heritage: &Heritage,
+    read: Read,
+) -> Read {
+    let finds = read
+        .plan
+        .as_ref()
+        .and_then(|plan| sources.finds_for(plan, read.kept.directory()));
+    let before = heritage.changes();
+    let Some(finds) = finds.filter(|finds| !finds.are_in(&before)) else {
+        return read;
+    };
+    let mut changes = Changes::clone(&before);
+    finds.put_into(&mut changes);
+    heritage.set_changes(Arc::new(changes));
+    finds.tell_since(&before);
+    let again = source.again(&read.kept, heritage);
+    Read {
+        kept: read.kept,
+        ..again
+    }
+}
