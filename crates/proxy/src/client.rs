@@ -1,13 +1,15 @@
 //! A client's connection as long as it is open.
 
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use message::Side;
-use wire::h1::{Body, Inbound, Outbound};
+use wire::h1::{Body, Framing, Inbound, Outbound};
 
 use crate::door::Door;
+use crate::h2_stream::H2Stream;
 use crate::ip_text::IpText;
 use crate::replay::Replay;
 use crate::stream::{Reader, Stream, Writer};
@@ -18,6 +20,8 @@ pub(crate) struct Client {
     pub(crate) outbound: Outbound<Writer>,
     /// Where it came in.
     pub(crate) door: Rc<Door>,
+    /// Its stream, where the protocol is HTTP/2: then it asks just once.
+    pub(crate) h2: Option<Rc<RefCell<H2Stream>>>,
     pub(crate) peer: SocketAddr,
     pub(crate) peer_text: IpText,
     /// How the client came: `http`, or `https` once TLS exists.
@@ -38,11 +42,16 @@ impl Client {
         peer: SocketAddr,
         scheme: &'static str,
     ) -> Self {
+        let h2 = match &stream {
+            Stream::H2(stream) => Some(Rc::clone(stream)),
+            _ => None,
+        };
         let (reader, writer) = stream.split(&worker.timers);
         Self {
             inbound: Inbound::new(reader, worker.blocks.clone()),
             outbound: Outbound::new(writer, worker.blocks.clone()),
             door,
+            h2,
             peer,
             peer_text: IpText::new(peer.ip()),
             scheme,
@@ -50,6 +59,14 @@ impl Client {
             replay: Replay::default(),
             place,
             is_stream: false,
+        }
+    }
+
+    /// How the end of the current body is found here, of which the head says this.
+    pub(crate) fn framing(&self, said: Framing) -> Framing {
+        match (&self.h2, said) {
+            (Some(_), Framing::Length(_) | Framing::Chunked) => Framing::UntilClose,
+            (_, said) => said,
         }
     }
 
@@ -68,6 +85,9 @@ impl Client {
     /// Resolves when the client has left, as far as one can see: while its body
     /// is still coming up, its end is found there.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(stream) = &self.h2 {
+            return stream.borrow_mut().poll_reset(cx);
+        }
         if !self.body.is_end() {
             return Poll::Pending;
         }

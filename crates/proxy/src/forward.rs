@@ -78,6 +78,7 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
         match request.version {
             Version::Http10 => b"1.0 forebay",
             Version::Http11 => b"1.1 forebay",
+            Version::Http2 => b"2.0 forebay",
         },
     );
 }

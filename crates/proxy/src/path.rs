@@ -22,23 +22,29 @@ use message::Failure;
 use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::guard;
+use crate::http2::{self, Arrived};
 use crate::path::accept::Accepted;
 use crate::path::lookup::Lookup;
+use crate::path::secure::Secured;
 use crate::path::settle::After;
 use crate::replay::Replay;
 use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
 pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
-    let Some((mut client, _held)) = secure::secure(&worker, accepted).await else {
-        return;
+    let (mut client, _held) = match secure::secure(&worker, accepted).await {
+        Some(Secured::H1(client, held)) => (client, held),
+        Some(Secured::H2(stream, peer, held)) => {
+            return http2::serve(worker, stream, peer, held).await;
+        }
+        None => return,
     };
     for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
         if !receive::first_byte(&worker, &mut client, is_first).await {
             return;
         }
         // An idle connection holds no exchange.
-        match Box::pin(exchange(&worker, &mut client)).await {
+        match Box::pin(exchange(&worker, &mut client, None)).await {
             After::KeepAlive => {}
             After::Close => return reply::close(&mut client).await,
             After::Reset => return client.outbound.io().reset_on_close(),
@@ -51,14 +57,21 @@ pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
     clippy::manual_async_fn,
     reason = "an async fn holds its arguments twice; up to 1,032 bytes an allocation costs next to nothing"
 )]
-fn exchange<'a>(worker: &'a Worker, client: &'a mut Client) -> impl Future<Output = After> + 'a {
+pub(crate) fn exchange<'a>(
+    worker: &'a Worker,
+    client: &'a mut Client,
+    arrived: Option<&'a Arrived>,
+) -> impl Future<Output = After> + 'a {
     async move {
         let current = client.door.plan(worker);
         let Some(listener) = client.door.listener(&current) else {
             return After::Close;
         };
         let mut heads = worker.heads.take();
-        let received = receive::head(listener, client, &mut heads).await;
+        let received = match arrived {
+            None => receive::head(listener, client, &mut heads).await,
+            Some(arrived) => receive::arrived(listener, arrived, &mut heads),
+        };
         let mut x = Exchange::begin(worker, &current, listener, client, &mut heads);
         let end = match received {
             Ok(()) => answer(&mut x).await,
@@ -107,11 +120,15 @@ mod tests {
         size_of::<F>()
     }
 
+    fn size_of_exchange<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
     /// What an idle client costs, and what an exchange adds. Larger ones work
     /// as well, but somebody should have decided it.
     #[test]
     fn futures_stay_small() {
-        let exchange = size_of_result(exchange);
+        let exchange = size_of_exchange(exchange);
         assert!(exchange <= 1032, "{exchange}");
         let idle = size_of_result(connection);
         assert!(idle <= 768, "{idle}");

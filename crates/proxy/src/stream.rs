@@ -6,10 +6,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use message::Fields;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use wire::io::{Input, Output};
 
+use crate::h2_stream::H2Stream;
 #[cfg(feature = "sim")]
 use crate::sim::Socket;
 use crate::timers::{Deadline, Timers};
@@ -20,6 +22,7 @@ pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
     Tls(Box<TlsStream>),
+    H2(Rc<RefCell<H2Stream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -40,6 +43,7 @@ impl Stream {
                 let stream = Rc::new(RefCell::new(*stream));
                 (ReadHalf::Tls(Rc::clone(&stream)), WriteHalf::Tls(stream))
             }
+            Stream::H2(stream) => (ReadHalf::H2(Rc::clone(&stream)), WriteHalf::H2(stream)),
             #[cfg(feature = "sim")]
             Stream::Sim(socket) => (ReadHalf::Sim(Rc::clone(&socket)), WriteHalf::Sim(socket)),
         };
@@ -60,6 +64,7 @@ enum ReadHalf {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
     Tls(Rc<RefCell<TlsStream>>),
+    H2(Rc<RefCell<H2Stream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -68,6 +73,7 @@ enum WriteHalf {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
     Tls(Rc<RefCell<TlsStream>>),
+    H2(Rc<RefCell<H2Stream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
     /// Taken out to be dropped.
@@ -85,10 +91,18 @@ impl Input for Reader {
             ReadHalf::Tcp(half) => poll_read(half, cx, into),
             ReadHalf::Unix(half) => poll_read(half, cx, into),
             ReadHalf::Tls(stream) => stream.borrow_mut().poll_read(cx, into),
+            ReadHalf::H2(stream) => stream.borrow_mut().poll_read(cx, into),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(socket) => socket.poll_read(cx, into),
         };
         in_time(&self.deadline, cx, result)
+    }
+
+    fn poll_trailers(&mut self, cx: &mut Context<'_>, fields: &mut Fields) -> Poll<io::Result<()>> {
+        match &self.half {
+            ReadHalf::H2(stream) => stream.borrow_mut().poll_trailers(cx, fields),
+            _ => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -96,6 +110,7 @@ impl Input for Reader {
             ReadHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
             ReadHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
             ReadHalf::Tls(stream) => return stream.borrow_mut().poll_arrival(cx),
+            ReadHalf::H2(stream) => return stream.borrow_mut().poll_reset(cx),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(_) => return Poll::Ready(()),
         };
@@ -106,6 +121,10 @@ impl Input for Reader {
         let found = match &mut self.half {
             ReadHalf::Tcp(half) => half.try_read(&mut [0]),
             ReadHalf::Unix(half) => half.try_read(&mut [0]),
+            ReadHalf::H2(stream) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                return stream.borrow_mut().poll_reset(&mut cx).is_pending();
+            }
             // What arrives may be something between the ends, not from the peer to us.
             ReadHalf::Tls(stream) => {
                 let mut cx = Context::from_waker(Waker::noop());
@@ -167,6 +186,7 @@ impl Writer {
                 let _ = socket.set_linger(Some(std::time::Duration::ZERO));
             }
             WriteHalf::Tls(stream) => stream.borrow_mut().reset_on_close(),
+            WriteHalf::H2(stream) => stream.borrow_mut().reset(),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.reset_on_close(),
             WriteHalf::Unix(_) | WriteHalf::Gone => {}
@@ -182,7 +202,7 @@ impl Drop for Writer {
         match std::mem::replace(&mut self.half, WriteHalf::Gone) {
             WriteHalf::Tcp(half) => half.forget(),
             WriteHalf::Unix(half) => half.forget(),
-            WriteHalf::Tls(_) => {}
+            WriteHalf::Tls(_) | WriteHalf::H2(_) => {}
             #[cfg(feature = "sim")]
             WriteHalf::Sim(_) => {}
             WriteHalf::Gone => {}
@@ -200,6 +220,7 @@ impl Output for Writer {
             WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_write(cx, pieces),
+            WriteHalf::H2(stream) => stream.borrow_mut().poll_write(cx, pieces),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
             WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -207,11 +228,20 @@ impl Output for Writer {
         in_time(&self.deadline, cx, result)
     }
 
+    fn end(&mut self, trailers: &Fields) -> io::Result<()> {
+        if let WriteHalf::H2(stream) = &self.half {
+            let trailers = wire::h2::write_fields(trailers).map_err(io::Error::other)?;
+            stream.borrow_mut().end(trailers);
+        }
+        Ok(())
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let WriteHalf::Tls(stream) = &self.half else {
-            return Poll::Ready(Ok(()));
+        let result = match &self.half {
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_flush(cx),
+            WriteHalf::H2(stream) => stream.borrow_mut().poll_flush(cx),
+            _ => return Poll::Ready(Ok(())),
         };
-        let result = stream.borrow_mut().poll_flush(cx);
         in_time(&self.deadline, cx, result.map_ok(|()| 0)).map_ok(drop)
     }
 
@@ -220,6 +250,7 @@ impl Output for Writer {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_shutdown(cx),
+            WriteHalf::H2(_) => Poll::Ready(Ok(())),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_shutdown(cx),
             WriteHalf::Gone => Poll::Ready(Ok(())),

@@ -5,4 +5,5 @@
 
 pub mod blocks;
 pub mod h1;
+pub mod h2;
 pub mod io;

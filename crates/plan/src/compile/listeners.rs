@@ -86,7 +86,7 @@ fn tls(listener: &config::Listener, open: &Open<'_>, problems: &mut Problems) ->
         }
     };
     let options = ServerOptions {
-        protocols: vec!["http/1.1"],
+        protocols: vec!["h2", "http/1.1"],
     };
     match Server::new(certificate, &options) {
         Ok(server) => Some(Tls {

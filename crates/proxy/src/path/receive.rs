@@ -12,6 +12,7 @@ use wire::h1::HeadError;
 
 use crate::client::Client;
 use crate::heads::Heads;
+use crate::http2::Arrived;
 use crate::worker::Worker;
 
 /// How long a connection without a request may still send one once its door is
@@ -36,7 +37,7 @@ pub(crate) async fn first_byte(worker: &Worker, client: &mut Client, is_first: b
 }
 
 /// Sets the deadlines of a connection without a request.
-fn expect(worker: &Worker, client: &mut Client, is_first: bool) -> bool {
+pub(crate) fn expect(worker: &Worker, client: &mut Client, is_first: bool) -> bool {
     let current = client.door.plan(worker);
     let Some(listener) = client.door.listener(&current) else {
         return false;
@@ -74,6 +75,24 @@ pub(crate) async fn head(
         };
     heads.forget_host();
     Err(failure)
+}
+
+/// Takes up a head that has come whole.
+pub(crate) fn arrived(
+    listener: &Listener,
+    arrived: &Arrived,
+    heads: &mut Heads,
+) -> Result<(), Failure> {
+    let read = wire::h2::read_request(
+        &arrived.head,
+        arrived.is_end,
+        &listener.limits,
+        &mut heads.request,
+    );
+    if read.is_err() {
+        heads.forget_host();
+    }
+    read
 }
 
 /// True once a byte of a request has arrived; false when none will.

@@ -3,6 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 
 use plan::Tls;
@@ -15,8 +16,14 @@ use crate::stream::Stream;
 use crate::tls_stream::{TlsStream, Wires};
 use crate::worker::{Held, Worker};
 
+/// What is spoken on a connection.
+pub(crate) enum Secured {
+    H1(Client, Held),
+    H2(Stream, SocketAddr, Held),
+}
+
 /// None where a handshake has failed.
-pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<(Client, Held)> {
+pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<Secured> {
     let Accepted { stream, peer, held } = accepted;
     let current = held.door.plan(worker);
     let tls = held.door.listener(&current).and_then(|l| l.tls.clone());
@@ -24,7 +31,13 @@ pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<(Clien
     let (stream, scheme) = match (stream, tls) {
         (Stream::Tcp(socket), Some(tls)) => {
             match Box::pin(shake_hands(worker, socket, &tls)).await {
-                Ok(stream) => (Stream::Tls(Box::new(stream)), "https"),
+                Ok((stream, is_h2)) => {
+                    let stream = Stream::Tls(Box::new(stream));
+                    if is_h2 {
+                        return Some(Secured::H2(stream, peer, held));
+                    }
+                    (stream, "https")
+                }
                 Err(error) => {
                     debug!(client = %peer, %error, "TLS handshake failed");
                     return None;
@@ -40,10 +53,14 @@ pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<(Clien
         peer,
         scheme,
     );
-    Some((client, held))
+    Some(Secured::H1(client, held))
 }
 
-async fn shake_hands(worker: &Worker, socket: TcpStream, tls: &Tls) -> io::Result<TlsStream> {
+async fn shake_hands(
+    worker: &Worker,
+    socket: TcpStream,
+    tls: &Tls,
+) -> io::Result<(TlsStream, bool)> {
     let mut wires = Wires::new(socket, worker.blocks.clone());
     let mut handshake = tls.server.handshake().map_err(io::Error::other)?;
     let shaking = poll_fn(|cx| wires.poll_handshake(cx, &mut handshake));
@@ -51,5 +68,6 @@ async fn shake_hands(worker: &Worker, socket: TcpStream, tls: &Tls) -> io::Resul
         .await
         .map_err(|_| io::ErrorKind::TimedOut)??;
     let agreed = handshake.finish().map_err(io::Error::other)?;
-    Ok(TlsStream::new(wires, agreed.records))
+    let is_h2 = agreed.protocol.as_deref() == Some(b"h2");
+    Ok((TlsStream::new(wires, agreed.records), is_h2))
 }

@@ -4,6 +4,8 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
+use message::Fields;
+
 use super::inbound::BlocksHandle;
 use crate::blocks::Blocks;
 use crate::io::Output;
@@ -95,6 +97,11 @@ impl<O: Output> Outbound<O> {
         }
         self.give_back();
         self.io.poll_flush(cx)
+    }
+
+    /// The message is complete, once what waits has been sent.
+    pub fn end(&mut self, trailers: &Fields) -> io::Result<()> {
+        self.io.end(trailers)
     }
 
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,0 +1,167 @@
+//! A client's HTTP/2 connection (RFC 9113): each of its streams is an exchange
+//! with a task of its own.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::h2::server::{Builder, Connection, SendResponse};
+use ::h2::{Error, RecvStream};
+use bytes::Bytes;
+use http::Request;
+use http::request::Parts;
+use tracing::debug;
+
+use crate::client::Client;
+use crate::h2_io::H2Io;
+use crate::h2_stream::H2Stream;
+use crate::path::exchange;
+use crate::path::receive::expect;
+use crate::path::settle::After;
+use crate::stream::Stream;
+use crate::timers::Deadline;
+use crate::worker::{Held, Worker};
+
+/// A request's head, whole.
+pub(crate) struct Arrived {
+    pub(crate) head: Parts,
+    /// It has no body.
+    pub(crate) is_end: bool,
+}
+
+/// How long a connection that is to end may still take to do so.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, peer: SocketAddr, held: Held) {
+    let io = H2Io::new(stream, worker.blocks.clone());
+    let idle = worker.timers.deadline();
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(128)
+        .max_header_list_size(32 * 1024)
+        .max_send_buffer_size(64 * 1024)
+        .initial_window_size(64 * 1024)
+        .initial_connection_window_size(1 << 20);
+    let mut handshake = std::pin::pin!(builder.handshake(io));
+    idle.within(GRACE);
+    let shaken = poll_fn(|cx| match handshake.as_mut().poll(cx) {
+        Poll::Pending if idle.has_passed(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+        Poll::Ready(shaken) => Poll::Ready(Some(shaken)),
+    });
+    let Some(Ok(connection)) = shaken.await else {
+        return;
+    };
+    let mut serving = Serving {
+        connection,
+        idle,
+        open: Rc::default(),
+        is_leaving: false,
+    };
+    while let Some(accepted) = poll_fn(|cx| serving.poll_accept(cx, &worker, &held)).await {
+        match accepted {
+            Ok((request, respond)) => serving.begin(&worker, &held, peer, request, respond),
+            Err(error) => {
+                debug!(client = %peer, %error, "HTTP/2 connection failed");
+                break;
+            }
+        }
+    }
+}
+
+type Accepted = Result<(Request<RecvStream>, SendResponse<Bytes>), Error>;
+
+struct Serving {
+    connection: Connection<H2Io, Bytes>,
+    idle: Deadline,
+    /// Exchanges under way.
+    open: Rc<Cell<usize>>,
+    /// The client has been told that nothing new is taken.
+    is_leaving: bool,
+}
+
+impl Serving {
+    fn poll_accept(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+        held: &Held,
+    ) -> Poll<Option<Accepted>> {
+        if !self.is_leaving && held.door.is_closed() {
+            self.leave();
+        }
+        loop {
+            if let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
+                return Poll::Ready(accepted);
+            }
+            if self.open.get() > 0 {
+                self.idle.clear();
+            } else if !self.is_leaving {
+                let current = held.door.plan(worker);
+                if let Some(listener) = held.door.listener(&current) {
+                    self.idle.no_later_than(listener.keep_alive_timeout);
+                }
+            }
+            match (self.idle.has_passed(cx), self.is_leaving) {
+                (false, _) => return Poll::Pending,
+                (true, true) => return Poll::Ready(None),
+                (true, false) => self.leave(),
+            }
+        }
+    }
+
+    /// Nothing new is taken; what has begun goes on (RFC 9113 section 6.8).
+    fn leave(&mut self) {
+        self.is_leaving = true;
+        self.connection.graceful_shutdown();
+        self.idle.within(GRACE);
+    }
+
+    fn begin(
+        &self,
+        worker: &Rc<Worker>,
+        held: &Held,
+        peer: SocketAddr,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) {
+        let (head, body) = request.into_parts();
+        let arrived = Arrived {
+            head,
+            is_end: body.is_end_stream(),
+        };
+        let stream = Stream::H2(Rc::new(RefCell::new(H2Stream::new(body, respond))));
+        let door = (Rc::clone(&held.door), held.place);
+        let mut client = Client::new(worker, stream, door, peer, "https");
+        let worker = Rc::clone(worker);
+        let open = Open::new(&self.open);
+        tokio::task::spawn_local(async move {
+            if expect(&worker, &mut client, true) {
+                let after = exchange(&worker, &mut client, Some(&arrived)).await;
+                if after != After::KeepAlive {
+                    client.outbound.io().reset_on_close();
+                }
+            }
+            drop(open);
+        });
+    }
+}
+
+/// One exchange under way, counted.
+struct Open(Rc<Cell<usize>>);
+
+impl Open {
+    fn new(count: &Rc<Cell<usize>>) -> Self {
+        count.set(count.get() + 1);
+        Self(Rc::clone(count))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
