@@ -35,7 +35,7 @@ pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
     let (mut client, _held) = match secure::secure(&worker, accepted).await {
         Some(Secured::H1(client, held)) => (client, held),
         Some(Secured::H2(stream, peer, held)) => {
-            return http2::serve(worker, stream, peer, held).await;
+            return Box::pin(http2::serve(worker, stream, peer, held)).await;
         }
         None => return,
     };
