@@ -18,7 +18,7 @@ use crate::worker::{Held, Worker};
 
 /// What is spoken on a connection.
 pub(crate) enum Secured {
-    H1(Client, Held),
+    H1(Box<Client>, Held),
     H2(Stream, SocketAddr, Held),
 }
 
@@ -53,7 +53,7 @@ pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<Secure
         peer,
         scheme,
     );
-    Some(Secured::H1(client, held))
+    Some(Secured::H1(Box::new(client), held))
 }
 
 async fn shake_hands(
