@@ -17,6 +17,7 @@ mod events;
 mod mend;
 mod openapi;
 mod problem;
+mod seats;
 mod server;
 mod services;
 mod shared;

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{Error, IsTerminal, Read as _};
 use std::path::{Path, PathBuf};
 
+use forebay::words::plain;
 use forebay::{Heritage, IncludedFile, Outside, Plan, Problems, Read, Test};
 
 use crate::watch::Touched;
@@ -100,6 +101,7 @@ pub(crate) fn told(read: Result<Read, String>) -> Option<Read> {
     };
     for (file, problems) in &read.left_out {
         show(problems);
+        let file = plain(file);
         eprintln!("error: {file} is left out until this is mended; everything else goes on\n");
     }
     show(&read.problems);

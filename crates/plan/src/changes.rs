@@ -4,7 +4,7 @@
 //! Changes are applied to the settings of a group when these become a plan, so
 //! that a change is a new plan like any other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 
 use config::BackendUrl;
@@ -86,7 +86,7 @@ pub(crate) fn members(group: &config::BackendGroup, changes: &GroupChanges) -> V
         let found = found.iter();
         found.map(move |found| (origin, &found.url, found.weight))
     });
-    let mut known: BTreeSet<String> = members.iter().map(|m| m.url.to_string()).collect();
+    let mut known: HashSet<String> = members.iter().map(|m| m.url.to_string()).collect();
     for (origin, url, weight) in added.chain(found) {
         // What is no URL was refused where it came from.
         let Ok(url) = url.parse::<BackendUrl>() else {
@@ -101,10 +101,15 @@ pub(crate) fn members(group: &config::BackendGroup, changes: &GroupChanges) -> V
             });
         }
     }
-    members.retain(|member| !changes.removed.contains(&member.url.to_string()));
-    for member in &mut members {
-        if let Some(&weight) = changes.weights.get(&member.url.to_string()) {
-            member.weight = weight;
+    // Nearly always nothing of either.
+    if !changes.removed.is_empty() {
+        members.retain(|member| !changes.removed.contains(&member.url.to_string()));
+    }
+    if !changes.weights.is_empty() {
+        for member in &mut members {
+            if let Some(&weight) = changes.weights.get(&member.url.to_string()) {
+                member.weight = weight;
+            }
         }
     }
     members

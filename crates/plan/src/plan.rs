@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use filters::{ErrorPages, Filter, Template};
+use filters::{ErrorPages, Filter, HIDDEN, Template, without_secrets};
 use routing::Pattern;
 use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
@@ -230,13 +230,13 @@ impl fmt::Display for Probe {
         else {
             return f.write_str("tcp");
         };
-        write!(f, "{method} {target}")?;
+        write!(f, "{method} {}", without_secrets(target))?;
         if let Some(host) = host {
             write!(f, " at {host}")?;
         }
         // Values may be secret.
         for (name, _) in fields {
-            write!(f, " with {name}")?;
+            write!(f, " with {name}: {HIDDEN}")?;
         }
         let codes = expected
             .iter()

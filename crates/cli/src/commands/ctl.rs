@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use forebay::words::{plain, plain_json};
 use serde_json::{Map, Value, json};
 
 use crate::REFUSED;
@@ -57,8 +58,9 @@ fn watch(client: &Client, target: &str, as_json: bool) -> Result<ExitCode, Strin
             return Ok(());
         };
         let shown = match serde_json::from_str::<Value>(text) {
-            Ok(json) if !as_json => show::event(&json),
-            _ => format!("{text}\n"),
+            Ok(json) if as_json => format!("{}\n", plain_json(&json.to_string())),
+            Ok(json) => show::event(&json),
+            Err(_) => format!("{}\n", plain(text)),
         };
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(shown.as_bytes())?;
@@ -81,10 +83,10 @@ fn ask(client: &Client, question: Question, as_json: bool) -> Result<ExitCode, S
     let is_good = (200..300).contains(&status);
     let code = match (is_good, as_json) {
         (true, true) if status == 204 => ExitCode::SUCCESS,
-        (true, true) => print(&format!("{json:#}\n")),
+        (true, true) => print(&pretty(&json)),
         (true, false) => print(&show(&json)),
         (false, true) => {
-            print(&format!("{json:#}\n"));
+            print(&pretty(&json));
             ExitCode::from(REFUSED)
         }
         (false, false) => return Err(problem(status, &json)),
@@ -92,9 +94,13 @@ fn ask(client: &Client, question: Question, as_json: bool) -> Result<ExitCode, S
     Ok(code)
 }
 
+fn pretty(json: &Value) -> String {
+    format!("{}\n", plain_json(&format!("{json:#}")))
+}
+
 fn problem(status: u16, json: &Value) -> String {
     let detail = json.pointer("/detail").and_then(Value::as_str);
-    let mut text = forebay::words::plain(detail.unwrap_or("it does not say why"));
+    let mut text = plain(detail.unwrap_or("it does not say why"));
     if status == 401 {
         text.push_str("\n  give the token with --token-file or in FOREBAY_ADMIN_TOKEN");
     }

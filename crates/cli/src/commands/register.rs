@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
+use forebay::words::plain;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
@@ -143,7 +144,7 @@ async fn keep(address: String, mut lease: Lease, mut stopped: oneshot::Receiver<
         let Ok((tried, kept)) = tried else { return };
         lease = kept;
         if let Some(news) = tried.news {
-            eprintln!("forebay: {news}");
+            eprintln!("forebay: {}", plain(&news));
         }
         tokio::select! {
             () = sleep(tried.wait) => {}
@@ -151,7 +152,7 @@ async fn keep(address: String, mut lease: Lease, mut stopped: oneshot::Receiver<
         }
     }
     if let Ok(Err(why)) = spawn_blocking(move || lease.leave()).await {
-        eprintln!("forebay: {why}; the lease ends by itself");
+        eprintln!("forebay: {}; the lease ends by itself", plain(&why));
     }
 }
 

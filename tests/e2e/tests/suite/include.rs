@@ -1,6 +1,7 @@
 //! A configuration in several files.
 
 use forebay_e2e::{Forebay, Scratch, forebay};
+use rustix::process::Signal;
 
 /// A main file and two others, of which one has a mistake.
 fn files(scratch: &Scratch) -> String {
@@ -158,4 +159,24 @@ fn two_files_cannot_have_one_name() {
         "{}",
         refused.stderr
     );
+}
+
+#[test]
+fn the_name_of_a_file_does_nothing_to_the_log() {
+    let scratch = Scratch::new();
+    let main = files(&scratch);
+    let named = "routes.d/x\n2026-01-01T00:00:00Z ERROR forged\u{1b}[31m\u{9b}2J.yaml";
+    scratch.write(named, "routes: [ { id: x, nonsense: 1 } ]\n");
+    let forebay = Forebay::with_arguments(&["run", "-c", &main]);
+    // Said at the start, and again when it is read anew.
+    forebay.signal(Signal::HUP);
+    forebay.stderr_line("it was read anew", |line| {
+        line.contains("means the same as before").then_some(())
+    });
+    let said = forebay.stderr();
+    assert!(said.contains("ERROR forged\\u{1b}[31m"), "{said}");
+    for line in said.lines() {
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(!line.starts_with("2026-01-01"), "{line:?}");
+    }
 }
