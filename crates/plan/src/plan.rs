@@ -73,6 +73,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Plain HTTP without.
     pub tls: Option<Tls>,
+    /// HTTP/1 alone without.
+    pub http2: Option<Http2>,
     /// Over all workers.
     pub max_connections: usize,
     pub limits: Limits,
@@ -93,6 +95,18 @@ pub struct Tls {
     pub server: tls::Server,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
+}
+
+/// How a listener speaks HTTP/2.
+#[derive(Debug, Clone, Copy)]
+pub struct Http2 {
+    /// Requests at a time on one connection.
+    pub max_concurrent_streams: u32,
+    /// Bytes that a client may send ahead, of one request and of all on one connection.
+    pub stream_window: u32,
+    pub connection_window: u32,
+    /// Requests cancelled before they were looked at.
+    pub max_pending_resets: usize,
 }
 
 pub struct Route {

@@ -32,20 +32,20 @@ pub(crate) struct Arrived {
     pub(crate) is_end: bool,
 }
 
+/// Bytes of one answer that may wait for the socket.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// How long a connection that is to end may still take to do so.
 const GRACE: Duration = Duration::from_secs(5);
 
-pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, peer: SocketAddr, held: Held) {
-    let io = H2Io::new(stream, worker.blocks.clone());
+pub(crate) async fn serve(worker: Rc<Worker>, client: Box<Client>, held: Held) {
+    let (peer, scheme) = (client.peer, client.scheme);
+    client.inbound.io().deadline.clear();
     let idle = worker.timers.deadline();
-    let mut builder = Builder::new();
-    builder
-        .max_concurrent_streams(128)
-        .max_header_list_size(32 * 1024)
-        .max_send_buffer_size(64 * 1024)
-        .initial_window_size(64 * 1024)
-        .initial_connection_window_size(1 << 20);
-    let mut handshake = std::pin::pin!(builder.handshake(io));
+    let Some(builder) = builder(&worker, &held) else {
+        return;
+    };
+    let mut handshake = std::pin::pin!(builder.handshake(H2Io(client)));
     idle.within(GRACE);
     let shaken = poll_fn(|cx| match handshake.as_mut().poll(cx) {
         Poll::Pending if idle.has_passed(cx) => Poll::Ready(None),
@@ -63,13 +63,30 @@ pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, peer: SocketAddr, 
     };
     while let Some(accepted) = poll_fn(|cx| serving.poll_accept(cx, &worker, &held)).await {
         match accepted {
-            Ok((request, respond)) => serving.begin(&worker, &held, peer, request, respond),
+            Ok((request, respond)) => serving.begin(&worker, &held, (peer, scheme), request, respond),
             Err(error) => {
                 debug!(client = %peer, %error, "HTTP/2 connection failed");
                 break;
             }
         }
     }
+}
+
+/// None where the listener is no more.
+fn builder(worker: &Worker, held: &Held) -> Option<Builder> {
+    let current = held.door.plan(worker);
+    let listener = held.door.listener(&current)?;
+    let limits = listener.http2?;
+    let header_list = u32::try_from(listener.limits.fields).unwrap_or(u32::MAX);
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(limits.max_concurrent_streams)
+        .max_header_list_size(header_list)
+        .initial_window_size(limits.stream_window)
+        .initial_connection_window_size(limits.connection_window)
+        .max_pending_accept_reset_streams(limits.max_pending_resets)
+        .max_send_buffer_size(SEND_BUFFER);
+    Some(builder)
 }
 
 type Accepted = Result<(Request<RecvStream>, SendResponse<Bytes>), Error>;
@@ -124,7 +141,7 @@ impl Serving {
         &self,
         worker: &Rc<Worker>,
         held: &Held,
-        peer: SocketAddr,
+        (peer, scheme): (SocketAddr, &'static str),
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
     ) {
@@ -135,7 +152,7 @@ impl Serving {
         };
         let stream = Stream::H2(Rc::new(RefCell::new(H2Stream::new(body, respond))));
         let door = (Rc::clone(&held.door), held.place);
-        let mut client = Client::new(worker, stream, door, peer, "https");
+        let mut client = Client::new(worker, stream, door, peer, scheme);
         let worker = Rc::clone(worker);
         let open = Open::new(&self.open);
         tokio::task::spawn_local(async move {

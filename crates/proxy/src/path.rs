@@ -32,13 +32,17 @@ use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
 pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
-    let (mut client, _held) = match secure::secure(&worker, accepted).await {
-        Some(Secured::H1(client, held)) => (client, held),
-        Some(Secured::H2(stream, peer, held)) => {
-            return Box::pin(http2::serve(worker, stream, peer, held)).await;
-        }
-        None => return,
+    let Some(Secured {
+        mut client,
+        held,
+        is_h2,
+    }) = secure::secure(&worker, accepted).await
+    else {
+        return;
     };
+    if is_h2 || receive::begins_h2(&worker, &mut client).await {
+        return Box::pin(http2::serve(worker, client, held)).await;
+    }
     for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
         if !receive::first_byte(&worker, &mut client, is_first).await {
             return;

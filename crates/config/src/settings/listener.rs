@@ -16,6 +16,22 @@ choices! {
 }
 
 settings! {
+    /// HTTP/2 (RFC 9113), over TLS where the client asks for it, and on plain listeners for clients that begin with it.
+    "HTTP/2" => pub struct Http2 {
+        /// Whether it is spoken.
+        enabled: bool = true, example false;
+        /// Requests at a time on one connection; a client may not begin more.
+        max_concurrent_streams: u32 = 128, rule Within(1, 100_000), example 256;
+        /// Bytes of one request body that a client may send ahead of what its backend has taken.
+        stream_window: Size = Size::kib(64), rule Within(16 << 10, 16 << 20), example "256KiB";
+        /// The same for all requests of one connection together.
+        connection_window: Size = Size::kib(1024), rule Within(64 << 10, 256 << 20), example "4MiB";
+        /// Requests that a client may cancel before they were looked at, at a time; with more the connection is ended.
+        max_pending_resets: u32 = 20, rule Within(1, 10_000), example 50;
+    }
+}
+
+settings! {
     /// One address to take connections at, and what clients may do there.
     "a listener" => pub struct Listener {
         /// Name of the listener in logs and metrics. Without it, its address.
@@ -30,6 +46,8 @@ settings! {
         key_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.key";
         /// How long a TLS handshake may take; after that the connection is closed.
         handshake_timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
+        /// HTTP/2, which clients choose where they can.
+        http2: Spanned<Http2>, example {"max_concurrent_streams": 256};
         /// HTTP/3: how long a connection may be silent. Accepted now, acts once HTTP/3 is there.
         max_idle_timeout: Duration = Duration::from_secs(30), rule Positive, example "30s";
         /// HTTP/3: requests at a time on one connection. Accepted now, acts once HTTP/3 is there.

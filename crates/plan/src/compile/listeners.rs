@@ -8,7 +8,7 @@ use wire::h1::Limits;
 
 use super::Open;
 use super::unique::Unique;
-use crate::{Listener, Tls};
+use crate::{Http2, Listener, Tls};
 use ::tls::{Certificate, Server, ServerOptions};
 
 pub(super) fn compile(
@@ -86,7 +86,10 @@ fn tls(listener: &config::Listener, open: &Open<'_>, problems: &mut Problems) ->
         }
     };
     let options = ServerOptions {
-        protocols: vec!["h2", "http/1.1"],
+        protocols: match listener.http2.enabled {
+            true => vec!["h2", "http/1.1"],
+            false => vec!["http/1.1"],
+        },
     };
     match Server::new(certificate, &options) {
         Ok(server) => Some(Tls {
@@ -110,6 +113,7 @@ fn listener(written: &Spanned<config::Listener>, tls: Option<Tls>, names: &mut N
         id: id.into(),
         address: *written.address,
         tls,
+        http2: http2(&written.http2),
         max_connections: written.max_connections as usize,
         limits: Limits {
             line: bytes(written.max_request_line),
@@ -123,6 +127,16 @@ fn listener(written: &Spanned<config::Listener>, tls: Option<Tls>, names: &mut N
         write_timeout: written.write_timeout,
         min_rate: written.min_rate.as_bytes(),
     }
+}
+
+fn http2(written: &config::Http2) -> Option<Http2> {
+    let window = |size: config::Size| u32::try_from(size.as_bytes()).unwrap_or(u32::MAX);
+    written.enabled.then(|| Http2 {
+        max_concurrent_streams: written.max_concurrent_streams,
+        stream_window: window(written.stream_window),
+        connection_window: window(written.connection_window),
+        max_pending_resets: written.max_pending_resets as usize,
+    })
 }
 
 fn bytes(size: config::Size) -> usize {

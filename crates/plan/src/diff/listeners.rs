@@ -6,7 +6,7 @@ use wire::h1::Limits;
 
 use super::aspect::{Aspect, compare};
 use super::{Difference, What, lines};
-use crate::{Listener, Plan, describe};
+use crate::{Http2, Listener, Plan, describe};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
     let find = |plan: &Plan, id: &str| plan.listeners.iter().position(|l| *l.id == *id);
@@ -53,6 +53,7 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         number: _,
         address,
         tls,
+        http2,
         max_connections,
         limits: Limits {
             line,
@@ -79,11 +80,23 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         ),
         None => ("none".to_owned(), "none".to_owned()),
     };
+    let http2 = match http2 {
+        None => "none".to_owned(),
+        Some(Http2 {
+            max_concurrent_streams,
+            stream_window,
+            connection_window,
+            max_pending_resets,
+        }) => format!(
+            "{max_concurrent_streams} streams, windows {stream_window} and {connection_window} bytes, {max_pending_resets} resets"
+        ),
+    };
     vec![
         Aspect::value("name", id, "none"),
         Aspect::value("address", address, "none"),
         Aspect::value("TLS", certificate, "none"),
         Aspect::value("timeout handshake", handshake, "none"),
+        Aspect::value("HTTP/2", http2, "none"),
         Aspect::value("connections", max_connections, "none"),
         bytes("request line", line),
         bytes("header", fields),

@@ -19,6 +19,35 @@ use crate::worker::Worker;
 /// closed. A request that is already on its way is then still answered.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// The beginning of what a client sends that speaks HTTP/2 without being asked
+/// (RFC 9113 section 3.4); no other request begins so.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+
+/// Whether a client speaks HTTP/2 on a listener that takes it. Waits for as many
+/// bytes as it takes to tell.
+pub(crate) async fn begins_h2(worker: &Worker, client: &mut Client) -> bool {
+    let current = client.door.plan(worker);
+    let takes_it = client.door.listener(&current).is_some_and(|l| l.http2.is_some());
+    drop(current);
+    takes_it && expect(worker, client, true) && poll_fn(|cx| poll_preface(client, cx)).await
+}
+
+fn poll_preface(client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
+    loop {
+        let arrived = client.inbound.buffered();
+        let common = arrived.len().min(PREFACE.len());
+        let is_alike = arrived.get(..common) == PREFACE.get(..common);
+        if !is_alike || common == PREFACE.len() {
+            return Poll::Ready(is_alike);
+        }
+        match client.inbound.poll_more(cx) {
+            Poll::Ready(Ok(n)) if n > 0 => {}
+            Poll::Ready(_) => return Poll::Ready(false),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+}
+
 /// Waits for the first byte of a request for as long as the connection may be
 /// idle. False when the client is done, was idle for too long, or its listener
 /// is no more. Holds no plan meanwhile: it may be a long time.

@@ -3,7 +3,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use plan::Tls;
@@ -16,10 +15,11 @@ use crate::stream::Stream;
 use crate::tls_stream::{TlsStream, Wires};
 use crate::worker::{Held, Worker};
 
-/// What is spoken on a connection.
-pub(crate) enum Secured {
-    H1(Box<Client>, Held),
-    H2(Stream, SocketAddr, Held),
+/// A client's connection, and what is to be spoken there.
+pub(crate) struct Secured {
+    pub(crate) client: Box<Client>,
+    pub(crate) held: Held,
+    pub(crate) is_h2: bool,
 }
 
 /// None where a handshake has failed.
@@ -28,23 +28,17 @@ pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<Secure
     let current = held.door.plan(worker);
     let tls = held.door.listener(&current).and_then(|l| l.tls.clone());
     drop(current);
-    let (stream, scheme) = match (stream, tls) {
+    let (stream, scheme, is_h2) = match (stream, tls) {
         (Stream::Tcp(socket), Some(tls)) => {
             match Box::pin(shake_hands(worker, socket, &tls)).await {
-                Ok((stream, is_h2)) => {
-                    let stream = Stream::Tls(Box::new(stream));
-                    if is_h2 {
-                        return Some(Secured::H2(stream, peer, held));
-                    }
-                    (stream, "https")
-                }
+                Ok((stream, is_h2)) => (Stream::Tls(Box::new(stream)), "https", is_h2),
                 Err(error) => {
                     debug!(client = %peer, %error, "TLS handshake failed");
                     return None;
                 }
             }
         }
-        (stream, _) => (stream, "http"),
+        (stream, _) => (stream, "http", false),
     };
     let client = Client::new(
         worker,
@@ -53,7 +47,11 @@ pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<Secure
         peer,
         scheme,
     );
-    Some(Secured::H1(Box::new(client), held))
+    Some(Secured {
+        client: Box::new(client),
+        held,
+        is_h2,
+    })
 }
 
 async fn shake_hands(

@@ -37,6 +37,10 @@ impl<O: Output> Outbound<O> {
         &self.io
     }
 
+    pub fn io_mut(&mut self) -> &mut O {
+        &mut self.io
+    }
+
     /// Where the next bytes are written; they go out with the next flush.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         if self.block.capacity() == 0 {
