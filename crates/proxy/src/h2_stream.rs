@@ -196,6 +196,11 @@ impl H2Stream {
         Ok(())
     }
 
+    /// All of the answer has been sent.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self.sending, Sending::Done(_))
+    }
+
     fn finish(&mut self) {
         self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
             Sending::Body(stream) => Sending::Done(stream),

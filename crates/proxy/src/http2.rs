@@ -18,9 +18,8 @@ use tracing::debug;
 use crate::client::Client;
 use crate::h2_io::H2Io;
 use crate::h2_stream::H2Stream;
-use crate::path::exchange;
 use crate::path::receive::expect;
-use crate::path::settle::After;
+use crate::path::{exchange, reply};
 use crate::stream::Stream;
 use crate::timers::Deadline;
 use crate::worker::{Held, Worker};
@@ -63,7 +62,9 @@ pub(crate) async fn serve(worker: Rc<Worker>, client: Box<Client>, held: Held) {
     };
     while let Some(accepted) = poll_fn(|cx| serving.poll_accept(cx, &worker, &held)).await {
         match accepted {
-            Ok((request, respond)) => serving.begin(&worker, &held, (peer, scheme), request, respond),
+            Ok((request, respond)) => {
+                serving.begin(&worker, &held, (peer, scheme), request, respond)
+            }
             Err(error) => {
                 debug!(client = %peer, %error, "HTTP/2 connection failed");
                 break;
@@ -157,13 +158,25 @@ impl Serving {
         let open = Open::new(&self.open);
         tokio::task::spawn_local(async move {
             if expect(&worker, &mut client, true) {
-                let after = exchange(&worker, &mut client, Some(&arrived)).await;
-                if after != After::KeepAlive {
-                    client.outbound.io().reset_on_close();
-                }
+                exchange(&worker, &mut client, Some(&arrived)).await;
+                end(&mut client).await;
             }
             drop(open);
         });
+    }
+}
+
+/// Ends a stream. One that has its whole answer may still be sending: told at
+/// once that nobody reads it, some clients would miss the answer.
+async fn end(client: &mut Client) {
+    let is_answered = client
+        .h2
+        .as_ref()
+        .is_some_and(|stream| stream.borrow().is_answered());
+    match is_answered {
+        true if client.body.is_end() => {}
+        true => reply::close(client).await,
+        false => client.outbound.io().reset_on_close(),
     }
 }
 

@@ -18,6 +18,7 @@ mod client;
 mod config;
 mod dead_address;
 mod forebay;
+pub mod frames;
 mod gate;
 mod generations;
 mod message;

@@ -27,7 +27,10 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 /// bytes as it takes to tell.
 pub(crate) async fn begins_h2(worker: &Worker, client: &mut Client) -> bool {
     let current = client.door.plan(worker);
-    let takes_it = client.door.listener(&current).is_some_and(|l| l.http2.is_some());
+    let takes_it = client
+        .door
+        .listener(&current)
+        .is_some_and(|l| l.http2.is_some());
     drop(current);
     takes_it && expect(worker, client, true) && poll_fn(|cx| poll_preface(client, cx)).await
 }

@@ -22,6 +22,7 @@ mod forwarding;
 mod handed_over;
 mod health;
 mod hedging;
+mod http2;
 mod http_bodies;
 mod http_connections;
 mod http_heads;
