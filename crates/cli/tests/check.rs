@@ -102,10 +102,10 @@ fn the_sample_of_the_first_source_loads_but_for_its_certificate() {
         .collect();
     assert_eq!(
         errors,
-        [(
-            3,
-            "error: TLS is not available in this version of Forebay".to_owned()
-        )]
+        [("certs/server.crt", 3), ("certs/server.key", 4)].map(|(file, line)| {
+            let why = "the file cannot be read: No such file or directory (os error 2)";
+            (line, format!("error: `{file}`: {why}"))
+        })
     );
 
     let sample = std::fs::read_to_string(fixture("source-000.yaml")).unwrap();

@@ -7,6 +7,7 @@ mod route;
 mod source;
 mod telemetry;
 mod test;
+mod tls;
 
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
@@ -23,6 +24,7 @@ pub use source::{BackendList, BackendSource, DnsRecords, ListedBackend};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
 
 pub use test::{Expectation, Test, TestRequest};
+pub use tls::{ClientCertificates, Hsts, SessionTickets, Tls, TlsCertificate, TlsVersion};
 
 use std::time::Duration;
 
@@ -58,6 +60,8 @@ settings! {
         /// The same for streams: requests whose body is still coming up, or answers of a backend that are still going down, such as long
         /// downloads and server-sent events. They are not held to `shutdown_timeout`.
         drain_timeout: Duration = Duration::from_mins(5), example "1h";
+        /// Tickets with which clients take up earlier TLS sessions.
+        session_tickets: Spanned<SessionTickets>, example {"rotate": "12h"};
         /// Which requests go where.
         routes: Vec<Spanned<Route>>, example [{"id": "all", "backend_group": "app"}];
         /// Lists of filters for routes to use by name.

@@ -51,6 +51,7 @@ impl Kept {
                 found.insert(pattern.to_owned(), files.clone());
                 files
             },
+            is_public: outside.is_public,
             strict: outside.strict,
         };
         let read = read_without_record(name, text, &recording, heritage);
@@ -68,6 +69,23 @@ impl Kept {
     /// Where its files are.
     pub(crate) fn directory(&self) -> &Path {
         Path::new(&self.name).parent().unwrap_or(Path::new(""))
+    }
+
+    /// The same with what is in these files by now; None where that is what was
+    /// in them before.
+    pub(crate) fn with_files<'f>(
+        &self,
+        files: impl Iterator<Item = &'f str>,
+        open: &plan::Open<'_>,
+    ) -> Option<Self> {
+        let mut with = self.clone();
+        let mut differs = false;
+        for file in files {
+            let now = open(file).map_err(|error| error.kind());
+            differs |= self.opened.get(file) != Some(&now);
+            with.opened.insert(file.to_owned(), now);
+        }
+        differs.then_some(with)
     }
 
     /// Reads it again, after what there is by now.
@@ -88,6 +106,7 @@ impl Kept {
                 let found = self.found.get(pattern).cloned();
                 found.unwrap_or_else(|| Ok(Vec::new()))
             },
+            is_public: &|_| false,
             strict: self.strict,
         };
         read_without_record(name, text, &outside, heritage)

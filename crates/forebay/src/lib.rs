@@ -71,6 +71,8 @@ pub struct Outside<'a> {
     pub open: &'a plan::Open<'a>,
     /// Finds the files of an `include`.
     pub find: &'a config::Find<'a>,
+    /// Whether anybody on this machine may read a file.
+    pub is_public: &'a dyn Fn(&str) -> bool,
     /// An included file with a mistake refuses the whole configuration, and is
     /// not merely left out.
     pub strict: bool,
@@ -83,6 +85,7 @@ impl Outside<'_> {
             env: &|_| None,
             open: &|_| Err(std::io::ErrorKind::NotFound.into()),
             find: &|_| Err("there are no files here".to_owned()),
+            is_public: &|_| false,
             strict: true,
         }
     }
@@ -145,6 +148,20 @@ fn read_without(
     let plan = parsed
         .then(|| plan::compile(&settings, &mut problems, heritage, outside.open))
         .flatten();
+    for listener in plan.iter().flat_map(|plan| &plan.listeners) {
+        let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
+        for key in certificates.map(|files| &files.key) {
+            if (outside.is_public)(key) {
+                let message = format!(
+                    "`{}`: anybody on this machine may read the private key",
+                    key.value
+                );
+                problems
+                    .warning(key.span, message)
+                    .help("take the right away: chmod o= FILE");
+            }
+        }
+    }
     problems.finish();
     let tests = settings.tests.into_iter().map(|test| test.value).collect();
     Read {

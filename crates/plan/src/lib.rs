@@ -23,8 +23,8 @@ pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;
 pub use plan::{
-    AccessLog, Check, Group, HttpProbe, Listener, Logging, MetricsEndpoint, Plan, Probe, Route,
-    Sticky, StickyCookie, Times, Tls,
+    AccessLog, CertificateFiles, Check, Group, HttpProbe, Listener, Logging, MetricsEndpoint, Plan,
+    Probe, Route, Sticky, StickyCookie, Times, Tls,
 };
 pub use source::{BackendSource, DnsSource, Records, RegistrySource};
 pub use trusted::Trusted;

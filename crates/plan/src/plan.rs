@@ -73,6 +73,11 @@ pub struct Listener {
     pub address: SocketAddr,
     /// Plain HTTP without.
     pub tls: Option<Tls>,
+    /// The value of `Strict-Transport-Security`.
+    pub hsts: Option<Box<str>>,
+    /// Clients are sent to the same place at HTTPS on this port; 0 is one that
+    /// cannot be known.
+    pub redirect_port: Option<u16>,
     /// Over all workers.
     pub max_connections: usize,
     pub limits: Limits,
@@ -91,8 +96,24 @@ pub struct Listener {
 #[derive(Debug, Clone)]
 pub struct Tls {
     pub server: tls::Server,
+    /// What it was made with.
+    pub options: tls::ServerOptions,
+    pub certificates: Vec<CertificateFiles>,
+    /// All files that it was made of, as the configuration names them.
+    pub files: Vec<Box<str>>,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
+    /// Backends are told of a client's certificate (RFC 9440).
+    pub forwards_certificate: bool,
+}
+
+/// Where a certificate is from.
+#[derive(Debug, Clone)]
+pub struct CertificateFiles {
+    pub chain: Box<str>,
+    pub key: config::Spanned<String>,
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after: i64,
 }
 
 pub struct Route {

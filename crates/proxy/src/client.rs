@@ -20,8 +20,6 @@ pub(crate) struct Client {
     pub(crate) door: Rc<Door>,
     pub(crate) peer: SocketAddr,
     pub(crate) peer_text: IpText,
-    /// How the client came: `http`, or `https` once TLS exists.
-    pub(crate) scheme: &'static str,
     pub(crate) body: Body,
     /// What of the current request's body has gone to a backend.
     pub(crate) replay: Replay,
@@ -36,7 +34,6 @@ impl Client {
         stream: Stream,
         (door, place): (Rc<Door>, u32),
         peer: SocketAddr,
-        scheme: &'static str,
     ) -> Self {
         let (reader, writer) = stream.split(&worker.timers);
         Self {
@@ -45,11 +42,18 @@ impl Client {
             door,
             peer,
             peer_text: IpText::new(peer.ip()),
-            scheme,
             body: Body::new(Side::Client),
             replay: Replay::default(),
             place,
             is_stream: false,
+        }
+    }
+
+    /// How the client came: `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.outbound.io().is_secure() {
+            true => "https",
+            false => "http",
         }
     }
 

@@ -166,10 +166,21 @@ impl Writer {
                 let socket = socket2::SockRef::from(half.as_ref());
                 let _ = socket.set_linger(Some(std::time::Duration::ZERO));
             }
-            WriteHalf::Tls(stream) => stream.borrow_mut().reset_on_close(),
+            WriteHalf::Tls(stream) => stream.borrow().reset_on_close(),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.reset_on_close(),
             WriteHalf::Unix(_) | WriteHalf::Gone => {}
+        }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        matches!(self.half, WriteHalf::Tls(_))
+    }
+
+    /// Tells the peer of TLS that this is the end; elsewhere closing says so.
+    pub(crate) fn say_end(&self) {
+        if let WriteHalf::Tls(stream) = &self.half {
+            stream.borrow_mut().say_end();
         }
     }
 }

@@ -171,7 +171,7 @@ pub(crate) struct Held {
     worker: Rc<Worker>,
     pub(crate) door: Rc<Door>,
     /// The listener's number in the metrics.
-    number: u32,
+    pub(crate) number: u32,
     /// Of its task, at the door.
     pub(crate) place: u32,
 }

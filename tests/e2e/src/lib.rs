@@ -13,6 +13,7 @@
     reason = "a harness fails its test by panicking, shows why, and owns its clock"
 )]
 
+mod authority;
 mod backend;
 mod client;
 mod config;
@@ -20,6 +21,7 @@ mod dead_address;
 mod forebay;
 mod gate;
 mod generations;
+mod link;
 mod message;
 mod metrics;
 mod name_server;
@@ -31,6 +33,7 @@ mod scratch;
 mod watched;
 mod wire;
 
+pub use authority::{Authority, Issued};
 pub use backend::{Backend, Conn};
 pub use client::{Client, curl, get};
 pub use config::Config;
@@ -43,8 +46,10 @@ pub use metrics::Metrics;
 pub use name_server::NameServer;
 pub use peers::{Nginx, PythonServer};
 pub use process::{Finished, Process, command, forebay, forebay_with_closed_output};
+pub use rcgen;
 pub use recorder::{Extent, Recorder, Seen, unescape};
 pub use reply::Reply;
+pub use rustls;
 pub use scratch::Scratch;
 pub use watched::{PATIENCE, Watched, until};
 pub use wire::Wire;

@@ -216,7 +216,8 @@ fn announce(running: &Running) {
         "forebay starts"
     );
     for (id, address) in running.addresses() {
-        info!(listener = &*id, %address, "listening on http://{address}");
+        let scheme = scheme(&plan, &id);
+        info!(listener = &*id, %address, "listening on {scheme}://{address}");
     }
     if let (Some(address), Some(metrics)) = (running.metrics_address(), &plan.metrics) {
         info!(%address, "metrics on http://{address}{}", metrics.path);
@@ -229,12 +230,21 @@ fn announce(running: &Running) {
     }
     info!("ready");
     if plan.logging.output != Output::Stderr || !matches!(&*plan.logging.level, "debug" | "info") {
-        for (_, address) in running.addresses() {
+        for (id, address) in running.addresses() {
             eprintln!(
-                "forebay is ready: http://{address}, runtime log in {}",
+                "forebay is ready: {}://{address}, runtime log in {}",
+                scheme(&plan, &id),
                 plan.logging.output
             );
         }
+    }
+}
+
+fn scheme(plan: &Plan, listener: &str) -> &'static str {
+    let mut listeners = plan.listeners.iter();
+    match listeners.any(|l| *l.id == *listener && l.tls.is_some()) {
+        true => "https",
+        false => "http",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tls::{Hsts, Tls};
 use crate::span::Spanned;
 use crate::value::Size;
 use crate::value::form::WORD;
@@ -28,6 +29,12 @@ settings! {
         cert_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.crt";
         /// File with the private key for TLS, in PEM form.
         key_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.key";
+        /// More certificates, and how TLS is spoken.
+        tls: Option<Spanned<Tls>>, example {"certificates": [{"cert_file": "certs/a.crt", "key_file": "certs/a.key"}]};
+        /// Sends clients of this listener, which has no TLS, to the same place at the first listener that has it, with 308.
+        redirect_to_https: Spanned<bool> = Spanned::unwritten(false), example true;
+        /// Tells browsers to use nothing but HTTPS from then on. For listeners with TLS.
+        hsts: Option<Spanned<Hsts>>, example {"max_age": "180d", "include_subdomains": true};
         /// How long a TLS handshake may take; after that the connection is closed.
         handshake_timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
         /// HTTP/3: how long a connection may be silent. Accepted now, acts once HTTP/3 is there.

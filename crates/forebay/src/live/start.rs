@@ -113,10 +113,12 @@ impl Live {
                 last,
                 kept: Arc::new(first.kept),
             }),
+            renewal: Mutex::default(),
             leaving: Mutex::default(),
             admin: Mutex::default(),
             itself: Weak::clone(itself),
         });
+        live.tell_of_certificates();
         let itself = Arc::downgrade(&live);
         live.sources
             .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));

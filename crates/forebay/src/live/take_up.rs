@@ -109,7 +109,7 @@ impl Live {
         true
     }
 
-    fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
+    pub(super) fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
         (self.hooks.told)(result);
         let about = match result {
             Ok(reloaded) => json!({
@@ -122,7 +122,7 @@ impl Live {
         self.events.publish(kind, about);
     }
 
-    fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
+    pub(super) fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
         let result = self.adopt(read);
         self.sources.keep_only(&self.running.plan());
         result

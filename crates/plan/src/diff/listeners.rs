@@ -5,7 +5,7 @@ use std::time::Duration;
 use wire::h1::Limits;
 
 use super::aspect::{Aspect, compare};
-use super::{Difference, What, lines};
+use super::{Difference, What, lines, tls};
 use crate::{Listener, Plan, describe};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
@@ -53,6 +53,8 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         number: _,
         address,
         tls,
+        hsts,
+        redirect_port,
         max_connections,
         limits: Limits {
             line,
@@ -72,18 +74,16 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
     };
-    let (certificate, handshake) = match tls {
-        Some(tls) => (
-            format!("certificate {}", tls.server.fingerprint()),
-            format!("{:?}", tls.handshake_timeout),
-        ),
-        None => ("none".to_owned(), "none".to_owned()),
+    let redirect = match redirect_port {
+        Some(0) => "to HTTPS".to_owned(),
+        Some(port) => format!("to HTTPS at port {port}"),
+        None => "no".to_owned(),
     };
-    vec![
+    let mut aspects = vec![
         Aspect::value("name", id, "none"),
         Aspect::value("address", address, "none"),
-        Aspect::value("TLS", certificate, "none"),
-        Aspect::value("timeout handshake", handshake, "none"),
+        Aspect::value("redirect", redirect, "no"),
+        Aspect::value("HSTS", hsts.as_deref().unwrap_or("no"), "no"),
         Aspect::value("connections", max_connections, "none"),
         bytes("request line", line),
         bytes("header", fields),
@@ -94,5 +94,7 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         time("timeout keep-alive", keep_alive_timeout),
         time("timeout write", write_timeout),
         Aspect::value("bytes per second at least", min_rate, "none"),
-    ]
+    ];
+    aspects.extend(tls::aspects(tls.as_ref()));
+    aspects
 }

@@ -23,7 +23,7 @@ pub(crate) fn filter_request(
     if routed.route.filters.is_empty() {
         return count_down(&mut x.heads.request);
     }
-    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
+    let who = Who::new(x.address, &x.id, x.client.scheme(), x.listener);
     apply(x.heads, routed, &who)
 }
 

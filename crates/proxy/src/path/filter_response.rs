@@ -10,7 +10,7 @@ pub(crate) fn filter_response(x: &mut Exchange<'_>, routed: &Routed<'_>) {
     if routed.route.filters.is_empty() {
         return;
     }
-    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
+    let who = Who::new(x.address, &x.id, x.client.scheme(), x.listener);
     let Heads {
         request,
         response,

@@ -75,6 +75,10 @@ fn write_head(x: &mut Exchange<'_>, framing: Framing) {
         (true, Version::Http10) => Announce::KeepAlive,
         (true, Version::Http11) => Announce::Nothing,
     };
+    if let Some(hsts) = &x.listener.hsts {
+        let fields = &mut x.heads.response.fields;
+        fields.set(b"Strict-Transport-Security", hsts.as_bytes());
+    }
     let head = &x.heads.response;
     write_response_head(x.client.outbound.buffer(), head, framing, announce);
     x.progress.status = head.status;
@@ -275,7 +279,7 @@ pub(crate) async fn turn_away(
     peer: std::net::SocketAddr,
     door: Rc<Door>,
 ) {
-    let mut client = Client::new(&worker, stream, (door, NOWHERE), peer, "http");
+    let mut client = Client::new(&worker, stream, (door, NOWHERE), peer);
     let current = client.door.plan(&worker);
     let Some(options) = client.door.listener(&current) else {
         return;

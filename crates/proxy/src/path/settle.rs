@@ -111,7 +111,7 @@ fn record(x: &Exchange<'_>) {
         request_id: x.id.as_bytes(),
         method: request.method,
         method_text: request.method_bytes(),
-        scheme: x.client.scheme,
+        scheme: x.client.scheme(),
         host: &x.heads.host,
         target: request.target_bytes(),
         version: request.version,

@@ -47,4 +47,5 @@ mod strict_framing;
 mod strict_limits;
 mod strict_names;
 mod strict_responses;
+mod tls;
 mod upgrade;
