@@ -1,5 +1,6 @@
 //! The command line.
 
+mod certs;
 mod ctl;
 mod register;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use forebay::AccessLogOutput;
 
+pub(crate) use certs::{CertsCommand, CertsOptions, DevOptions};
 pub(crate) use ctl::{CtlCommand, CtlOptions, ServicesCommand};
 pub(crate) use register::RegisterOptions;
 
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Ctl(CtlOptions),
     /// Run a program and keep it registered, so that groups with `registry` sources find it.
     Register(RegisterOptions),
+    /// Make certificates for development.
+    Certs(CertsOptions),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the reference of every configuration key, in Markdown.

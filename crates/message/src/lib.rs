@@ -6,6 +6,7 @@
 //! repetition in which they were received.
 
 mod body;
+mod client_certificate;
 mod cookie;
 mod failure;
 mod fields;
@@ -17,6 +18,7 @@ mod response;
 mod span;
 
 pub use body::{Relay, Sink, Source};
+pub use client_certificate::ClientCertificate;
 pub use cookie::cookies;
 pub use failure::{Failure, Kind, Retry, Side};
 pub use fields::{Field, Fields};

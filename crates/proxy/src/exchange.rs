@@ -73,6 +73,7 @@ impl<'a> Exchange<'a> {
         drop(metrics);
         // Until its framing is known, and for one that is refused before.
         client.body.begin(Framing::Empty, listener.limits, 0);
+        heads.certificate = client.outbound.io().certificate();
         Self {
             worker,
             plan: &current.plan,

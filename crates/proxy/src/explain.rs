@@ -171,6 +171,7 @@ fn follow(
         scheme: "http",
         request_id: id.as_bytes(),
         authority: &backend.authority,
+        certificate: None,
     };
     forward(&mut heads.request, &forwarding);
     write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
@@ -183,7 +184,7 @@ fn is_unknown(condition: &Condition, known: &[&str]) -> bool {
         Condition::Header(demand) => {
             !(known.iter()).any(|name| name.eq_ignore_ascii_case(&demand.name))
         }
-        Condition::Cookie(_) => true,
+        Condition::Cookie(_) | Condition::Certificate(_) => true,
         Condition::Not(condition) => is_unknown(condition, known),
         Condition::Host(_)
         | Condition::Path(_)

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use message::ClientCertificate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use wire::io::{Input, Output};
@@ -175,6 +176,14 @@ impl Writer {
 
     pub(crate) fn is_secure(&self) -> bool {
         matches!(self.half, WriteHalf::Tls(_))
+    }
+
+    /// What the peer has shown, where it was asked to.
+    pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
+        match &self.half {
+            WriteHalf::Tls(stream) => stream.borrow().certificate(),
+            _ => None,
+        }
     }
 
     /// Tells the peer of TLS that this is the end; elsewhere closing says so.

@@ -6,9 +6,11 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use tls::{Fault, Records, Step};
+use message::ClientCertificate;
+use tls::{Agreed, Fault, Records, Step};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
@@ -24,6 +26,7 @@ const ROOM: usize = tls::RECORD + 1024;
 pub(crate) struct TlsStream {
     wires: Wires,
     records: Records,
+    certificate: Option<Rc<ClientCertificate>>,
     /// What has arrived holds no whole record.
     is_starving: bool,
 }
@@ -210,12 +213,17 @@ impl Drop for Wires {
 }
 
 impl TlsStream {
-    pub(crate) fn new(wires: Wires, records: Records) -> Self {
+    pub(crate) fn new(wires: Wires, agreed: Agreed) -> Self {
         Self {
             wires,
-            records,
+            records: agreed.records,
+            certificate: agreed.client.map(Rc::new),
             is_starving: false,
         }
+    }
+
+    pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
+        self.certificate.clone()
     }
 
     pub(crate) fn poll_read(

@@ -17,6 +17,8 @@ pub enum Condition {
     Header(Demand),
     Query(Demand),
     Cookie(Demand),
+    /// On what the client's certificate says: `name` is one of [`ClientCertificate::FACTS`].
+    Certificate(Demand),
     /// The client's address is in one of these.
     Client(Vec<IpNet>),
     Not(Box<Condition>),
@@ -78,6 +80,7 @@ impl Condition {
             Self::Header(demand) => demand.takes(header(facts.fields, &demand.name)),
             Self::Query(demand) => demand.takes(parameter(facts.query, &demand.name)),
             Self::Cookie(demand) => demand.takes(cookie(facts.fields, &demand.name)),
+            Self::Certificate(demand) => demand.takes(certificate(facts, &demand.name)),
             Self::Client(networks) => {
                 let client = facts.client.to_canonical();
                 networks.iter().any(|network| network.contains(&client))
@@ -113,6 +116,10 @@ impl Condition {
             Self::Cookie(demand) => {
                 let values: Vec<&[u8]> = cookie(facts.fields, &demand.name).collect();
                 self.absent_or("cookie", demand, &values)
+            }
+            Self::Certificate(demand) => {
+                let values: Vec<&[u8]> = certificate(facts, &demand.name).collect();
+                self.absent_or("client certificate", demand, &values)
             }
             Self::Not(condition) => match &**condition {
                 Self::Header(demand) if self.is_secret() => {
@@ -183,7 +190,9 @@ impl Condition {
             Self::Path(path) => path.to_string(),
             Self::Method(methods) => listed(methods),
             Self::Header(Demand { name, value }) => format!("{name}: {value}"),
-            Self::Query(Demand { name, value }) | Self::Cookie(Demand { name, value }) => {
+            Self::Query(Demand { name, value })
+            | Self::Cookie(Demand { name, value })
+            | Self::Certificate(Demand { name, value }) => {
                 format!("{name}={value}")
             }
             Self::Client(networks) => listed(networks),
@@ -201,6 +210,7 @@ impl fmt::Display for Condition {
             Self::Header(_) => "header",
             Self::Query(_) => "query",
             Self::Cookie(_) => "cookie",
+            Self::Certificate(_) => "client certificate",
             Self::Client(_) => "client",
             Self::Not(condition) => return write!(f, "not {condition}"),
         };
@@ -212,6 +222,11 @@ pub(crate) fn takes_method(methods: &[Box<str>], facts: &Facts<'_>) -> bool {
     methods
         .iter()
         .any(|method| method.as_bytes() == facts.method_text)
+}
+
+fn certificate<'a>(facts: &Facts<'a>, fact: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let shown = facts.certificate.into_iter();
+    shown.flat_map(move |shown| shown.values(fact))
 }
 
 /// A repeated field is looked at line by line.

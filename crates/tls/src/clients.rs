@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
+use data_encoding::BASE64;
+use message::ClientCertificate;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
@@ -105,31 +107,16 @@ impl ClientAuthorities {
     }
 }
 
-/// What the certificate of a client says, which has been verified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The subject as RFC 4514 writes it, outermost part last.
-    pub subject: String,
-    /// Alternative names: hosts, addresses, mail addresses and URIs.
-    pub names: Vec<String>,
-    /// The SHA-256 of all of it, in hexadecimal digits.
-    pub fingerprint: String,
-    /// In hexadecimal digits.
-    pub serial: String,
-    pub der: Vec<u8>,
-}
-
-impl ClientCertificate {
-    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let parsed = parse(certificate)?;
-        Some(Self {
-            subject: parsed.subject().to_string(),
-            names: names(&parsed, text),
-            fingerprint: hex(digest(&SHA256, certificate).as_ref()),
-            serial: hex(parsed.raw_serial()),
-            der: certificate.to_vec(),
-        })
-    }
+/// What a certificate says that has been verified; None where it cannot be read.
+pub(crate) fn client_certificate(certificate: &CertificateDer<'_>) -> Option<ClientCertificate> {
+    let parsed = parse(certificate)?;
+    Some(ClientCertificate {
+        subject: parsed.subject().to_string(),
+        names: names(&parsed, text),
+        fingerprint: hex(digest(&SHA256, certificate).as_ref()),
+        serial: hex(parsed.raw_serial()),
+        field: format!(":{}:", BASE64.encode(certificate)),
+    })
 }
 
 fn hex(bytes: &[u8]) -> String {

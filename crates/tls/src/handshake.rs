@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
+use message::ClientCertificate;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig};
 
+use crate::clients::client_certificate;
 use crate::offer::Version;
 use crate::records::Kernel;
-use crate::{ClientCertificate, Fault, Reason, Records};
+use crate::{Fault, Reason, Records};
 
 /// A handshake under way.
 pub struct Handshake {
@@ -99,10 +101,12 @@ impl Handshake {
         !self.has_begun
     }
 
-    /// The alert that goes with a failure.
+    /// The alert that goes with a failure. rustls must not be asked for more than
+    /// it has to say: it would look at what has arrived again, and panic.
     fn tell_of_fault(&mut self, out: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.server.process_tls_records(&mut []).state
+        while self.server.wants_write()
+            && let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                self.server.process_tls_records(&mut []).state
         {
             if append(out, |room| data.encode(room)).is_err() {
                 break;
@@ -119,7 +123,7 @@ impl Handshake {
             _ => Version::Tls12,
         };
         let shown = self.server.peer_certificates().and_then(<[_]>::first);
-        let client = shown.and_then(ClientCertificate::of);
+        let client = shown.and_then(|shown| client_certificate(shown));
         let (secrets, kernel) = self.server.dangerous_into_kernel_connection()?;
         let mut records = Records::new(secrets, Kernel::Server(Box::new(kernel)))?;
         records.has_come_ahead(self.ahead, self.has_ended);
@@ -148,3 +152,6 @@ fn append(
     out.truncate(at + written);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

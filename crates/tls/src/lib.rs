@@ -17,7 +17,7 @@ mod server;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFault, Doubt};
-pub use clients::{ClientAuthorities, ClientCertificate};
+pub use clients::ClientAuthorities;
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
 pub use offer::{

@@ -329,6 +329,9 @@ fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
         other = IpText::new(x.address.ip());
         &other
     };
+    let shown = x.heads.certificate.clone();
+    let tells = x.listener.tls.as_ref();
+    let shown = shown.filter(|_| tells.is_some_and(|tls| tls.forwards_certificate));
     let forwarding = Forwarding {
         peer,
         client,
@@ -336,6 +339,7 @@ fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
         scheme: x.client.scheme(),
         request_id: x.id.as_bytes(),
         authority: &backend.authority,
+        certificate: shown.as_deref().map(|shown| &*shown.field),
     };
     forward(&mut x.heads.request, &forwarding);
 }

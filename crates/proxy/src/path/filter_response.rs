@@ -16,10 +16,11 @@ pub(crate) fn filter_response(x: &mut Exchange<'_>, routed: &Routed<'_>) {
         response,
         host,
         path,
+        certificate,
         scratch,
         ..
     } = &mut *x.heads;
-    let facts = who.facts(host, path, routed);
+    let facts = who.facts(host, path, certificate.as_deref(), routed);
     let exchange = filters::Exchange {
         request,
         facts: &facts,

@@ -28,7 +28,7 @@ pub(crate) async fn secure(
     };
     // What it needs goes when it is over.
     match Box::pin(shake_hands(worker, socket, begun, held.number)).await {
-        Ok(stream) => Some(Stream::Tls(Box::new(stream))),
+        Ok(stream) => Some(Stream::Tls(stream)),
         Err(why) => {
             let mut metrics = worker.metrics.borrow_mut();
             metrics.handshake_failed(held.number, why.label());
@@ -53,7 +53,7 @@ async fn shake_hands(
     socket: TcpStream,
     begun: Begun,
     listener: u32,
-) -> Result<TlsStream, Unshaken> {
+) -> Result<Box<TlsStream>, Unshaken> {
     let (mut handshake, time) = begun.map_err(Unshaken::Refused)?;
     let since = worker.clock.now();
     let mut wires = Wires::new(socket, worker.blocks.clone());
@@ -68,7 +68,7 @@ async fn shake_hands(
     let took = worker.clock.now() - since;
     let mut metrics = worker.metrics.borrow_mut();
     metrics.handshake_done(listener, kind, took);
-    Ok(TlsStream::new(wires, agreed.records))
+    Ok(Box::new(TlsStream::new(wires, agreed)))
 }
 
 /// How long a client may take to hear why it is turned down.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use forebay_e2e::rustls::{HandshakeKind, ProtocolVersion, version};
 use forebay_e2e::{
     Authority, Backend, Client, Config, Forebay, Gate, Generations, Issued, Process, Reply,
-    Scratch, curl, rcgen,
+    Scratch, curl, rcgen, rustls,
 };
 
 /// A listener with TLS before this backend.
@@ -201,8 +201,12 @@ fn who_speaks_http_is_told_that_this_is_https() {
 }
 
 fn failed(forebay: &Forebay, reason: &str) {
+    failed_often(forebay, reason, 1.0);
+}
+
+fn failed_often(forebay: &Forebay, reason: &str, count: f64) {
     let labels = [("reason", reason)];
-    forebay.wait_metric("forebay_tls_handshake_failures_total", &labels, 1.0);
+    forebay.wait_metric("forebay_tls_handshake_failures_total", &labels, count);
 }
 
 #[test]
@@ -604,4 +608,105 @@ fn sessions_are_taken_up_again_after_an_upgrade() {
     assert!(resumes());
     // The one before says that it ends.
     assert_eq!(open.rest().unwrap(), b"");
+}
+
+/// Whether a request is answered; with TLS 1.3 a client hears only then that it
+/// was turned down.
+fn serves(forebay: &Forebay, config: &Arc<rustls::ClientConfig>) -> bool {
+    let Ok(mut client) = Client::secure(forebay.address(), config, "a.test") else {
+        return false;
+    };
+    let sent = client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    sent.is_ok() && client.try_response(false).is_ok()
+}
+
+#[test]
+fn only_clients_with_good_certificates_are_served() {
+    let (backend, authority, clients) =
+        (Backend::saying("hello"), Authority::new(), Authority::new());
+    let [good, revoked] = [
+        clients.issue(&["good.test"]),
+        clients.issue(&["revoked.test"]),
+    ];
+    let foreign = Authority::new().issue(&["good.test"]);
+    let (ca, crl) = (clients.file(), clients.revoke(&[&revoked]));
+    let issued = authority.issue(&["a.test"]);
+    let config = |demand: &str| {
+        let tls = format!(
+            "tls: {{ client_certificates: {demand}, client_ca_file: {ca:?}, client_crl_files: [ {crl:?} ] }}"
+        );
+        Config::to(&backend).server(&issued.entries()).server(&tls)
+    };
+    let off = Config::to(&backend).server(&issued.entries());
+    let forebay = off.start();
+    let returning = Arc::new(authority.client());
+    assert!(serves(&forebay, &returning));
+    for (demand, expected) in [
+        ("require", [true, false, false, false]),
+        ("request", [true, true, false, false]),
+    ] {
+        forebay.reload(&config(demand).yaml());
+        for version in VERSIONS {
+            let shown = [Some(&good), None, Some(&revoked), Some(&foreign)];
+            for (shown, expected) in shown.into_iter().zip(expected) {
+                let client = Arc::new(authority.client_of(&[version], shown));
+                let names = shown.map(|issued| &issued.cert_file);
+                assert_eq!(serves(&forebay, &client), expected, "{demand} {names:?}");
+            }
+        }
+        // Its ticket is from a time when nobody was asked.
+        assert_eq!(serves(&forebay, &returning), demand == "request");
+    }
+    failed_often(&forebay, "no_client_certificate", 3.0);
+    failed_often(&forebay, "client_certificate_refused", 8.0);
+}
+
+#[test]
+fn what_a_client_has_shown_can_be_routed_by_and_told() {
+    let (backend, authority, clients) =
+        (Backend::saying("hello"), Authority::new(), Authority::new());
+    let shown = clients.issue(&["billing.test", "second.test"]);
+    let tls = format!(
+        "tls: {{ client_certificates: request, client_ca_file: {:?}, forward_client_certificate: true }}",
+        clients.file()
+    );
+    let told = "request_headers: { set: { X-Subject: \"${client_certificate_subject}\", \
+                X-Names: \"${client_certificate_names}\", X-Serial: \"${client_certificate_serial}\", \
+                X-Print: \"${client_certificate_fingerprint}\" } }";
+    let forebay = secure(&backend, &authority)
+        .server(&tls)
+        .add_route(&format!(
+            "id: known, client_certificate: {{ name: \"prefix:second.\" }}, backend_group: app, {told}"
+        ))
+        .add_route("id: stranger, backend_group: app")
+        .start();
+    let ask = |shown: Option<&Issued>| {
+        let config = Arc::new(authority.client_of(rustls::ALL_VERSIONS, shown));
+        let mut client = Client::secure(forebay.address(), &config, "a.test").unwrap();
+        let head =
+            "GET / HTTP/1.1\r\nHost: a.test\r\nClient-Cert: :AAAA:\r\nClient_Cert: x\r\n\r\n";
+        client.ask(head);
+        backend.requests().pop().unwrap()
+    };
+    let known = ask(Some(&shown));
+    let serial = format!("{:04x}", shown.serial);
+    for (name, expected) in [
+        ("x-subject", "CN=billing.test"),
+        ("x-names", "billing.test, second.test"),
+        ("x-serial", &serial),
+    ] {
+        assert_eq!(known.head.get(name), Some(expected), "{name}");
+    }
+    assert_eq!(known.head.get("x-print").map(str::len), Some(64));
+    let der: String = shown
+        .chain
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with('-'))
+        .collect();
+    assert_eq!(known.head.get("client-cert"), Some(&*format!(":{der}:")));
+    assert_eq!(known.head.get("client_cert"), None);
+    let stranger = ask(None);
+    assert_eq!(stranger.head.get("client-cert"), None);
+    assert_eq!(stranger.head.get("x-subject"), None);
 }
