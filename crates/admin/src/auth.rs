@@ -11,6 +11,7 @@ use plan::{AdminScope, AdminToken};
 use subtle::ConstantTimeEq;
 
 use crate::problem::Problem;
+use crate::seats::Seat;
 use crate::shared::Shared;
 
 /// What probes may ask without a token: it says no more than yes or no.
@@ -25,9 +26,20 @@ pub(crate) async fn admit(
     next: Next,
 ) -> Response {
     match check(&shared, &request) {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let seat = request.extensions().get::<Seat>();
+            if let Some(seat) = seat.filter(|_| !is_open(&request)) {
+                seat.keep();
+            }
+            next.run(request).await
+        }
         Err(problem) => refuse(problem),
     }
+}
+
+/// Whether anybody may ask it.
+fn is_open(request: &Request) -> bool {
+    OPEN.contains(&request.uri().path())
 }
 
 fn refuse(problem: Problem) -> Response {
@@ -43,17 +55,28 @@ fn refuse(problem: Problem) -> Response {
 
 fn check(shared: &Shared, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
+    check_repetitions(headers)?;
     if shared.is_loopback {
         check_host(headers)?;
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         check_origin(headers)?;
     }
-    let path = request.uri().path();
-    if OPEN.contains(&path) {
+    if is_open(request) {
         return Ok(());
     }
-    check_token(&shared.tokens(), headers, path)
+    check_token(&shared.tokens(), headers, request.uri().path())
+}
+
+/// Of two that say who asks whom, somebody in front may have judged the other.
+fn check_repetitions(headers: &HeaderMap) -> Result<(), Problem> {
+    for name in [header::HOST, header::ORIGIN, header::AUTHORIZATION] {
+        if headers.get_all(&name).iter().nth(1).is_some() {
+            let detail = format!("the field `{name}` is there more than once");
+            return Err(Problem::new(StatusCode::BAD_REQUEST, detail));
+        }
+    }
+    Ok(())
 }
 
 /// A name that leads here is no reason to believe that its owner is asking: a

@@ -1,24 +1,36 @@
-//! Connections of the admin API: few at a time, none that dawdles over a head,
-//! and a short end.
+//! Connections of the admin API: a bounded number at a time, of which those that
+//! were not let in make room for others; none that dawdles over a head; and a
+//! short end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::debug;
 
+use crate::seats::{Seat, Strangers};
 use crate::shared::Shared;
 use crate::{clock, services, table};
 
-/// Connections at a time, those that watch events included.
-const MOST: usize = 256;
-/// For the head of a request, and between two requests.
+/// Connections at a time, those that watch events included; but no more than
+/// this share of the descriptors that the process may have.
+const MOST: usize = 2048;
+const SHARE: u64 = 4;
+/// For the first head on a connection.
+const FIRST_HEAD: Duration = Duration::from_secs(5);
+/// For the head of a further request, and between two requests.
 const HEAD: Duration = Duration::from_secs(30);
+/// Bytes of a head.
+const HEAD_BYTES: usize = 16 << 10;
 /// For what is under way when it ends.
 const END: Duration = Duration::from_secs(5);
 /// How often it is looked whether leases are over.
@@ -30,42 +42,48 @@ pub(crate) async fn serve(socket: std::net::TcpListener, shared: Arc<Shared>) {
         return;
     };
     let router = TowerToHyperService::new(table::router(Arc::clone(&shared)));
-    let room = Arc::new(Semaphore::new(MOST));
+    let most = most();
+    let mut strangers = Strangers::default();
     let mut connections = JoinSet::new();
     let mut stop = shared.stop.clone();
     let mut leases = tokio::time::interval(LEASES);
-    connections.spawn(services::tell(Arc::clone(&shared)));
+    let telling = tokio::spawn(services::tell(Arc::clone(&shared)));
     loop {
+        let has_room = connections.len() < most || !strangers.is_empty();
         tokio::select! {
             _ = stop.wait_for(|&stop| stop) => break,
             _ = leases.tick() => end_leases(&shared),
-            accepted = accept(&socket, &room) => {
-                let (stream, permit) = accepted;
-                let (router, stop) = (router.clone(), shared.stop.clone());
-                connections.spawn(async move {
-                    let _permit = permit;
-                    connection(stream, router, stop).await;
-                });
+            Some(_) = connections.join_next() => {}
+            stream = accept(&socket), if has_room => {
+                if connections.len() >= most && strangers.send_one_away() {
+                    // It, or another one: there is room then.
+                    connections.join_next().await;
+                }
+                let seat = Seat::default();
+                let stop = shared.stop.clone();
+                let task = connection(stream, router.clone(), seat.clone(), stop);
+                strangers.add(seat, connections.spawn(task), most);
             }
         }
-        while connections.try_join_next().is_some() {}
     }
     drop(socket);
+    telling.abort();
     let ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(END, ended).await.is_err() {
         debug!("connections of the admin API are cut");
     }
 }
 
-async fn accept(
-    socket: &TcpListener,
-    room: &Arc<Semaphore>,
-) -> (TcpStream, Option<tokio::sync::OwnedSemaphorePermit>) {
-    // The semaphore is never closed.
-    let permit = Arc::clone(room).acquire_owned().await.ok();
+fn most() -> usize {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let share = usize::try_from(allowed / SHARE).unwrap_or(MOST);
+    share.clamp(1, MOST)
+}
+
+async fn accept(socket: &TcpListener) -> TcpStream {
     loop {
         match socket.accept().await {
-            Ok((stream, _)) => return (stream, permit),
+            Ok((stream, _)) => return stream,
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -74,18 +92,34 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     router: TowerToHyperService<axum::Router>,
+    seat: Seat,
     mut stop: watch::Receiver<bool>,
 ) {
     // Answers are small and wanted at once.
     let _ = stream.set_nodelay(true);
+    let first = {
+        let seat = seat.clone();
+        async move {
+            tokio::time::sleep(FIRST_HEAD).await;
+            if seat.has_asked() {
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        seat.ask();
+        request.extensions_mut().insert(seat.clone());
+        router.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
-        .max_buf_size(64 << 10)
-        .serve_connection(TokioIo::new(stream), router);
+        .max_buf_size(HEAD_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = first => return,
         () = async { drop(stop.wait_for(|&stop| stop).await) } => {
             connection.as_mut().graceful_shutdown();
             connection.await

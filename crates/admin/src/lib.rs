@@ -17,6 +17,7 @@ mod events;
 mod mend;
 mod openapi;
 mod problem;
+mod seats;
 mod server;
 mod services;
 mod shared;
@@ -24,6 +25,7 @@ mod stream;
 mod table;
 
 pub use beside::listen_beside;
+pub use clock::rfc3339;
 pub use control::{Control, LastReload, Mistake, Mistakes, Refused, Taken};
 pub use events::{Event, Events};
 pub use openapi::document;

@@ -98,11 +98,16 @@ impl Endpoint {
         self
     }
 
+    /// A body of so many bytes.
+    pub(crate) fn up_to(mut self, bytes: usize) -> Self {
+        self.serves = self.serves.layer(DefaultBodyLimit::max(bytes));
+        self
+    }
+
     /// A configuration, of which there may be more.
     pub(crate) fn takes_configuration(mut self) -> Self {
         self.takes = Some(Content::of("text/plain"));
-        self.serves = self.serves.layer(DefaultBodyLimit::max(CONFIGURATION));
-        self
+        self.up_to(CONFIGURATION)
     }
 
     pub(crate) fn gives<T: JsonSchema>(mut self, status: u16) -> Self {

@@ -11,6 +11,8 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
+use crate::log_text::LogText;
+
 /// The runtime log. It must be closed at the end.
 pub(crate) struct Log(Mutex<Option<Open>>);
 
@@ -122,11 +124,16 @@ where
         Output::Stdout => std::io::stdout().is_terminal(),
         Output::File(_) => false,
     };
-    let layer = fmt::layer()
-        .with_writer(move || handle.clone())
-        .with_ansi(color);
+    let layer = fmt::layer().with_ansi(color);
     match logging.json {
-        true => layer.json().flatten_event(true).boxed(),
-        false => layer.with_target(false).boxed(),
+        true => layer
+            .with_writer(move || handle.clone())
+            .json()
+            .flatten_event(true)
+            .boxed(),
+        false => layer
+            .with_writer(move || LogText::new(handle.clone(), color))
+            .with_target(false)
+            .boxed(),
     }
 }

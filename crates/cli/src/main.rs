@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod duties;
 mod files;
+mod log_text;
 mod logging;
 mod office;
 mod origin;

@@ -283,7 +283,7 @@ fn explain_says_which_route_and_why_not_the_others() {
         "not docs: host is www.example.com",
         "group orders, round_robin",
         "-> http://127.0.0.1:3100",
-        "DELETE /api/orders/7?x=y HTTP/1.1",
+        "DELETE /api/orders/7?x=(hidden) HTTP/1.1",
         "X-Forwarded-For: 127.0.0.1",
     ] {
         assert!(shown.contains(words), "{words}\n{shown}");

@@ -27,7 +27,8 @@ impl Problems {
         if !self.is_empty() {
             out.push_str(&self.summary());
         }
-        out
+        let is_own = |letter: char| letter == '\n' || (color && letter == '\u{1b}');
+        escaped(&out, is_own)
     }
 
     fn report<'a>(&'a self, problem: &'a Problem) -> Group<'a> {
@@ -37,7 +38,7 @@ impl Problems {
         };
         let (file, text, span) = self.place(problem.span);
         let mut source = Snippet::source(text)
-            .path(file)
+            .path(name(file))
             .annotation(AnnotationKind::Primary.span(span.start..span.end));
         let mut elsewhere = None;
         if let Some((span, label)) = &problem.related {
@@ -46,7 +47,7 @@ impl Problems {
                 let there = AnnotationKind::Context.span(local.start..local.end);
                 source = source.annotation(there.label(label));
             } else {
-                elsewhere = Some(format!("{label}: {other}:{}", self.position(*span)));
+                elsewhere = Some(format!("{label}: {}:{}", name(other), self.position(*span)));
             }
         }
         let help = problem.help.as_deref();
@@ -65,8 +66,25 @@ impl Problems {
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}{}", if count == 1 { "" } else { "s" }))
             .collect();
-        format!("{}: {}\n", self.file(), counted.join(", "))
+        format!("{}: {}\n", name(self.file()), counted.join(", "))
     }
+}
+
+/// A file's name on one line.
+fn name(file: &str) -> String {
+    escaped(file, |_| false)
+}
+
+/// Nothing that does something to a terminal, but for what is `kept`.
+fn escaped(text: &str, kept: impl Fn(char) -> bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter.is_control() && !kept(letter) {
+            true => escaped.extend(letter.escape_default()),
+            false => escaped.push(letter),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]

@@ -38,8 +38,8 @@ settings! {
     /// Everything that a configuration file can say.
     "the configuration" => pub struct Settings {
         /// Further files, from the directory of this one; `*` and `?` stand for any letters of a name, but for a dot that it begins with. They may have `routes`,
-        /// `backend_groups`, `filter_lists`, `error_pages` and `tests`, which are added to those here. A file with a mistake is left out,
-        /// unless Forebay is told to be strict.
+        /// `backend_groups`, `filter_lists`, `error_pages` and `tests`, which are added to those here. A file with a mistake is left out
+        /// at the start, unless Forebay is told to be strict, and refuses a reload.
         include: Vec<Spanned<String>>, rule Form(&WORD), example ["routes.d/*.yaml"];
         /// The one listener of a simple configuration. Give this, or `listeners`, or both.
         server: Option<Spanned<Listener>>, example {"address": "0.0.0.0:8080"};

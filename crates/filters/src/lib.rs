@@ -17,11 +17,13 @@ mod redirect;
 mod replace_prefix;
 mod respond;
 mod rewrite;
-mod secret;
 mod set_headers;
 mod step;
 mod template;
 mod variable;
+
+// What is shown of filters, and of the rest of a plan, is shown by one rule.
+pub use message::{HIDDEN, without_secrets};
 
 pub use answer::{Answer, AnswerField};
 pub use error_page::{ErrorPage, ErrorPages, PageFacts};
@@ -32,7 +34,6 @@ pub use redirect::Redirect;
 pub use replace_prefix::ReplacePrefix;
 pub use respond::Respond;
 pub use rewrite::Rewrite;
-pub use secret::{HIDDEN, is_secret};
 pub use set_headers::{FieldFault, HeaderChange, SetHeaders};
 pub use step::Step;
 pub use template::{Template, TemplateFault};

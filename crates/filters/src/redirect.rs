@@ -2,7 +2,7 @@ mod target;
 
 use std::sync::Arc;
 
-use message::{Failure, Kind, Known, RequestHead};
+use message::{Failure, Kind, Known, RequestHead, without_secrets};
 
 use crate::escape::push_escaped;
 use crate::template::Part;
@@ -91,12 +91,13 @@ impl Filter for Redirect {
     }
 
     fn describe(&self) -> String {
-        format!("redirect {} to {}", self.status, self.to)
+        let to = without_secrets(&self.to.to_string());
+        format!("redirect {} to {to}", self.status)
     }
 
     fn steps(&self) -> Vec<Step> {
         let with = format!("{} to {}", self.status, self.to);
-        vec![Step::new(self.name(), with)]
+        vec![Step::to_url(self.name(), with)]
     }
 }
 
@@ -194,6 +195,11 @@ mod tests {
         let to = Template::parse("https://${host}${uri}").unwrap();
         let filter = Redirect::new(308, to).unwrap();
         assert_eq!(filter.describe(), "redirect 308 to https://${host}${uri}");
+        let to = Template::parse("https://user:pw@a.example${path}?from=${host}&key=abc").unwrap();
+        let filter = Redirect::new(308, to).unwrap();
+        let shown = "https://(hidden)@a.example${path}?from=${host}&key=(hidden)";
+        assert_eq!(filter.describe(), format!("redirect 308 to {shown}"));
+        assert_eq!(filter.steps()[0].shown(), format!("308 to {shown}"));
     }
 
     proptest! {

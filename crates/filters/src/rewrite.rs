@@ -1,4 +1,4 @@
-use message::{Failure, Kind, RequestHead};
+use message::{Failure, Kind, RequestHead, without_secrets};
 
 use crate::escape::push_escaped;
 use crate::replace_prefix::{is_path_letter, is_safe};
@@ -108,11 +108,11 @@ impl Filter for Rewrite {
     }
 
     fn describe(&self) -> String {
-        format!("rewrite {}", self.to)
+        format!("rewrite {}", without_secrets(&self.to.to_string()))
     }
 
     fn steps(&self) -> Vec<Step> {
-        vec![Step::new(self.name(), self.to.to_string())]
+        vec![Step::to_url(self.name(), self.to.to_string())]
     }
 }
 

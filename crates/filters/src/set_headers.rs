@@ -1,7 +1,6 @@
-use message::{Fields, Known, RequestHead, ResponseHead, reads_alike};
+use message::{Fields, HIDDEN, Known, RequestHead, ResponseHead, is_secret, reads_alike};
 
 use crate::field_rules::{check_request_field, check_response_field};
-use crate::secret::{HIDDEN, is_secret};
 use crate::{Exchange, Facts, Filter, Step, Template, Verdict};
 
 /// Removes, sets and appends fields of requests or of responses. What is set

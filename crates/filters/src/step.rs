@@ -1,7 +1,9 @@
+use std::borrow::Cow;
 use std::fmt;
 
+use message::{HIDDEN, is_secret, without_secrets};
+
 use crate::Template;
-use crate::secret::{HIDDEN, is_secret};
 
 /// One thing that a filter does, to the last letter: two filters with the same
 /// steps do the same.
@@ -13,6 +15,8 @@ pub struct Step {
     /// With what; empty where nothing is left to say.
     pub with: String,
     field: Option<FieldStep>,
+    /// It ends in a URL.
+    is_to_url: bool,
 }
 
 /// What a step does to a header, which does not always depend on the steps
@@ -28,10 +32,11 @@ struct FieldStep {
 
 impl Step {
     /// What it does, without secrets.
-    pub fn shown(&self) -> &str {
+    pub fn shown(&self) -> Cow<'_, str> {
         match &self.field {
-            Some(field) if is_secret(&field.name) && !self.with.is_empty() => HIDDEN,
-            _ => &self.with,
+            Some(field) if is_secret(&field.name) && !self.with.is_empty() => HIDDEN.into(),
+            _ if self.is_to_url => without_secrets(&self.with).into(),
+            _ => (&*self.with).into(),
         }
     }
 
@@ -40,6 +45,15 @@ impl Step {
             what: what.into(),
             with: with.into(),
             field: None,
+            is_to_url: false,
+        }
+    }
+
+    /// A step that leads to a URL, which may hold secrets.
+    pub(crate) fn to_url(what: impl Into<String>, with: impl Into<String>) -> Self {
+        Self {
+            is_to_url: true,
+            ..Self::new(what, with)
         }
     }
 
@@ -55,6 +69,7 @@ impl Step {
                 name: name.into(),
                 quotes: quotes.map(Into::into).collect(),
             }),
+            is_to_url: false,
         }
     }
 
@@ -68,6 +83,7 @@ impl Step {
                 name: name.into(),
                 quotes: Box::default(),
             }),
+            is_to_url: false,
         }
     }
 
@@ -89,7 +105,7 @@ impl Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        match (&self.field, self.shown()) {
+        match (&self.field, &*self.shown()) {
             (_, "") => Ok(()),
             (Some(_), with) => write!(f, ": {with}"),
             (None, with) => write!(f, " {with}"),

@@ -76,16 +76,16 @@ impl Handover {
         }
     }
 
-    /// The backends go on where the ones before have left off. Comes before the
-    /// first request.
-    pub(crate) fn bring_back(&self, plan: &Plan, now: Instant) {
+    /// The backends go on where the ones before have left off; `why` is what is
+    /// said of their states. Comes before the first request.
+    pub(crate) fn bring_back(&self, plan: &Plan, why: &'static str, now: Instant) {
         for group in plan.groups.iter().map(|group| &group.balance) {
             let Some(standings) = self.standings.get(&*group.id) else {
                 continue;
             };
             for backend in &group.backends {
                 if let Some(legacy) = standings.get(&*backend.url) {
-                    backend.standing.inherit(&group.health, legacy, now);
+                    backend.standing.inherit(&group.health, legacy, why, now);
                 }
             }
         }

@@ -26,11 +26,12 @@ mod sources;
 mod testing;
 pub mod words;
 
-pub use admin::document as admin_api;
+pub use admin::{document as admin_api, rfc3339};
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;
 pub use kept::Kept;
+pub use kept_state::check as check_state_file;
 pub use live::{Last, Leaving, Live, LiveFault, Reloaded, Source};
 pub use plan::{
     AccessLog, Change, Changes, Difference, Differences, Found, Group, GroupChanges, Heritage,
@@ -105,11 +106,10 @@ pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
 /// The same for a configuration that is to follow others: `heritage` is what
 /// they leave to it.
 pub fn read_after(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
-    let (mut read, kept) = Kept::read(name, text, outside, heritage);
-    read.kept = kept;
-    read
+    Kept::read(name, text, outside, heritage)
 }
 
+/// Only for [`Kept`], which adds what it was made of.
 fn read_without_record(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
     let mut left_out: Vec<(String, Problems)> = Vec::new();
     loop {

@@ -3,7 +3,10 @@
 
 use plan::{Change, Difference, Differences, Precedence, What};
 
-use crate::words::{excerpts, plain};
+use crate::words::{excerpts, number, plain};
+
+/// Changes of one listener, route or group that are named.
+const NAMED_OF_ONE: usize = 10;
 
 /// Every difference on a line of its own, without what makes it up, for a log.
 /// Very many are not all named.
@@ -21,10 +24,7 @@ pub fn lines(found: &Differences) -> Vec<String> {
             match &difference.what {
                 What::Added(_) => format!("{part} {name} added"),
                 What::Removed(_) => format!("{part} {name} removed"),
-                What::Changed(list) => {
-                    let list: Vec<String> = list.iter().map(sentence).collect();
-                    format!("{part} {name}: {}", list.join(", "))
-                }
+                What::Changed(list) => format!("{part} {name}: {}", sentences(list)),
             }
         }));
     }
@@ -34,6 +34,16 @@ pub fn lines(found: &Differences) -> Vec<String> {
         lines.push(format!("and {more} more changes"));
     }
     lines
+}
+
+fn sentences(list: &[Change]) -> String {
+    let named = list.iter().take(NAMED_OF_ONE).map(sentence);
+    let mut sentences: Vec<String> = named.collect();
+    let more = list.len().saturating_sub(NAMED_OF_ONE);
+    if more > 0 {
+        sentences.push(format!("and {} more changes", number(more as u64)));
+    }
+    sentences.join(", ")
 }
 
 fn sentence(change: &Change) -> String {

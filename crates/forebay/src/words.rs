@@ -22,6 +22,19 @@ pub fn plain(text: &str) -> String {
     }
 }
 
+/// Written JSON that does nothing to a terminal, and says the same.
+pub fn plain_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // The others stand within texts, or not at all.
+        match letter.is_control() && letter != '\n' {
+            true => shown.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            false => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// Two values, or what is around the place where they part.
 pub fn excerpts(old: &str, new: &str) -> [String; 2] {
     let texts = [old, new];
@@ -93,6 +106,17 @@ mod tests {
         ] {
             assert_eq!(plain(text), expected);
         }
+    }
+
+    #[test]
+    fn json_says_the_same_without_control_characters() {
+        let value = serde_json::json!({"a\u{9b}": "\u{1b}[31m\u{7f}\n\u{85}\u{e9}"});
+        let shown = plain_json(&format!("{value:#}"));
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n'));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&shown).unwrap(),
+            value
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod method;
 mod query;
 mod request;
 mod response;
+mod secret;
 mod span;
 
 pub use body::{Relay, Sink, Source};
@@ -27,4 +28,5 @@ pub use method::Method;
 pub use query::parameters;
 pub use request::{Form, RequestHead, Version};
 pub use response::{ResponseHead, reason_phrase};
+pub use secret::{HIDDEN, is_secret, without_secrets};
 pub use span::Span;

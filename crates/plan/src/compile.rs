@@ -21,6 +21,8 @@ mod telemetry;
 mod tls;
 mod unique;
 
+pub use groups::idle_weights;
+
 use std::sync::Arc;
 
 use config::{Problems, RoutingMode, Settings};

@@ -18,7 +18,7 @@ mod trusted;
 
 pub use admin::{AdminEndpoint, AdminScope, AdminToken};
 pub use changes::{Changes, Found, GroupChanges, Origin};
-pub use compile::{Open, compile};
+pub use compile::{Open, compile, idle_weights};
 pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;

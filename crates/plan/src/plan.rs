@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use filters::{ErrorPages, Filter, Template};
+use filters::{ErrorPages, Filter, HIDDEN, Template, without_secrets};
 use routing::Pattern;
 use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
@@ -46,6 +46,12 @@ pub struct Plan {
 
 impl Plan {
     /// Where what was changed is kept for the next start, if anywhere.
+    /// Whether it takes a restart, of a program with so many workers, until all
+    /// of it is true.
+    pub fn needs_restart(&self, workers: usize) -> bool {
+        self.workers.is_some_and(|wanted| wanted != workers)
+    }
+
     pub fn state_file(&self) -> Option<&str> {
         self.admin.as_ref()?.state_file.as_deref()
     }
@@ -251,13 +257,13 @@ impl fmt::Display for Probe {
         else {
             return f.write_str("tcp");
         };
-        write!(f, "{method} {target}")?;
+        write!(f, "{method} {}", without_secrets(target))?;
         if let Some(host) = host {
             write!(f, " at {host}")?;
         }
         // Values may be secret.
         for (name, _) in fields {
-            write!(f, " with {name}")?;
+            write!(f, " with {name}: {HIDDEN}")?;
         }
         let codes = expected
             .iter()

@@ -17,14 +17,19 @@ const MOST: usize = 1 << 16;
 /// For logs, listeners and the like.
 const OTHERS: usize = 256;
 
+/// For connections of the admin API, if there is one.
+const ADMIN: usize = 2048;
+
 /// Makes room for as many connections as a plan allows, as far as the process
 /// may open that many files. `any` is an open one.
 pub(crate) fn make_room(plan: &Plan, any: impl AsFd) {
     let clients = plan.listeners.iter().map(|l| l.max_connections);
     let groups = plan.groups.iter().flat_map(|g| &g.balance.backends);
     let upstream = groups.map(|backend| backend.options.max_connections);
+    let admin = plan.admin.iter().map(|_| ADMIN);
     let wanted = clients
         .chain(upstream)
+        .chain(admin)
         .fold(OTHERS, usize::saturating_add)
         .min(MOST);
     let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);

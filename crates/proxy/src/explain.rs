@@ -4,7 +4,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use message::{Failure, RequestHead};
+use message::{Failure, HIDDEN, Known, RequestHead, is_secret, without_secrets};
 use plan::{Choice, Plan, choose_backend, take_backend};
 use routing::{Condition, Explained, Miss, Silent};
 use upstream::{Backend, Excluded, Notes, Verdict};
@@ -70,6 +70,47 @@ pub struct Candidate {
     pub is_chosen: bool,
     /// Weight, load, and why it was chosen or not.
     pub note: String,
+}
+
+impl Explanation {
+    /// The head for the backend, line by line, without secrets: of the client,
+    /// and of the configuration.
+    pub fn upstream_shown(&self) -> Vec<String> {
+        let text = String::from_utf8_lossy(&self.upstream);
+        let mut lines = text.trim_end().lines();
+        let first = lines.next().map(|line| match line.split_once(' ') {
+            Some((method, rest)) => format!("{method} {}", target_shown(rest)),
+            None => line.to_owned(),
+        });
+        let fields = lines.map(|line| match line.split_once(": ") {
+            Some((name, _)) if is_secret(name) => format!("{name}: {HIDDEN}"),
+            _ => line.to_owned(),
+        });
+        first.into_iter().chain(fields).collect()
+    }
+
+    /// The fields of a filter's answer, without secrets.
+    pub fn answer_shown(&self) -> Vec<(String, String)> {
+        let fields = self.answer.iter().flat_map(|answer| answer.fields.iter());
+        let fields = fields.map(|(name, value)| {
+            let value = value.escape_ascii().to_string();
+            let shown = match Known::of(name.as_bytes()) {
+                Known::Location => without_secrets(&value),
+                _ if is_secret(name) => HIDDEN.to_owned(),
+                _ => value,
+            };
+            (name.to_string(), shown)
+        });
+        fields.collect()
+    }
+}
+
+/// A target and the version behind it.
+fn target_shown(rest: &str) -> String {
+    match rest.rsplit_once(' ') {
+        Some((target, version)) => format!("{} {version}", without_secrets(target)),
+        None => without_secrets(rest),
+    }
 }
 
 /// Follows one request through the plan.
@@ -238,19 +279,25 @@ fn candidates(group: &upstream::Group, notes: &Notes, now: Option<Instant>) -> V
         .collect()
 }
 
-/// The verdict, and for a backend that is out also why and for how long.
+/// The verdict, and for a backend that is not well also why and for how long.
 fn verdict(
     group: &upstream::Group,
     backend: &Backend,
     verdict: Verdict,
     now: Option<Instant>,
 ) -> String {
-    match (verdict, now) {
-        (Verdict::Out(_) | Verdict::WarmingUp, Some(now)) => {
-            let view = backend.standing.view(&group.health, now);
-            view.at(now).to_string()
+    let Some(now) = now else {
+        return verdict.to_string();
+    };
+    let view = backend.standing.view(&group.health, now);
+    let state = view.at(now);
+    match verdict {
+        Verdict::Out(_) | Verdict::WarmingUp => state.to_string(),
+        _ if view.state.is_up() => verdict.to_string(),
+        Verdict::Chosen if !view.state.is_in() && group.health.fails_open => {
+            format!("{verdict}, for none is well and the group fails open; {state}")
         }
-        _ => verdict.to_string(),
+        _ => format!("{verdict}; {state}"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use plan::Plan;
 use telemetry::{LogSink, Metrics};
-use upstream::Pool;
+use upstream::{Pool, Refusals};
 use wire::blocks::Blocks;
 
 use crate::allowance::Allowance;
@@ -40,6 +40,8 @@ pub(crate) struct Worker {
     pub(crate) access_log: RefCell<Option<LogSink>>,
     /// Exchanges worth a look.
     pub(crate) recent: RefCell<Recent>,
+    /// Of connections, for which there is no group.
+    pub(crate) refusals: Refusals,
     /// How often it may be said which routes almost matched.
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
@@ -71,6 +73,7 @@ impl Worker {
             metrics: RefCell::new(metrics),
             access_log: RefCell::default(),
             recent: RefCell::default(),
+            refusals: Refusals::default(),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             turned_away: Cell::new(0),

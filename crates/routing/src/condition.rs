@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use ipnet::IpNet;
-use message::{Fields, Known, KnownSet, cookies, parameters};
+use message::{Fields, HIDDEN, cookies, is_secret, parameters};
 
 use crate::{Facts, HostPattern, PathPattern, ValuePattern};
 
@@ -66,6 +66,15 @@ impl Demand {
         })
     }
 
+    /// The value, unless its name says that it is a secret.
+    pub fn shown(&self) -> String {
+        match self.value {
+            ValuePattern::Any => self.value.to_string(),
+            _ if is_secret(&self.name) => HIDDEN.to_owned(),
+            _ => self.value.to_string(),
+        }
+    }
+
     fn takes<V: AsRef<[u8]>>(&self, mut values: impl Iterator<Item = V>) -> bool {
         values.any(|value| self.value.takes(value.as_ref()))
     }
@@ -125,6 +134,9 @@ impl Condition {
                 Self::Header(demand) if self.is_secret() => {
                     format!("header {} is what the route refuses", demand.name)
                 }
+                Self::Query(demand) if self.is_secret() => {
+                    format!("query parameter {} is what the route refuses", demand.name)
+                }
                 Self::Cookie(demand) if self.is_secret() => {
                     format!("cookie {} is what the route refuses", demand.name)
                 }
@@ -134,21 +146,11 @@ impl Condition {
     }
 
     /// Demands a value that has no place in a log, neither as it is found nor
-    /// as it should be.
+    /// as it should be. What clients have in cookies is theirs, whatever its name.
     fn is_secret(&self) -> bool {
-        const SECRETS: KnownSet = KnownSet::of(&[
-            Known::Authorization,
-            Known::ProxyAuthorization,
-            Known::Cookie,
-        ]);
         match self {
             Self::Cookie(_) => true,
-            Self::Header(Demand { name, .. }) => {
-                let lower = name.to_ascii_lowercase();
-                let sounds_secret = ["key", "token", "secret", "auth", "password"];
-                SECRETS.has(Known::of(name.as_bytes()))
-                    || sounds_secret.iter().any(|word| lower.contains(word))
-            }
+            Self::Header(Demand { name, .. }) | Self::Query(Demand { name, .. }) => is_secret(name),
             Self::Not(condition) => condition.is_secret(),
             _ => false,
         }
@@ -189,11 +191,9 @@ impl Condition {
             Self::Host(hosts) => listed(hosts),
             Self::Path(path) => path.to_string(),
             Self::Method(methods) => listed(methods),
-            Self::Header(Demand { name, value }) => format!("{name}: {value}"),
-            Self::Query(Demand { name, value })
-            | Self::Cookie(Demand { name, value })
-            | Self::Certificate(Demand { name, value }) => {
-                format!("{name}={value}")
+            Self::Header(demand) => format!("{}: {}", demand.name, demand.shown()),
+            Self::Query(demand) | Self::Cookie(demand) | Self::Certificate(demand) => {
+                format!("{}={}", demand.name, demand.shown())
             }
             Self::Client(networks) => listed(networks),
             Self::Not(condition) => condition.wanted(),

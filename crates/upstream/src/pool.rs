@@ -184,6 +184,16 @@ impl<C> Default for Pool<C> {
     }
 }
 
+/// One after another, as every other look at all of them is: what peers see in
+/// which order is no matter of chance.
+impl<C> Drop for Pool<C> {
+    fn drop(&mut self) {
+        let shelves = self.in_order();
+        self.shelves.borrow_mut().clear();
+        shelves.into_iter().for_each(drop);
+    }
+}
+
 impl From<QueueFull> for Failure {
     fn from(_: QueueFull) -> Self {
         Failure::new(Kind::QueueFull, "")

@@ -1,8 +1,9 @@
 //! `/backends`: who answers, and changing that while it runs.
 
+mod add;
+
 use axum::extract::{Path, Query};
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use plan::{Changes, GroupChanges, Origin, Plan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,10 +24,11 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             .query("group", "Only those of this group.")
             .gives::<Vec<Backend>>(200)
             .refuses(&[404, 503]),
-        Endpoint::new("post", "/backends", "Adds a backend to a group.", add)
-            .takes::<Added>()
-            .gives::<Backend>(201)
-            .refuses(&[400, 404, 409, 422, 503]),
+        Endpoint::new("post", "/backends", add::ABOUT, add::add)
+            .takes::<add::Additions>()
+            .up_to(add::LIST)
+            .gives::<add::There>(201)
+            .refuses(&[400, 404, 409, 413, 422, 503]),
         Endpoint::new("delete", "/backends", "Takes a backend away.", remove)
             .query("group", "Its group.")
             .query("url", "Its URL.")
@@ -57,7 +59,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 pub(crate) struct Backend {
     group: String,
     url: String,
-    /// `up`, `warming`, `half_open`, `unknown`, `ejected`, `breaker_open`,
+    /// `up`, `warming`, `failing`, `half_open`, `unknown`, `ejected`, `breaker_open`,
     /// `checked_bad`, `draining` or `disabled`.
     state: String,
     /// What brought it there.
@@ -83,38 +85,46 @@ pub(crate) struct Backend {
     ejections: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// What is odd about what was asked for, though it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 pub(crate) fn of_group(group: &plan::Group) -> Vec<Backend> {
+    those_of(group, |_| true).collect()
+}
+
+/// Those of a group whose URL is asked for.
+fn those_of(group: &plan::Group, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Backend> {
     let now = clock::now();
     let backends = group.balance.backends.iter();
     let backends = backends.zip(group.balance.weights()).zip(&group.origins);
-    backends
-        .map(|((backend, &weight), &origin)| {
-            let view = backend.standing.view(&group.balance.health, now);
-            Backend {
-                group: group.balance.id.to_string(),
-                url: backend.url.to_string(),
-                state: view.state.label().to_owned(),
-                why: (!view.why.is_empty()).then(|| view.why.to_string()),
-                state_seconds: view
-                    .since
-                    .map(|since| now.saturating_duration_since(since).as_secs_f64()),
-                back_in_seconds: view
-                    .until
-                    .filter(|_| !view.state.is_up())
-                    .map(|until| until.saturating_duration_since(now).as_secs_f64()),
-                weight,
-                origin: origin.to_string(),
-                in_flight: backend.load() as u64,
-                connections: backend.open() as u64,
-                waiting: backend.waiting() as u64,
-                consecutive_failures: view.consecutive_failures,
-                ejections: view.ejections,
-                last_error: view.last_error.map(|error| error.to_string()),
-            }
-        })
-        .collect()
+    let wanted = backends.filter(move |((backend, _), _)| wanted(&backend.url));
+    wanted.map(move |((backend, &weight), &origin)| {
+        let view = backend.standing.view(&group.balance.health, now);
+        Backend {
+            group: group.balance.id.to_string(),
+            url: backend.url.to_string(),
+            state: view.state.label().to_owned(),
+            why: (!view.why.is_empty()).then(|| view.why.to_string()),
+            state_seconds: view
+                .since
+                .map(|since| now.saturating_duration_since(since).as_secs_f64()),
+            back_in_seconds: view
+                .until
+                .filter(|_| !view.state.is_up())
+                .map(|until| until.saturating_duration_since(now).as_secs_f64()),
+            weight,
+            origin: origin.to_string(),
+            in_flight: backend.load() as u64,
+            connections: backend.open() as u64,
+            waiting: backend.waiting() as u64,
+            consecutive_failures: view.consecutive_failures,
+            ejections: view.ejections,
+            last_error: view.last_error.map(|error| error.to_string()),
+            warning: None,
+        }
+    })
 }
 
 fn group<'a>(plan: &'a Plan, id: &str) -> Result<&'a plan::Group, Problem> {
@@ -123,9 +133,17 @@ fn group<'a>(plan: &'a Plan, id: &str) -> Result<&'a plan::Group, Problem> {
 }
 
 fn backend(plan: &Plan, id: &str, url: &str) -> Result<Backend, Problem> {
-    let mut all = of_group(group(plan, id)?).into_iter();
-    all.find(|backend| backend.url == url)
-        .ok_or_else(|| Problem::not_found(format!("the group `{id}` has no backend {url}")))
+    let group = group(plan, id)?;
+    if let Some(found) = those_of(group, |known| known == url).next() {
+        return Ok(found);
+    }
+    let with_scheme = format!("http://{url}");
+    let hint = match those_of(group, |known| known == with_scheme).next() {
+        Some(_) => format!("; did you mean {with_scheme}?"),
+        None => String::new(),
+    };
+    let detail = format!("the group `{id}` has no backend {url}{hint}");
+    Err(Problem::not_found(detail))
 }
 
 /// A URL in the form that plans have. One that is none is no backend's.
@@ -152,52 +170,13 @@ async fn list(api: Api, Query(which): Query<Which>) -> Result<axum::Json<Vec<Bac
     .await
 }
 
-/// A backend that is to be one of a group.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Added {
-    group: String,
-    /// `http://host:port` or `unix:/path/of/socket`.
-    url: String,
-    /// 1 if there is none; 1000 at most.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    weight: Option<u32>,
-}
-
-async fn add(api: Api, Json(added): Json<Added>) -> Result<Response, Problem> {
-    api.ask(move |control| {
-        let url = control.backend_url(&added.url).map_err(Problem::invalid)?;
-        let weight = weight(added.weight)?.unwrap_or(1);
-        let plan = control.running().plan();
-        if backend_is_there(group(&plan, &added.group)?, &url) {
-            let detail = format!("the group `{}` has the backend {url} already", added.group);
-            return Err(Problem::new(StatusCode::CONFLICT, detail));
-        }
-        control.change(&mut |changes| {
-            let of_group = of(changes, &added.group);
-            of_group.added.insert(url.clone(), weight);
-            // One of the file that was taken away comes back with this weight.
-            if of_group.removed.remove(&url) {
-                of_group.weights.insert(url.clone(), weight);
-            }
-        })?;
-        let there = backend(&control.running().plan(), &added.group, &url)?;
-        Ok(created(&there))
-    })
-    .await
-}
-
-fn created(backend: &Backend) -> Response {
-    let place = format!(
-        "/backends/{}/{}",
-        escaped(&backend.group),
-        escaped(&backend.url)
-    );
-    let mut response = (StatusCode::CREATED, axum::Json(backend)).into_response();
-    if let Ok(place) = HeaderValue::from_str(&place) {
-        response.headers_mut().insert(header::LOCATION, place);
-    }
-    response
+/// A weight has been asked for that makes no difference.
+fn idle_weight(plan: &Plan, there: &Backend) -> Option<String> {
+    let strategy = group(plan, &there.group).ok()?.balance.strategy;
+    let warning = plan::idle_weights(strategy)?;
+    let Backend { group, url, .. } = there;
+    tracing::warn!("weight of {url} of group {group}: {warning}");
+    Some(warning)
 }
 
 /// As one segment of a path (RFC 3986 section 2.1).
@@ -224,11 +203,6 @@ fn weight(wanted: Option<u32>) -> Result<Option<u32>, Problem> {
     }
 }
 
-fn backend_is_there(group: &plan::Group, url: &str) -> bool {
-    let mut backends = group.balance.backends.iter();
-    backends.any(|backend| *backend.url == *url)
-}
-
 fn of<'a>(changes: &'a mut Changes, group: &str) -> &'a mut GroupChanges {
     changes.groups.entry(group.to_owned()).or_default()
 }
@@ -247,12 +221,7 @@ async fn remove(api: Api, Query(removed): Query<Removed>) -> Result<StatusCode, 
         let there = backend(&plan, &removed.group, &url)?;
         let is_added = there.origin == Origin::Api.label();
         control.change(&mut |changes| {
-            let of_group = of(changes, &removed.group);
-            of_group.added.remove(&url);
-            of_group.weights.remove(&url);
-            if !is_added {
-                of_group.removed.insert(url.clone());
-            }
+            of(changes, &removed.group).remove(&url, !is_added);
         })?;
         Ok(StatusCode::NO_CONTENT)
     })
@@ -285,19 +254,16 @@ async fn change(
         let weight = weight(wanted.weight)?;
         let order = order(&wanted)?;
         if let Some(weight) = weight {
-            control.change(&mut |changes| {
-                let of_group = of(changes, &group_id);
-                match of_group.added.get_mut(&url) {
-                    Some(added) => *added = weight,
-                    None => drop(of_group.weights.insert(url.clone(), weight)),
-                }
-            })?;
+            control.change(&mut |changes| of(changes, &group_id).weigh(&url, weight))?;
         }
         if let Some(order) = order {
             control
                 .order(&mut || order_about(&control.running().plan(), &group_id, &url, order))?;
         }
-        backend(&control.running().plan(), &group_id, &url).map(axum::Json)
+        let plan = control.running().plan();
+        let mut there = backend(&plan, &group_id, &url)?;
+        there.warning = weight.and_then(|_| idle_weight(&plan, &there));
+        Ok(axum::Json(there))
     })
     .await
 }

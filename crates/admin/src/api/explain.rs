@@ -14,9 +14,6 @@ use crate::problem::Problem;
 use crate::shared::Api;
 use crate::table::Endpoint;
 
-/// Fields whose values are not shown: filters may have put secrets there.
-const SECRET: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let about = "What would become of a request now, and why; nothing is sent.";
     vec![
@@ -71,6 +68,10 @@ struct Explained {
     group: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strategy: Option<String>,
+    /// The group's limit that follows its latency, and how many requests are
+    /// under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<String>,
     candidates: Vec<Candidate>,
     /// The backend's request, line by line, without secrets.
     upstream: Vec<String>,
@@ -161,9 +162,10 @@ fn fields(headers: BTreeMap<String, Values>) -> Vec<(String, String)> {
 fn explained(plan: &Plan, explanation: Explanation) -> Explained {
     let id = |at: usize| plan.routes.get(at).map(|route| route.id.to_string());
     let group = explanation.group.and_then(|at| plan.groups.get(at));
+    let upstream = explanation.upstream_shown();
+    let fields = explanation.answer_shown();
     let misses = explanation.misses.into_iter();
     let candidates = explanation.candidates.into_iter();
-    let upstream = String::from_utf8_lossy(&explanation.upstream).into_owned();
     Explained {
         host: explanation.host,
         path: explanation.path,
@@ -177,6 +179,7 @@ fn explained(plan: &Plan, explanation: Explanation) -> Explained {
             .collect(),
         group: group.map(|group| group.balance.id.to_string()),
         strategy: group.map(|group| group.balance.strategy.to_string()),
+        limit: explanation.limit,
         candidates: candidates
             .map(|candidate| Candidate {
                 url: candidate.url,
@@ -184,30 +187,15 @@ fn explained(plan: &Plan, explanation: Explanation) -> Explained {
                 note: candidate.note,
             })
             .collect(),
-        upstream: upstream.trim_end().lines().map(without_secret).collect(),
+        upstream,
         answer: explanation.answer.map(|answer| Answer {
             status: answer.status,
-            fields: (answer.fields.iter())
-                .map(|(name, value)| (name.to_string(), value.escape_ascii().to_string()))
-                .collect(),
+            fields,
         }),
         failure: explanation.failure.map(|failure| Failure {
             status: failure.status(),
             reason: failure.kind.reason().to_owned(),
             detail: failure.to_string(),
         }),
-    }
-}
-
-fn without_secret(line: &str) -> String {
-    match line.split_once(": ") {
-        Some((name, _))
-            if SECRET
-                .iter()
-                .any(|secret| name.eq_ignore_ascii_case(secret)) =>
-        {
-            format!("{name}: (hidden)")
-        }
-        _ => line.to_owned(),
     }
 }

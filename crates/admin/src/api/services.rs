@@ -1,6 +1,7 @@
 //! `/v1/services`: services that register themselves on a lease.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, RawQuery};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -160,7 +161,10 @@ fn filter(pairs: &[(String, String)]) -> Filter {
 }
 
 fn leased(registry: &Registry, service: &Service) -> Value {
-    let left = registry.left(service.id(), clock::now());
+    shown(service, registry.left(service.id(), clock::now()))
+}
+
+fn shown(service: &Service, left: Option<Duration>) -> Value {
     let leased = Leased {
         service,
         expires_in: left.unwrap_or_default(),
@@ -177,12 +181,21 @@ fn unknown(id: &str) -> Problem {
 async fn list(api: Api, RawQuery(text): RawQuery) -> Result<axum::Json<Listed>, Problem> {
     let filter = filter(&query(text, &["name", "tag"])?);
     api.ask(move |control| {
-        let mut registry = control.registry().lock();
-        registry.expire(clock::now());
-        let services = registry.list(&filter);
+        let (cursor, services) = {
+            let (mut registry, now) = (control.registry().lock(), clock::now());
+            registry.expire(now);
+            let services = registry.list(&filter).map(|service| {
+                let left = registry.left(service.id(), now);
+                (Arc::clone(service), left)
+            });
+            let services: Vec<_> = services.collect();
+            (registry.cursor(), services)
+        };
+        // Heartbeats do not wait until all of them are written down.
+        let services = services.iter().map(|(service, left)| shown(service, *left));
         Ok(axum::Json(Listed {
-            cursor: registry.cursor().to_string(),
-            services: services.map(|service| leased(&registry, service)).collect(),
+            cursor: cursor.to_string(),
+            services: services.collect(),
         }))
     })
     .await
@@ -196,17 +209,17 @@ async fn register(api: Api, Json(registration): Json<Registration>) -> Result<Re
         let outcome = registry.register(service, clock::now());
         let outcome = outcome.map_err(|full| Problem::unavailable(full.to_string()))?;
         let service = registry.get(&id).ok_or_else(|| unknown(&id))?;
-        let shown = axum::Json(leased(&registry, service));
+        let answer = axum::Json(leased(&registry, service));
         Ok(match outcome {
             Outcome::Registered => {
-                let mut response = (StatusCode::CREATED, shown).into_response();
+                let mut response = (StatusCode::CREATED, answer).into_response();
                 let place = format!("/v1/services/{}", escaped(&id));
                 if let Ok(place) = HeaderValue::from_str(&place) {
                     response.headers_mut().insert(header::LOCATION, place);
                 }
                 response
             }
-            Outcome::Updated | Outcome::Renewed => shown.into_response(),
+            Outcome::Updated | Outcome::Renewed => answer.into_response(),
         })
     })
     .await
@@ -242,14 +255,14 @@ async fn leave(api: Api, Path(id): Path<String>) -> Result<StatusCode, Problem> 
     .await
 }
 
+/// Thousands of them come each second, and one is a look-up: another thread
+/// would cost more than the answer.
 async fn heartbeat(api: Api, Path(id): Path<String>) -> Result<axum::Json<Lease>, Problem> {
-    api.ask(move |control| {
-        let mut registry = control.registry_to_renew()?;
-        let ttl = registry.heartbeat(&id, clock::now());
-        let ttl_seconds = ttl.map_err(|_| unknown(&id))?.as_secs_f64();
-        Ok(axum::Json(Lease { ttl_seconds }))
-    })
-    .await
+    let control = api.control()?;
+    let mut registry = control.registry_to_renew()?;
+    let ttl = registry.heartbeat(&id, clock::now());
+    let ttl_seconds = ttl.map_err(|_| unknown(&id))?.as_secs_f64();
+    Ok(axum::Json(Lease { ttl_seconds }))
 }
 
 async fn watch(

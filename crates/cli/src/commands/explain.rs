@@ -69,16 +69,13 @@ fn show(out: &mut String, plan: &Plan, explanation: &Explanation) -> fmt::Result
     }
     if let Some(answer) = &explanation.answer {
         writeln!(out, "the route answers itself: status {}", answer.status)?;
-        for (name, value) in answer.fields.iter() {
-            writeln!(out, "  {name}: {}", value.escape_ascii())?;
+        for (name, value) in explanation.answer_shown() {
+            writeln!(out, "  {name}: {value}")?;
         }
     }
     if !explanation.upstream.is_empty() {
         writeln!(out, "the backend would get:")?;
-        for line in String::from_utf8_lossy(&explanation.upstream)
-            .trim_end()
-            .lines()
-        {
+        for line in explanation.upstream_shown() {
             writeln!(out, "  {line}")?;
         }
     }

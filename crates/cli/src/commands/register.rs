@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitCode, ExitStatus};
 use std::time::Duration;
 
+use forebay::words::plain;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
@@ -23,6 +24,8 @@ use lease::Lease;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks whether the program listens.
 const LOOK: Duration = Duration::from_millis(100);
+/// After so many, it is said what is waited for.
+const PATIENT_LOOKS: u32 = 20;
 
 pub(crate) fn register(options: &RegisterOptions) -> ExitCode {
     let done = lease(options).and_then(|lease| {
@@ -143,7 +146,7 @@ async fn keep(address: String, mut lease: Lease, mut stopped: oneshot::Receiver<
         let Ok((tried, kept)) = tried else { return };
         lease = kept;
         if let Some(news) = tried.news {
-            eprintln!("forebay: {news}");
+            eprintln!("forebay: {}", plain(&news));
         }
         tokio::select! {
             () = sleep(tried.wait) => {}
@@ -151,12 +154,19 @@ async fn keep(address: String, mut lease: Lease, mut stopped: oneshot::Receiver<
         }
     }
     if let Ok(Err(why)) = spawn_blocking(move || lease.leave()).await {
-        eprintln!("forebay: {why}; the lease ends by itself");
+        eprintln!("forebay: {}; the lease ends by itself", plain(&why));
     }
 }
 
 async fn listening(address: &str) {
+    let mut looks = 0;
     while tokio::net::TcpStream::connect(address).await.is_err() {
+        looks += 1;
+        if looks == PATIENT_LOOKS {
+            eprintln!(
+                "forebay: nothing listens at {address} yet; it is registered once something does"
+            );
+        }
         sleep(LOOK).await;
     }
 }

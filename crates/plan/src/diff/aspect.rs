@@ -142,8 +142,8 @@ fn change(old: Option<&Aspect>, new: Option<&Aspect>) -> Vec<Change> {
         (None, Some(Says::Value { value, absent })) => vec![replaced(what, absent, &value.shown)],
         (Some(old), Some(new)) => match (old.one(), new.one()) {
             (Some(old), Some(new)) if old.exact == new.exact => Vec::new(),
-            (Some(old), Some(new)) if old.shown == HIDDEN && new.shown == HIDDEN => {
-                vec![replaced(what, HIDDEN, "another one (hidden)")]
+            (Some(old), Some(new)) if old.shown == new.shown && old.shown.contains(HIDDEN) => {
+                vec![replaced(what, &old.shown, "another one (hidden)")]
             }
             // Different in a way that people are spared elsewhere.
             (Some(old), Some(new)) if old.shown == new.shown => {

@@ -1,6 +1,7 @@
 //! How the backends of a group differ.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use upstream::{Backend, PoolOptions};
 
@@ -10,10 +11,6 @@ use crate::Group;
 
 /// What changes in the same way for every backend is said once.
 pub(super) fn changes(old: &Group, new: &Group) -> Vec<Change> {
-    let by_url = |group: &Group| -> HashMap<Box<str>, usize> {
-        let urls = group.balance.backends.iter().map(|b| b.url.clone());
-        urls.zip(0..).collect()
-    };
     let (in_old, in_new) = (by_url(old), by_url(new));
     let phrase = |group: &Group, backend: &Backend, weight: u32| {
         let most = backend.options.max_connections;
@@ -25,7 +22,7 @@ pub(super) fn changes(old: &Group, new: &Group) -> Vec<Change> {
     };
     let (mut gained, mut lost, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for (backend, &weight) in new.balance.backends.iter().zip(new.balance.weights()) {
-        let Some(&at) = in_old.get(&backend.url) else {
+        let Some(&at) = in_old.get(&*backend.url) else {
             gained.push(Change::Gained(phrase(new, backend, weight)));
             continue;
         };
@@ -34,13 +31,21 @@ pub(super) fn changes(old: &Group, new: &Group) -> Vec<Change> {
             old.balance.weights().get(at).copied(),
         );
         if let (Some(before), Some(weight_before)) = before {
-            let old = of_backend(before, counted(old, weight_before));
-            let new = of_backend(backend, counted(new, weight));
-            kept.push((&*backend.url, compare(&old, &new)));
+            let weights = (counted(old, weight_before), counted(new, weight));
+            // Nearly all of thousands, when one of them comes.
+            let is_same = Arc::ptr_eq(before, backend) && weights.0 == weights.1;
+            let changes = match is_same {
+                true => Vec::new(),
+                false => compare(
+                    &of_backend(before, weights.0),
+                    &of_backend(backend, weights.1),
+                ),
+            };
+            kept.push((&*backend.url, changes));
         }
     }
     for (backend, &weight) in old.balance.backends.iter().zip(old.balance.weights()) {
-        if !in_new.contains_key(&backend.url) {
+        if !in_new.contains_key(&*backend.url) {
             lost.push(Change::Lost(phrase(old, backend, weight)));
         }
     }
@@ -51,6 +56,11 @@ pub(super) fn changes(old: &Group, new: &Group) -> Vec<Change> {
         _ => said_once(kept),
     });
     changes
+}
+
+fn by_url(group: &Group) -> HashMap<&str, usize> {
+    let urls = group.balance.backends.iter().map(|backend| &*backend.url);
+    urls.zip(0..).collect()
 }
 
 /// Where all backends are others, what they all have in common can have changed

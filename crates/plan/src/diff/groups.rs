@@ -111,7 +111,8 @@ fn of_check(check: &Check) -> Vec<Aspect> {
         false => "not used",
     };
     vec![
-        Aspect::value("check", probe, "none"),
+        // Some of what it sends is not shown.
+        Aspect::value("check", probe, "none").exactly(format!("{probe:?}")),
         Aspect::value("checks", every, "none"),
         Aspect::value("before the first check", before, "never checked"),
     ]

@@ -114,7 +114,7 @@ fn of_condition(condition: &Condition, not: &str) -> Aspect {
     let of_demand = |kind: &str, name: &str, demand: &Demand| {
         Aspect::clause(
             &what(&format!("{kind} {}", demand.name)),
-            &demand.value,
+            demand.shown(),
             what(&condition.to_string()),
         )
         .exactly(format!("{:?}", demand.value))

@@ -294,17 +294,30 @@ fn groups() {
 }
 
 #[test]
-fn secrets_in_headers_differ_without_being_told() {
-    let text = |secret: &str| {
-        format!(
-            "server: {{ address: \"127.0.0.1:0\" }}\nroutes: [ {{ id: a, respond: {{}}, add_headers: {{ Authorization: {secret} }} }} ]\n"
-        )
-    };
-    let [old, new] = [text("first"), text("second")].map(|text| plan(&text));
-    let said = format!("{:?}", diff(&old, &new));
-    assert!(said.contains("hidden"), "{said}");
-    assert!(
-        !said.contains("first") && !said.contains("second"),
-        "{said}"
-    );
+fn secrets_differ_without_being_told() {
+    let route = "{SERVER}routes: [ { id: a, backend_group: g, ROUTE } ]\n";
+    let group = "backend_groups: [ { id: g, backends: [ \"http://a\" ], health_check: { enabled: true, CHECK } } ]\n";
+    let text = format!("{route}{group}").replace("{SERVER}", SERVER);
+    for (at, written) in [
+        (
+            "ROUTE",
+            "request_headers: { set: { Authorization: SECRET } }",
+        ),
+        ("ROUTE", "request_headers: { set: { X-Some-Key: SECRET } }"),
+        ("ROUTE", "headers: { X-Some-Key: SECRET }"),
+        ("ROUTE", "query: { token: \"prefix:SECRET\" }"),
+        ("ROUTE", "not: { cookies: { auth: SECRET } }"),
+        ("ROUTE", "rewrite: \"/?x=SECRET\""),
+        ("CHECK", "path: \"/?x=SECRET\""),
+        ("CHECK", "headers: { X-Some: SECRET }"),
+    ] {
+        let of = |secret: &str| {
+            let text = text.replace(at, &written.replace("SECRET", secret));
+            plan(&text.replace(", ROUTE", "").replace(", CHECK", ""))
+        };
+        let (old, new) = (of("alpha77"), of("omega77"));
+        let said = format!("{:?}{old}{new}", diff(&old, &new));
+        assert!(!diff(&old, &new).is_empty(), "{written}");
+        assert!(!said.contains("77"), "{written}: {said}");
+    }
 }

@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::door::Door;
 use crate::exchange::{Exchange, Progress};
 use crate::health;
-use crate::path::route::{facts, with_misses};
+use crate::path::route::facts;
 use crate::refusal;
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -113,6 +113,8 @@ fn poll_both(
         return Poll::Ready(Err(Failure::new(Kind::ClientGone, detail)));
     }
     client.mark(true);
+    // The exchange may be dropped here: see `settle::on_drop`.
+    x.progress.response_bytes = encoder.written();
     Poll::Pending
 }
 
@@ -168,11 +170,6 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     if has_gone {
         return Err(failure);
     }
-    // Perhaps another route was meant.
-    let failure = match (failure.status(), x.progress.route) {
-        (503, Some(_)) => with_misses(x, failure),
-        _ => failure,
-    };
     let retry_after = retry_after(x, &failure);
     let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();

@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::*;
 
 fn worker(options: PoolOptions) -> (Worker, Instant) {
@@ -289,4 +292,29 @@ fn backends_do_not_share_connections_or_limits() {
     let again = b.pool.checkout(&a.backend, now, |_| true);
     assert!(again.is_err(), "the permit is held, and b's is b's");
     assert_eq!(b.pool.stats().count(), 2);
+}
+
+/// Says when it is closed.
+struct Closing(usize, Rc<RefCell<Vec<usize>>>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.1.borrow_mut().push(self.0);
+    }
+}
+
+#[test]
+fn connections_close_in_the_order_of_their_backends() {
+    let (now, closed) = (start(), Rc::default());
+    let pool = Pool::new();
+    let backends: Vec<_> = (0..32).map(|_| backend(limits(1))).collect();
+    for (number, backend) in backends.iter().enumerate() {
+        let Ok(Checkout::Connect(permit)) = pool.checkout(backend, now, |_| true) else {
+            panic!("{number} is new");
+        };
+        let conn = pool.opened(permit, Closing(number, Rc::clone(&closed)), now);
+        pool.give_back(conn, now);
+    }
+    drop(pool);
+    assert_eq!(*closed.borrow(), (0..32).collect::<Vec<_>>());
 }

@@ -70,7 +70,12 @@ fn the_request_explained_is_the_request_the_backend_gets() {
         let raw = backend.requests().pop().unwrap().raw;
         assert_eq!(
             without_id(head),
-            without_id(&String::from_utf8(raw).unwrap())
+            // Values of a query are not shown.
+            without_id(
+                &String::from_utf8(raw)
+                    .unwrap()
+                    .replace("?id=1", "?id=(hidden)")
+            )
         );
     }
 }
