@@ -40,7 +40,7 @@ pub(crate) fn connection(worker: Rc<Worker>, accepted: Accepted) -> impl Future<
             return;
         };
         let door = (Rc::clone(&held.door), held.place);
-        let mut client = Client::new(&worker, stream, door, peer);
+        let mut client = Box::new(Client::new(&worker, stream, door, peer));
         for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
             if !receive::first_byte(&worker, &mut client, is_first).await {
                 return client.outbound.io().say_end();
