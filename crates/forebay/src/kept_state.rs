@@ -134,6 +134,10 @@ pub(crate) fn keep(live: Weak<Live>) -> io::Result<()> {
 
 /// Writes the file now, if there is to be one.
 pub(crate) fn save(live: &Live) {
+    // Working out what there is to keep looks at every group.
+    if live.running().plan().state_file().is_none() {
+        return;
+    }
     write(
         live,
         &KeptState::new(live.handover().worth_keeping(), now()),
