@@ -21,7 +21,7 @@ pub(crate) fn micros(time: SystemTime) -> u64 {
 }
 
 /// A moment as RFC 3339 has it, in UTC and to the millisecond.
-pub(crate) fn rfc3339(micros: u64) -> String {
+pub fn rfc3339(micros: u64) -> String {
     let millis = i64::try_from(micros / 1000).unwrap_or(i64::MAX);
     let moment = jiff::Timestamp::from_millisecond(millis);
     moment.map_or_else(|_| String::new(), |moment| format!("{moment:.3}"))

@@ -25,6 +25,7 @@ mod stream;
 mod table;
 
 pub use beside::listen_beside;
+pub use clock::rfc3339;
 pub use control::{Control, LastReload, Mistake, Mistakes, Refused, Taken};
 pub use events::{Event, Events};
 pub use openapi::document;

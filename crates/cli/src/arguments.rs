@@ -1,5 +1,6 @@
 //! The command line.
 
+mod certs;
 mod ctl;
 mod register;
 
@@ -9,7 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use forebay::AccessLogOutput;
 
-pub(crate) use ctl::{CtlCommand, CtlOptions, ServicesCommand};
+pub(crate) use certs::{CertsCommand, CertsOptions, DevOptions};
+pub(crate) use ctl::{BackendOptions, CtlCommand, CtlOptions, ServicesCommand};
 pub(crate) use register::RegisterOptions;
 
 /// A reverse proxy and load balancer that says what it does and why.
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Ctl(CtlOptions),
     /// Run a program and keep it registered, so that groups with `registry` sources find it.
     Register(RegisterOptions),
+    /// Make certificates for development.
+    Certs(CertsOptions),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the reference of every configuration key, in Markdown.
@@ -90,7 +94,7 @@ pub(crate) struct RunOptions {
     /// The configuration: YAML, or JSON or TOML by the file's extension.
     #[arg(short, long = "config", value_name = "FILE", conflicts_with_all = ["listen", "to"])]
     pub(crate) config: Option<PathBuf>,
-    /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out.
+    /// Refuse a configuration of which an included file has a mistake, instead of leaving that file out; reloads and upgrades always do.
     #[arg(long, requires = "config")]
     pub(crate) strict: bool,
     /// Take up the configuration anew whenever one of its files changes, as SIGHUP does.
@@ -121,7 +125,7 @@ listening sockets. When the new one does not become ready, the old one goes on a
 Exit status: 0 when another process serves now; 1 when everything is as it was; 2 for a wrong command line.")]
 pub(crate) struct UpgradeOptions {
     /// The number of the process that serves.
-    #[arg(long, value_name = "N", required_unless_present = "pid_file", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pid: Option<u32>,
     /// The file with its number, as `forebay run --pid-file` writes it.
     #[arg(long, value_name = "FILE", conflicts_with = "pid")]

@@ -5,11 +5,15 @@
     reason = "only the program reads the environment"
 )]
 
+mod chunked;
+
+use std::cell::Cell;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chunked::Chunked;
 use serde_json::Value;
 
 /// For a connection, for an answer that is not a stream, and while it is told to
@@ -46,6 +50,8 @@ pub(crate) struct Client {
     authority: String,
     token: Option<String>,
     patience: Duration,
+    /// It has shown that it is a Forebay's.
+    is_known: Cell<bool>,
 }
 
 /// An answer and its body, which may go on for ever.
@@ -84,6 +90,7 @@ impl Client {
             authority: format!("{authority}{port}"),
             token,
             patience: PATIENCE,
+            is_known: Cell::new(false),
         })
     }
 
@@ -95,8 +102,8 @@ impl Client {
         self
     }
 
-    /// Asks and waits for the whole answer; what is no JSON is null. Tries again
-    /// where that is what the answer says.
+    /// Asks and waits for the whole answer; one without a body is null. Tries
+    /// again where that is what the answer says.
     #[expect(clippy::disallowed_methods, reason = "the program owns its clock")]
     pub(crate) fn ask(
         &self,
@@ -113,11 +120,24 @@ impl Client {
                 None => break answer,
             }
         };
+        self.whole(answer)
+    }
+
+    /// Waits for the rest of an answer, which is one of the admin API's.
+    fn whole(&self, answer: Answer) -> Result<(u16, Value), String> {
+        let status = answer.status;
         let mut text = Vec::new();
         let read = answer.body.take(BODY).read_to_end(&mut text);
         read.map_err(|error| self.broken(&error))?;
-        let json = serde_json::from_slice(&text);
-        Ok((answer.status, json.unwrap_or_default()))
+        if text.is_empty() && status == 204 {
+            return Ok((status, Value::Null));
+        }
+        match serde_json::from_slice(&text) {
+            Ok(json) if status < 400 || is_problem(&json) => Ok((status, json)),
+            _ => Err(self.stranger(&format!(
+                "its answer, status {status}, is none of the API's"
+            ))),
+        }
     }
 
     /// Gives each line of an answer that goes on; an answer that is an error is
@@ -129,11 +149,7 @@ impl Client {
     ) -> Result<Option<(u16, Value)>, String> {
         let mut answer = self.send("GET", target, None, None)?;
         if answer.status != 200 {
-            let mut text = Vec::new();
-            let read = answer.body.take(BODY).read_to_end(&mut text);
-            read.map_err(|error| self.broken(&error))?;
-            let json = serde_json::from_slice(&text);
-            return Ok(Some((answer.status, json.unwrap_or_default())));
+            return self.whole(answer).map(Some);
         }
         loop {
             let mut text = String::new();
@@ -154,6 +170,34 @@ impl Client {
         body: Option<&Value>,
         patience: Option<Duration>,
     ) -> Result<Answer, String> {
+        if !self.is_known.get() {
+            self.recognise()?;
+            self.is_known.set(true);
+        }
+        let token = self.token.as_deref();
+        self.send_with(token, method, target, body, patience)
+    }
+
+    /// Makes sure that it is a Forebay's admin API before it is told the token.
+    fn recognise(&self) -> Result<(), String> {
+        let answer = self.send_with(None, "GET", "/health", None, Some(self.patience))?;
+        let (status, json) = self.whole(answer)?;
+        // It may have too much to do even for that.
+        match json.pointer("/status").and_then(Value::as_str) == Some("alive") || is_problem(&json)
+        {
+            true => Ok(()),
+            false => Err(self.stranger(&format!("GET /health has status {status}"))),
+        }
+    }
+
+    fn send_with(
+        &self,
+        token: Option<&str>,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+        patience: Option<Duration>,
+    ) -> Result<Answer, String> {
         let mut stream = self.connect()?;
         let limited = stream.set_read_timeout(patience);
         limited.map_err(|error| self.broken(&error))?;
@@ -166,14 +210,17 @@ impl Client {
         if !body.is_empty() {
             request.push_str("Content-Type: application/json\r\n");
         }
-        if let Some(token) = &self.token {
+        if let Some(token) = token {
             request.push_str(&format!("Authorization: Bearer {token}\r\n"));
         }
         request.push_str("\r\n");
         request.push_str(&body);
         let sent = stream.write_all(request.as_bytes());
         sent.map_err(|error| self.broken(&error))?;
-        answer(stream).map_err(|error| self.broken(&error))
+        answer(stream).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => self.stranger(&error.to_string()),
+            _ => self.broken(&error),
+        })
     }
 
     fn connect(&self) -> Result<TcpStream, String> {
@@ -194,9 +241,22 @@ impl Client {
         ))
     }
 
+    fn stranger(&self, why: &str) -> String {
+        format!(
+            "what answers at {} is no admin API of Forebay: {why}\n  is --admin the address under `admin` in the configuration, and not that of a listener or of another program?",
+            self.authority
+        )
+    }
+
     fn broken(&self, error: &io::Error) -> String {
         format!("the admin API at {} hung up: {error}", self.authority)
     }
+}
+
+/// Of the admin API's, as in RFC 9457.
+fn is_problem(json: &Value) -> bool {
+    let kind = json.pointer("/type").and_then(Value::as_str);
+    kind.is_some_and(|kind| kind.starts_with("urn:forebay:"))
 }
 
 fn answer(stream: TcpStream) -> io::Result<Answer> {
@@ -205,7 +265,8 @@ fn answer(stream: TcpStream) -> io::Result<Answer> {
     let mut line = String::new();
     head.read_line(&mut line)?;
     let status = line.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let status = status.ok_or_else(|| io::Error::other("it does not speak HTTP"))?;
+    let status = status
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "it does not speak HTTP"))?;
     let (mut length, mut is_chunked, mut retry_after) = (None, false, None);
     loop {
         line.clear();
@@ -225,11 +286,7 @@ fn answer(stream: TcpStream) -> io::Result<Answer> {
         }
     }
     let body: Box<dyn BufRead> = match (is_chunked, length) {
-        (true, _) => Box::new(BufReader::new(Chunked {
-            reader,
-            left: 0,
-            has_ended: false,
-        })),
+        (true, _) => Box::new(BufReader::new(Chunked::new(reader))),
         (false, Some(length)) => Box::new(reader.take(length)),
         (false, None) => Box::new(reader),
     };
@@ -240,85 +297,9 @@ fn answer(stream: TcpStream) -> io::Result<Answer> {
     })
 }
 
-/// A body in chunks (RFC 9112 section 7.1).
-struct Chunked<R> {
-    reader: R,
-    /// Of the chunk.
-    left: u64,
-    has_ended: bool,
-}
-
-impl<R: BufRead> Chunked<R> {
-    fn line(&mut self) -> io::Result<String> {
-        let mut line = String::new();
-        (&mut self.reader).take(HEAD).read_line(&mut line)?;
-        match line.strip_suffix("\r\n") {
-            Some(line) => Ok(line.to_owned()),
-            None => Err(io::ErrorKind::UnexpectedEof.into()),
-        }
-    }
-
-    /// Reads the size of the next chunk.
-    fn begin(&mut self) -> io::Result<()> {
-        let line = self.line()?;
-        let size = line.split(';').next().unwrap_or_default().trim();
-        let size = u64::from_str_radix(size, 16);
-        self.left = size.map_err(|_| io::Error::other("a chunk has no size"))?;
-        if self.left == 0 {
-            while !self.line()?.is_empty() {}
-            self.has_ended = true;
-        }
-        Ok(())
-    }
-}
-
-impl<R: BufRead> Read for Chunked<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.has_ended || buffer.is_empty() {
-            return Ok(0);
-        }
-        if self.left == 0 {
-            self.begin()?;
-            if self.has_ended {
-                return Ok(0);
-            }
-        }
-        let count = (&mut self.reader).take(self.left).read(buffer)?;
-        if count == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= count as u64;
-        if self.left == 0 {
-            self.line()?;
-        }
-        Ok(count)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn chunks_are_put_together() {
-        let read = |bytes: &'static [u8]| {
-            let mut text = String::new();
-            let mut chunked = Chunked {
-                reader: bytes,
-                left: 0,
-                has_ended: false,
-            };
-            chunked.read_to_string(&mut text).map(|_| text)
-        };
-        assert_eq!(
-            read(b"3\r\nabc\r\n2;x=1\r\nde\r\n0\r\n\r\n").unwrap(),
-            "abcde"
-        );
-        assert_eq!(read(b"0\r\nA: b\r\n\r\n").unwrap(), "");
-        for bad in [&b"3\r\nab"[..], b"x\r\n", b"3\r\nabc\r\n", b""] {
-            assert!(read(bad).is_err());
-        }
-    }
 
     #[test]
     fn urls_are_taken_apart() {

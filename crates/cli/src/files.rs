@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{Error, IsTerminal, Read as _};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use forebay::words::plain;
@@ -41,13 +42,14 @@ pub(crate) fn load(path: &Path, mistakes: Mistakes) -> Option<Plan> {
 /// Reads a configuration file and its unit tests.
 pub(crate) fn load_with_tests(path: &Path, mistakes: Mistakes) -> Option<(Plan, Vec<Test>)> {
     let read = read_file(path, mistakes, &Touched::default(), &Heritage::default());
-    let read = told(read)?;
+    let read = told(read, Some(path))?;
     Some((read.plan?, read.tests))
 }
 
 /// Reads a file that holds only unit tests.
 pub(crate) fn load_tests(path: &Path) -> Option<Vec<Test>> {
-    let text = told_text(text_of(path))?;
+    let text = text_of(path).inspect_err(|why| say_unreadable(why, Some(path)));
+    let text = text.ok()?;
     let (tests, problems) = forebay::read_tests(&path.display().to_string(), &text);
     show(&problems);
     (!problems.has_errors()).then_some(tests)
@@ -75,6 +77,10 @@ pub(crate) fn read_file(
             touched.pattern(&directory.join(pattern));
             included(directory, pattern)
         },
+        is_public: &|file| {
+            let about = std::fs::metadata(directory.join(file));
+            about.is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
+        },
         strict: mistakes == Mistakes::Refuse,
     };
     Ok(forebay::read_after(&name, &text, &outside, heritage))
@@ -89,16 +95,10 @@ pub(crate) fn read_text(name: &str, text: &str, heritage: &Heritage) -> Read {
     forebay::read_after(name, text, &outside, heritage)
 }
 
-/// Tells people what is wrong with what was read; None when there was nothing
-/// to read.
-pub(crate) fn told(read: Result<Read, String>) -> Option<Read> {
-    let read = match read {
-        Ok(read) => read,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return None;
-        }
-    };
+/// Tells people what is wrong with what was read, from this file if from any;
+/// None when there was nothing to read.
+pub(crate) fn told(read: Result<Read, String>, path: Option<&Path>) -> Option<Read> {
+    let read = read.inspect_err(|why| say_unreadable(why, path)).ok()?;
     for (file, problems) in &read.left_out {
         show(problems);
         let file = plain(file);
@@ -108,8 +108,22 @@ pub(crate) fn told(read: Result<Read, String>) -> Option<Read> {
     Some(read)
 }
 
-fn told_text(text: Result<String, String>) -> Option<String> {
-    text.inspect_err(|why| eprintln!("error: {why}")).ok()
+/// Why there is nothing to serve, if that is so.
+pub(crate) fn refusal(read: &Result<Read, String>) -> Option<String> {
+    match read {
+        Err(why) => Some(why.clone()),
+        Ok(read) if read.plan.is_none() => Some(read.problems.render(false)),
+        Ok(_) => None,
+    }
+}
+
+fn say_unreadable(why: &str, path: Option<&Path>) {
+    eprintln!("error: {why}");
+    if path.is_some_and(|path| !path.exists()) {
+        eprintln!(
+            "  a first one: server: {{ address: \"127.0.0.1:8080\" }} and so on; see `forebay reference`"
+        );
+    }
 }
 
 /// Larger files are a mistake, and reading them would take all memory.
@@ -174,15 +188,8 @@ fn included(directory: &Path, pattern: &str) -> Result<Vec<IncludedFile>, String
 }
 
 fn text_of(path: &Path) -> Result<String, String> {
-    read_file_text(path, Kinds::Any).map_err(|error| {
-        let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => {
-                "\n  a first one: server: { address: \"127.0.0.1:8080\" } and so on; see `forebay reference`"
-            }
-            _ => "",
-        };
-        format!("cannot read {}: {error}{hint}", path.display())
-    })
+    read_file_text(path, Kinds::Any)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 fn show(problems: &Problems) {

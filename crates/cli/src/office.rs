@@ -31,6 +31,13 @@ impl Office {
         }
     }
 
+    /// This process does not serve, and why. Who is to be succeeded is told.
+    pub(crate) fn refuse(&mut self, why: &str) {
+        if let Some(link) = self.link.take() {
+            link.refuse(why);
+        }
+    }
+
     /// Another one may have said that it is, and is not.
     pub(crate) fn take_back(&self) {
         self.claim_file();

@@ -23,7 +23,12 @@ impl PidFile {
     }
 
     /// Writes this process's number, in one step for whoever reads it.
+    /// Never in the place of a device or a directory.
     pub(crate) fn claim(&self) -> io::Result<()> {
+        if std::fs::metadata(&self.path).is_ok_and(|about| !about.is_file()) {
+            let why = format!("{} is no ordinary file", self.path.display());
+            return Err(io::Error::other(why));
+        }
         let pid = std::process::id();
         let mut new = self.path.clone().into_os_string();
         new.push(format!(".{pid}"));

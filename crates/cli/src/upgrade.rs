@@ -9,13 +9,15 @@
 //! 4. new to old: `M`, it is the main process now, and the old one drains.
 //!
 //! Until the fourth step, whatever goes wrong leaves the old one as it was: the
-//! new one is killed, or has died, which shows as the end of the stream.
+//! new one is killed, or has died, which shows as the end of the stream. One
+//! that refuses says why instead of `R`: `F`, and text until the end.
 
 mod attempt;
 mod letter;
 mod link;
 mod outcome;
 mod program;
+mod refusal;
 mod successor;
 
 pub(crate) use attempt::{Attempt, Forward};
@@ -30,3 +32,5 @@ const VARIABLE: &str = "FOREBAY_UPGRADE";
 const READY: u8 = b'R';
 const GO: u8 = b'G';
 const MAIN: u8 = b'M';
+/// Instead of [`READY`]: the rest says why not.
+const REFUSAL: u8 = b'F';

@@ -84,6 +84,9 @@ const MOST: usize = 1000;
 /// Shorter values than this are no secrets, and stand for too much else.
 const SECRET: usize = 4;
 
+/// Shorter ones may be a part of any word, and are hidden only where they are whole.
+const SURE: usize = 8;
+
 /// One file. Spans count on from file to file, so that each says which it means.
 #[derive(Clone, Debug)]
 struct Source {
@@ -131,7 +134,7 @@ impl Problems {
         let hide = |text: &mut String| {
             for (value, reference) in hidden.iter() {
                 if text.contains(value) {
-                    *text = text.replace(value, reference);
+                    *text = without(text, value, reference);
                 }
             }
         };
@@ -306,6 +309,25 @@ impl Problems {
     }
 }
 
+/// The text with the reference in place of the value.
+fn without(text: &str, value: &str, reference: &str) -> String {
+    if value.len() >= SURE {
+        return text.replace(value, reference);
+    }
+    let (mut done, mut end) = (String::new(), 0);
+    for (at, _) in text.match_indices(value) {
+        let (before, rest) = text.split_at(at);
+        let after = rest.strip_prefix(value).unwrap_or_default();
+        let is_part =
+            before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
+        done.push_str(before.get(end..).unwrap_or_default());
+        done.push_str(if is_part { value } else { reference });
+        end = at + value.len();
+    }
+    done.push_str(text.get(end..).unwrap_or_default());
+    done
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,6 +372,19 @@ mod tests {
             "{said}"
         );
         assert_eq!(reading.problems.len(), 2, "{said}");
+    }
+
+    #[test]
+    fn short_values_are_hidden_where_they_are_words() {
+        for (text, value, shown) in [
+            ("it is shorter than 16", "short", "it is shorter than 16"),
+            ("found `short`, short.", "short", "found `@`, @."),
+            ("shorter, short", "short", "shorter, @"),
+            ("xcorrect horsex", "correct horse", "x@x"),
+            ("éa1b2", "a1b2", "éa1b2"),
+        ] {
+            assert_eq!(without(text, value, "@"), shown, "{text}");
+        }
     }
 
     #[test]

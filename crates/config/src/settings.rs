@@ -7,6 +7,7 @@ mod route;
 mod source;
 mod telemetry;
 mod test;
+mod tls;
 
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
@@ -23,6 +24,7 @@ pub use source::{BackendList, BackendSource, DnsRecords, ListedBackend};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
 
 pub use test::{Expectation, Test, TestRequest};
+pub use tls::{ClientCertificates, Hsts, SessionTickets, Tls, TlsCertificate, TlsVersion};
 
 use std::time::Duration;
 
@@ -36,8 +38,8 @@ settings! {
     /// Everything that a configuration file can say.
     "the configuration" => pub struct Settings {
         /// Further files, from the directory of this one; `*` and `?` stand for any letters of a name, but for a dot that it begins with. They may have `routes`,
-        /// `backend_groups`, `filter_lists`, `error_pages` and `tests`, which are added to those here. A file with a mistake is left out,
-        /// unless Forebay is told to be strict.
+        /// `backend_groups`, `filter_lists`, `error_pages` and `tests`, which are added to those here. A file with a mistake is left out
+        /// at the start, unless Forebay is told to be strict, and refuses a reload.
         include: Vec<Spanned<String>>, rule Form(&WORD), example ["routes.d/*.yaml"];
         /// The one listener of a simple configuration. Give this, or `listeners`, or both.
         server: Option<Spanned<Listener>>, example {"address": "0.0.0.0:8080"};
@@ -58,6 +60,8 @@ settings! {
         /// The same for streams: requests whose body is still coming up, or answers of a backend that are still going down, such as long
         /// downloads and server-sent events. They are not held to `shutdown_timeout`.
         drain_timeout: Duration = Duration::from_mins(5), example "1h";
+        /// Tickets with which clients take up earlier TLS sessions.
+        session_tickets: Spanned<SessionTickets>, example {"rotate": "12h"};
         /// Which requests go where.
         routes: Vec<Spanned<Route>>, example [{"id": "all", "backend_group": "app"}];
         /// Lists of filters for routes to use by name.

@@ -90,11 +90,11 @@ impl Control for Live {
 impl Live {
     /// Reads a text as if it were the configuration. Files and variables are
     /// those that the running one is made of, as they were: who may ask this
-    /// must not look at others through it.
+    /// must not look at others through it. It is refused whenever a reload would be.
     fn read_instead(&self, name: &str, text: &str) -> Read {
         let heritage = Heritage::default();
         heritage.set_changes(Live::changes(self));
-        self.kept().instead(name, text, &heritage)
+        self.kept().instead(name, text, true, &heritage)
     }
 }
 
@@ -118,7 +118,7 @@ fn refused(fault: &LiveFault) -> Refused {
     let retry_after = match fault {
         LiveFault::Mistakes(read) => return of_mistakes(read),
         LiveFault::Leaving(_) => Some(RETRY_AFTER),
-        LiveFault::Unreadable(_) | LiveFault::Start(_) => None,
+        LiveFault::Unreadable(_) | LiveFault::Start(_) | LiveFault::StateFile(_) => None,
     };
     Refused {
         why: fault.to_string(),

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use config::File;
 use plan::Heritage;
@@ -16,6 +17,12 @@ use crate::{Outside, Read, read_without_record};
 pub struct Kept {
     name: String,
     text: String,
+    answers: Arc<Answers>,
+}
+
+/// What it asked for, and what it got.
+#[derive(Debug, Clone, Default)]
+struct Answers {
     strict: bool,
     variables: HashMap<String, Option<String>>,
     opened: HashMap<String, Result<Vec<u8>, io::ErrorKind>>,
@@ -24,12 +31,7 @@ pub struct Kept {
 
 impl Kept {
     /// Reads a configuration and keeps what it is made of.
-    pub(crate) fn read(
-        name: &str,
-        text: &str,
-        outside: &Outside<'_>,
-        heritage: &Heritage,
-    ) -> (Read, Self) {
+    pub(crate) fn read(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
         let (variables, opened, found) = <(RefCell<_>, RefCell<_>, RefCell<_>)>::default();
         let recording = Outside {
             env: &|variable| {
@@ -51,18 +53,21 @@ impl Kept {
                 found.insert(pattern.to_owned(), files.clone());
                 files
             },
+            is_public: outside.is_public,
             strict: outside.strict,
         };
         let read = read_without_record(name, text, &recording, heritage);
         let kept = Self {
             name: name.to_owned(),
             text: text.to_owned(),
-            strict: outside.strict,
-            variables: variables.into_inner(),
-            opened: opened.into_inner(),
-            found: found.into_inner(),
+            answers: Arc::new(Answers {
+                strict: outside.strict,
+                variables: variables.into_inner(),
+                opened: opened.into_inner(),
+                found: found.into_inner(),
+            }),
         };
-        (read, kept)
+        Read { kept, ..read }
     }
 
     /// Where its files are.
@@ -70,26 +75,66 @@ impl Kept {
         Path::new(&self.name).parent().unwrap_or(Path::new(""))
     }
 
+    /// The same with what is in these files by now; None where that is what was
+    /// in them before.
+    pub(crate) fn with_files<'f>(
+        &self,
+        files: impl Iterator<Item = &'f str>,
+        open: &plan::Open<'_>,
+    ) -> Option<Self> {
+        let mut answers = Answers::clone(&self.answers);
+        let mut differs = false;
+        for file in files {
+            let now = open(file).map_err(|error| error.kind());
+            differs |= self.answers.opened.get(file) != Some(&now);
+            answers.opened.insert(file.to_owned(), now);
+        }
+        differs.then(|| Self {
+            answers: Arc::new(answers),
+            ..self.clone()
+        })
+    }
+
     /// Reads it again, after what there is by now.
     pub(crate) fn again(&self, heritage: &Heritage) -> Read {
-        self.instead(&self.name, &self.text, heritage)
+        self.instead(&self.name, &self.text, self.answers.strict, heritage)
+    }
+
+    /// The same, where an included file with a mistake refuses everything.
+    pub(crate) fn strictly(&self, heritage: &Heritage) -> Read {
+        self.instead(&self.name, &self.text, true, heritage)
     }
 
     /// Reads another text, which finds what this one has found, and no more.
-    pub(crate) fn instead(&self, name: &str, text: &str, heritage: &Heritage) -> Read {
+    pub(crate) fn instead(
+        &self,
+        name: &str,
+        text: &str,
+        strict: bool,
+        heritage: &Heritage,
+    ) -> Read {
+        let answers = &*self.answers;
         let outside = Outside {
-            env: &|variable| self.variables.get(variable).cloned().flatten(),
-            open: &|file| match self.opened.get(file) {
+            env: &|variable| answers.variables.get(variable).cloned().flatten(),
+            open: &|file| match answers.opened.get(file) {
                 Some(Ok(bytes)) => Ok(bytes.clone()),
                 Some(Err(kind)) => Err((*kind).into()),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
             find: &|pattern| {
-                let found = self.found.get(pattern).cloned();
+                let found = answers.found.get(pattern).cloned();
                 found.unwrap_or_else(|| Ok(Vec::new()))
             },
-            strict: self.strict,
+            is_public: &|_| false,
+            strict,
         };
-        read_without_record(name, text, &outside, heritage)
+        let read = read_without_record(name, text, &outside, heritage);
+        // Whatever is read can be read again.
+        let kept = Self {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            answers: Arc::clone(&self.answers),
+        };
+        Read { kept, ..read }
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Weak;
 use std::time::{Duration, SystemTime};
 
+use rustix::fs::{Access, access};
 use serde::{Deserialize, Serialize};
 
 use crate::handover::Handover;
@@ -20,6 +21,8 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Leases are written anew after so many looks, also where nothing else has changed.
 const LEASES: u32 = 10;
+
+const NO_FILE: &str = "it is a directory, a device or the like, and no file";
 
 /// Larger files are none of ours.
 const LARGEST: u64 = 256 << 20;
@@ -50,6 +53,7 @@ impl KeptState {
         match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(fault(&error)),
+            Ok(about) if !about.is_file() => return Err(fault(&NO_FILE)),
             Ok(about) if about.len() > LARGEST => return Err(fault(&"it is too large")),
             Ok(_) => {}
         }
@@ -64,6 +68,9 @@ impl KeptState {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
+        if is_no_file(path) {
+            return Err(io::Error::other(NO_FILE));
+        }
         let new = PathBuf::from(format!("{}.new", path.display()));
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
@@ -72,6 +79,11 @@ impl KeptState {
         file.sync_all()?;
         fs::rename(new, path)
     }
+}
+
+/// A device, say, which must not be replaced by a file.
+fn is_no_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|about| !about.is_file())
 }
 
 fn unix_ms(time: SystemTime) -> u64 {
@@ -102,13 +114,18 @@ pub(crate) fn keep(live: Weak<Live>) -> io::Result<()> {
             if live.leaving().is_some() {
                 continue;
             }
+            // A reload may name one.
+            if live.running().plan().state_file().is_none() {
+                last = None;
+                continue;
+            }
             looks += 1;
             let state = live.handover().worth_keeping();
             let is_known = last.as_ref().is_some_and(|last| state.is_like(last));
             if !is_known || looks >= LEASES {
                 looks = 0;
-                write(&live, &KeptState::new(state.clone(), now()));
-                last = Some(state);
+                let kept = KeptState::new(state.clone(), now());
+                last = write(&live, &kept).then_some(state);
             }
         }
     })?;
@@ -117,19 +134,70 @@ pub(crate) fn keep(live: Weak<Live>) -> io::Result<()> {
 
 /// Writes the file now, if there is to be one.
 pub(crate) fn save(live: &Live) {
+    // Working out what there is to keep looks at every group.
+    if live.running().plan().state_file().is_none() {
+        return;
+    }
     write(
         live,
         &KeptState::new(live.handover().worth_keeping(), now()),
     );
 }
 
-fn write(live: &Live, kept: &KeptState) {
+/// False where it could not be written. That is said when it begins and ends.
+fn write(live: &Live, kept: &KeptState) -> bool {
     let plan = live.running().plan();
     let Some(path) = plan.state_file().map(Path::new) else {
-        return;
+        return true;
     };
-    if let Err(error) = kept.write(path) {
-        tracing::error!("the state cannot be kept in {}: {error}", path.display());
+    let written = kept.write(path);
+    let is_news = live.note_kept(written.is_ok());
+    match &written {
+        Err(error) if is_news => tracing::error!(
+            "what was changed cannot be kept in {}: {error}; it would be lost at a restart",
+            path.display()
+        ),
+        Ok(()) if is_news => tracing::info!("what is changed is kept in {}", path.display()),
+        _ => {}
+    }
+    written.is_ok()
+}
+
+/// Looks whether a state file can be written; writes nothing.
+///
+/// # Errors
+///
+/// Says what is in the way.
+pub fn check(path: &str) -> Result<(), String> {
+    let fault = |why: &dyn std::fmt::Display| {
+        format!("the state file {path} cannot be written: {why}; see `admin.state_file`")
+    };
+    let path = Path::new(path);
+    if is_no_file(path) {
+        return Err(fault(&NO_FILE));
+    }
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    access(directory, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        fault(&format!(
+            "{}: {}",
+            directory.display(),
+            io::Error::from(error)
+        ))
+    })
+}
+
+/// Keeps a file that is of no use from being written over; says where it is.
+pub(crate) fn set_aside(path: &Path) -> String {
+    if is_no_file(path) {
+        return format!("it stays as it is: {NO_FILE}");
+    }
+    let aside = PathBuf::from(format!("{}.bad", path.display()));
+    match fs::rename(path, &aside) {
+        Ok(()) => format!("the file is now {}", aside.display()),
+        Err(error) => format!("it cannot be kept as {}: {error}", aside.display()),
     }
 }
 

@@ -26,11 +26,12 @@ mod sources;
 mod testing;
 pub mod words;
 
-pub use admin::document as admin_api;
+pub use admin::{document as admin_api, rfc3339};
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;
 pub use kept::Kept;
+pub use kept_state::check as check_state_file;
 pub use live::{Last, Leaving, Live, LiveFault, Reloaded, Source};
 pub use plan::{
     AccessLog, Change, Changes, Difference, Differences, Found, Group, GroupChanges, Heritage,
@@ -71,6 +72,8 @@ pub struct Outside<'a> {
     pub open: &'a plan::Open<'a>,
     /// Finds the files of an `include`.
     pub find: &'a config::Find<'a>,
+    /// Whether anybody on this machine may read a file.
+    pub is_public: &'a dyn Fn(&str) -> bool,
     /// An included file with a mistake refuses the whole configuration, and is
     /// not merely left out.
     pub strict: bool,
@@ -83,6 +86,7 @@ impl Outside<'_> {
             env: &|_| None,
             open: &|_| Err(std::io::ErrorKind::NotFound.into()),
             find: &|_| Err("there are no files here".to_owned()),
+            is_public: &|_| false,
             strict: true,
         }
     }
@@ -102,11 +106,10 @@ pub fn read(name: &str, text: &str, outside: &Outside<'_>) -> Read {
 /// The same for a configuration that is to follow others: `heritage` is what
 /// they leave to it.
 pub fn read_after(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
-    let (mut read, kept) = Kept::read(name, text, outside, heritage);
-    read.kept = kept;
-    read
+    Kept::read(name, text, outside, heritage)
 }
 
+/// Only for [`Kept`], which adds what it was made of.
 fn read_without_record(name: &str, text: &str, outside: &Outside<'_>, heritage: &Heritage) -> Read {
     let mut left_out: Vec<(String, Problems)> = Vec::new();
     loop {
@@ -145,6 +148,20 @@ fn read_without(
     let plan = parsed
         .then(|| plan::compile(&settings, &mut problems, heritage, outside.open))
         .flatten();
+    for listener in plan.iter().flat_map(|plan| &plan.listeners) {
+        let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
+        for key in certificates.map(|files| &files.key) {
+            if (outside.is_public)(key) {
+                let message = format!(
+                    "`{}`: anybody on this machine may read the private key",
+                    key.value
+                );
+                problems
+                    .warning(key.span, message)
+                    .help("take the right away: chmod o= FILE");
+            }
+        }
+    }
     problems.finish();
     let tests = settings.tests.into_iter().map(|test| test.value).collect();
     Read {

@@ -10,6 +10,8 @@ use std::fmt;
 use config::BackendUrl;
 use serde::{Deserialize, Serialize};
 
+use crate::Plan;
+
 /// By the name of the group.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
@@ -115,7 +117,49 @@ pub(crate) fn members(group: &config::BackendGroup, changes: &GroupChanges) -> V
     members
 }
 
+impl Changes {
+    /// The groups that operators have changed and that this plan does not have.
+    pub fn groups_not_in<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a str> {
+        let of_operators = self.groups.iter();
+        let of_operators = of_operators.filter(|(_, changes)| changes.are_by_operators());
+        let is_there = |id: &str| plan.groups.iter().any(|group| *group.balance.id == *id);
+        of_operators
+            .map(|(id, _)| &**id)
+            .filter(move |id| !is_there(id))
+    }
+}
+
 impl GroupChanges {
+    /// An operator adds a backend.
+    pub fn add(&mut self, url: &str, weight: u32) {
+        self.added.insert(url.to_owned(), weight);
+        // One of the file that was taken away comes back with this weight.
+        if self.removed.remove(url) {
+            self.weights.insert(url.to_owned(), weight);
+        }
+    }
+
+    /// An operator takes a backend away, which somebody else may have named too.
+    pub fn remove(&mut self, url: &str, is_named_elsewhere: bool) {
+        self.added.remove(url);
+        self.weights.remove(url);
+        if is_named_elsewhere {
+            self.removed.insert(url.to_owned());
+        }
+    }
+
+    /// An operator sets a weight: every one that is written for it.
+    pub fn weigh(&mut self, url: &str, weight: u32) {
+        let added = self.added.get_mut(url);
+        let is_enough = added.is_some() && !self.weights.contains_key(url);
+        if let Some(added) = added {
+            *added = weight;
+        }
+        if !is_enough {
+            self.weights.insert(url.to_owned(), weight);
+        }
+    }
+
     /// True where an operator has changed anything.
     pub(crate) fn are_by_operators(&self) -> bool {
         !(self.added.is_empty() && self.removed.is_empty() && self.weights.is_empty())
@@ -137,5 +181,39 @@ impl Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.label())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_weight_counts() {
+        const URL: &str = "http://a:1";
+        let text = "server: { address: 127.0.0.1:0 }\n\
+             backend_groups: [ { id: app, backends: [ { url: http://a:1 } ] } ]";
+        let settings = config::read("a.yaml", text, &|_| None).settings;
+        let group = &settings.backend_groups[0];
+        let mut changes = GroupChanges::default();
+        let weight = |changes: &GroupChanges| {
+            let members = members(group, changes);
+            members.first().map(|member| member.weight)
+        };
+        changes.weigh(URL, 0);
+        assert_eq!(weight(&changes), Some(0));
+        changes.remove(URL, true);
+        assert_eq!(weight(&changes), None);
+        changes.add(URL, 1);
+        assert_eq!(weight(&changes), Some(1));
+        changes.weigh(URL, 9);
+        assert_eq!(weight(&changes), Some(9));
+        assert_eq!(changes.added, changes.weights);
+        // One that only an operator has named has its weight in one place.
+        let mut changes = GroupChanges::default();
+        changes.add("http://b:1", 1);
+        changes.weigh("http://b:1", 5);
+        assert_eq!(changes.added["http://b:1"], 5);
+        assert!(changes.weights.is_empty());
     }
 }

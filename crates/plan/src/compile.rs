@@ -18,7 +18,10 @@ mod pages;
 mod routes;
 mod sources;
 mod telemetry;
+mod tls;
 mod unique;
+
+pub use groups::idle_weights;
 
 use std::sync::Arc;
 
@@ -40,7 +43,7 @@ pub fn compile(
 ) -> Option<Plan> {
     let mut names = heritage.names();
     names.turn_page();
-    let listeners = listeners::compile(settings, open, problems, &mut names);
+    let listeners = listeners::compile(settings, open, problems, heritage, &mut names);
     let groups = groups::compile(settings, problems, heritage, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
     let error_pages = pages::compile(&settings.error_pages, open, problems);

@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use telemetry::Names;
+use tls::Tickets;
 use upstream::Living;
 
 use crate::Changes;
@@ -13,6 +14,7 @@ pub struct Heritage {
     pub living: Living,
     names: Mutex<Arc<Names>>,
     changes: Mutex<Arc<Changes>>,
+    tickets: Mutex<Option<Tickets>>,
 }
 
 impl Heritage {
@@ -23,6 +25,25 @@ impl Heritage {
     /// The plans to come are made with these.
     pub fn set_changes(&self, changes: Arc<Changes>) {
         *lock(&self.changes) = changes;
+    }
+
+    /// The keys of session tickets, made up when they are first asked for.
+    pub(crate) fn tickets(&self) -> Result<Tickets, tls::Fault> {
+        let mut tickets = lock(&self.tickets);
+        match &*tickets {
+            Some(tickets) => Ok(tickets.clone()),
+            None => Ok(tickets.insert(Tickets::new()?).clone()),
+        }
+    }
+
+    /// The same, if they were asked for.
+    pub fn tickets_so_far(&self) -> Option<Tickets> {
+        lock(&self.tickets).clone()
+    }
+
+    /// Goes on with the keys of another process.
+    pub fn take_over_tickets(&self, tickets: Tickets) {
+        *lock(&self.tickets) = Some(tickets);
     }
 
     pub(crate) fn names(&self) -> Names {

@@ -18,13 +18,13 @@ mod trusted;
 
 pub use admin::{AdminEndpoint, AdminScope, AdminToken};
 pub use changes::{Changes, Found, GroupChanges, Origin};
-pub use compile::{Open, compile};
+pub use compile::{Open, compile, idle_weights};
 pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;
 pub use plan::{
-    AccessLog, Check, Group, Http2, HttpProbe, Listener, Logging, MetricsEndpoint, Plan, Probe,
-    Route, Sticky, StickyCookie, Times, Tls,
+    AccessLog, CertificateFiles, Check, Group, Http2, HttpProbe, Listener, Logging,
+    MetricsEndpoint, Plan, Probe, Route, Sticky, StickyCookie, Times, Tls,
 };
 pub use source::{BackendSource, DnsSource, Records, RegistrySource};
 pub use trusted::Trusted;

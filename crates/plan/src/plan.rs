@@ -11,6 +11,7 @@ use routing::Pattern;
 use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
+use wire::h2::Patience;
 
 use crate::{AdminEndpoint, BackendSource, Origin, Trusted};
 
@@ -46,6 +47,12 @@ pub struct Plan {
 
 impl Plan {
     /// Where what was changed is kept for the next start, if anywhere.
+    /// Whether it takes a restart, of a program with so many workers, until all
+    /// of it is true.
+    pub fn needs_restart(&self, workers: usize) -> bool {
+        self.workers.is_some_and(|wanted| wanted != workers)
+    }
+
     pub fn state_file(&self) -> Option<&str> {
         self.admin.as_ref()?.state_file.as_deref()
     }
@@ -75,6 +82,11 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// HTTP/1 alone without.
     pub http2: Option<Http2>,
+    /// The value of `Strict-Transport-Security`.
+    pub hsts: Option<Box<str>>,
+    /// Clients are sent to the same place at HTTPS on this port; 0 is one that
+    /// cannot be known.
+    pub redirect_port: Option<u16>,
     /// Over all workers.
     pub max_connections: usize,
     pub limits: Limits,
@@ -93,8 +105,24 @@ pub struct Listener {
 #[derive(Debug, Clone)]
 pub struct Tls {
     pub server: tls::Server,
+    /// What it was made with.
+    pub options: tls::ServerOptions,
+    pub certificates: Vec<CertificateFiles>,
+    /// All files that it was made of, as the configuration names them.
+    pub files: Vec<Box<str>>,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
+    /// Backends are told of a client's certificate (RFC 9440).
+    pub forwards_certificate: bool,
+}
+
+/// Where a certificate is from.
+#[derive(Debug, Clone)]
+pub struct CertificateFiles {
+    pub chain: Box<str>,
+    pub key: config::Spanned<String>,
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after: i64,
 }
 
 /// How a listener speaks HTTP/2.
@@ -105,8 +133,8 @@ pub struct Http2 {
     /// Bytes that a client may send ahead, of one request and of all on one connection.
     pub stream_window: u32,
     pub connection_window: u32,
-    /// Requests cancelled before they were looked at.
-    pub max_pending_resets: usize,
+    /// What a client may do to no purpose.
+    pub patience: Patience,
 }
 
 pub struct Route {

@@ -1,6 +1,7 @@
 //! A client's connection as long as it is open.
 
 use std::cell::RefCell;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -24,8 +25,6 @@ pub(crate) struct Client {
     pub(crate) h2: Option<Rc<RefCell<H2Stream>>>,
     pub(crate) peer: SocketAddr,
     pub(crate) peer_text: IpText,
-    /// How the client came: `http`, or `https` once TLS exists.
-    pub(crate) scheme: &'static str,
     pub(crate) body: Body,
     /// What of the current request's body has gone to a backend.
     pub(crate) replay: Replay,
@@ -40,7 +39,6 @@ impl Client {
         stream: Stream,
         (door, place): (Rc<Door>, u32),
         peer: SocketAddr,
-        scheme: &'static str,
     ) -> Self {
         let h2 = match &stream {
             Stream::H2(stream) => Some(Rc::clone(stream)),
@@ -54,7 +52,6 @@ impl Client {
             h2,
             peer,
             peer_text: IpText::new(peer.ip()),
-            scheme,
             body: Body::new(Side::Client),
             replay: Replay::default(),
             place,
@@ -70,6 +67,14 @@ impl Client {
         }
     }
 
+    /// How the client came: `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.outbound.io().is_secure() {
+            true => "https",
+            false => "http",
+        }
+    }
+
     /// The exchange is a stream, or is one no longer: see [`Door::mark`].
     pub(crate) fn mark(&mut self, is_stream: bool) {
         if self.is_stream != is_stream {
@@ -80,6 +85,21 @@ impl Client {
 
     pub(crate) fn is_stream(&self) -> bool {
         self.is_stream
+    }
+
+    /// Says the end, and throws away what comes until the client has heard it.
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut ended = self.outbound.poll_shutdown(cx);
+        while let Poll::Ready(Ok(())) = ended {
+            let n = self.inbound.buffered().len();
+            self.inbound.consume(n);
+            match self.inbound.poll_more(cx) {
+                Poll::Ready(Ok(n)) if n > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => ended = Poll::Pending,
+            }
+        }
+        ended
     }
 
     /// Resolves when the client has left, as far as one can see: while its body

@@ -212,6 +212,7 @@ fn follow(
         scheme: "http",
         request_id: id.as_bytes(),
         authority: &backend.authority,
+        certificate: None,
     };
     forward(&mut heads.request, &forwarding);
     write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
@@ -224,7 +225,7 @@ fn is_unknown(condition: &Condition, known: &[&str]) -> bool {
         Condition::Header(demand) => {
             !(known.iter()).any(|name| name.eq_ignore_ascii_case(&demand.name))
         }
-        Condition::Cookie(_) => true,
+        Condition::Cookie(_) | Condition::Certificate(_) => true,
         Condition::Not(condition) => is_unknown(condition, known),
         Condition::Host(_)
         | Condition::Path(_)
@@ -278,19 +279,25 @@ fn candidates(group: &upstream::Group, notes: &Notes, now: Option<Instant>) -> V
         .collect()
 }
 
-/// The verdict, and for a backend that is out also why and for how long.
+/// The verdict, and for a backend that is not well also why and for how long.
 fn verdict(
     group: &upstream::Group,
     backend: &Backend,
     verdict: Verdict,
     now: Option<Instant>,
 ) -> String {
-    match (verdict, now) {
-        (Verdict::Out(_) | Verdict::WarmingUp, Some(now)) => {
-            let view = backend.standing.view(&group.health, now);
-            view.at(now).to_string()
+    let Some(now) = now else {
+        return verdict.to_string();
+    };
+    let view = backend.standing.view(&group.health, now);
+    let state = view.at(now);
+    match verdict {
+        Verdict::Out(_) | Verdict::WarmingUp => state.to_string(),
+        _ if view.state.is_up() => verdict.to_string(),
+        Verdict::Chosen if !view.state.is_in() && group.health.fails_open => {
+            format!("{verdict}, for none is well and the group fails open; {state}")
         }
-        _ => verdict.to_string(),
+        _ => format!("{verdict}; {state}"),
     }
 }
 

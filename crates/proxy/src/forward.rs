@@ -17,6 +17,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) request_id: &'a [u8],
     /// Sent as `Host` where an HTTP/1.0 client sent none.
     pub(crate) authority: &'a str,
+    /// The value of `Client-Cert`, where the backend is to know it.
+    pub(crate) certificate: Option<&'a str>,
 }
 
 /// Sets `X-Forwarded-For/-Proto/-Host`, `X-Real-IP`, `X-Request-ID` and `Via`
@@ -38,6 +40,8 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
     ]);
     /// What only a proxy in front can know; frameworks believe it.
     const HEARSAY: KnownSet = KnownSet::of(&[
+        Known::ClientCert,
+        Known::ClientCertChain,
         Known::Forwarded,
         Known::XForwardedPort,
         Known::XForwardedPrefix,
@@ -70,6 +74,11 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
     match &kept.host {
         Some(host) => fields.push_known(Known::XForwardedHost, host),
         None => fields.push_copy(Known::XForwardedHost, Known::Host),
+    }
+    if let Some(certificate) = forwarding.certificate {
+        const OTHERS: KnownSet = KnownSet::of(&[Known::ClientCert, Known::ClientCertChain]);
+        fields.remove_all(OTHERS);
+        fields.push_known(Known::ClientCert, certificate.as_bytes());
     }
     fields.push_known(Known::XRealIp, forwarding.client.as_bytes());
     fields.push_known(Known::XRequestId, forwarding.request_id);
@@ -125,6 +134,7 @@ mod tests {
                 scheme: "http",
                 request_id: b"id-1",
                 authority: "backend:80",
+                certificate: None,
             },
         );
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
@@ -143,6 +153,7 @@ mod tests {
         ("Via", "1.1 cdn"),
         ("Proxy-Authorization", "secret"),
         ("Forwarded", "for=6.6.6.6"),
+        ("Client-Cert", ":AAAA:"),
         ("X-Forwarded-Prefix", "/admin"),
         ("X-Original-URL", "/admin"),
         ("Proxy", "http://evil.example"),
@@ -176,6 +187,7 @@ mod tests {
                 "Host: a.example",
                 "Via: 1.1 cdn",
                 "Forwarded: for=6.6.6.6",
+                "Client-Cert: :AAAA:",
                 "X-Forwarded-Prefix: /admin",
                 "X-Original-URL: /admin",
                 "X_Other: 1",

@@ -2,19 +2,26 @@
 //! connection of its own: its halves take and give the bytes of bodies, and
 //! heads go beside them.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream, SendStream};
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Response};
-use message::Fields;
+use message::{ClientCertificate, Fields};
+use wire::h2::Watch;
 
 /// How much of a body is given to the connection at a time.
 const MOST: usize = 64 * 1024;
 
+/// What fits into a frame, unless the client wants larger ones.
+const FRAME: usize = 16 * 1024;
+
 pub(crate) struct H2Stream {
+    carrier: Rc<Carrier>,
     receiving: RecvStream,
     /// What has come and not been taken.
     arrived: Bytes,
@@ -23,6 +30,16 @@ pub(crate) struct H2Stream {
     held: BytesMut,
     /// All has been said; the trailers, if there are any.
     end: Option<HeaderMap>,
+    /// The client has not taken the answer in time.
+    has_stalled: bool,
+}
+
+/// What all streams of a connection have from it.
+pub(crate) struct Carrier {
+    pub(crate) is_secure: bool,
+    /// What the client has shown.
+    pub(crate) certificate: Option<Rc<ClientCertificate>>,
+    pub(crate) watch: RefCell<Watch>,
 }
 
 enum Sending {
@@ -36,14 +53,28 @@ enum Sending {
 }
 
 impl H2Stream {
-    pub(crate) fn new(receiving: RecvStream, respond: SendResponse<Bytes>) -> Self {
+    pub(crate) fn new(
+        carrier: Rc<Carrier>,
+        receiving: RecvStream,
+        respond: SendResponse<Bytes>,
+    ) -> Self {
         Self {
+            carrier,
             receiving,
             arrived: Bytes::new(),
             sending: Sending::Unanswered(respond),
             held: BytesMut::new(),
             end: None,
+            has_stalled: false,
         }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        self.carrier.is_secure
+    }
+
+    pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
+        self.carrier.certificate.clone()
     }
 
     pub(crate) fn poll_read(
@@ -158,6 +189,9 @@ impl H2Stream {
             let n = capacity.min(self.held.len());
             let data = self.held.split_to(n).freeze();
             let ends = is_last && self.held.is_empty();
+            // What a client says of its windows comes with what it gets.
+            let frames = n.div_ceil(FRAME).try_into().unwrap_or(u32::MAX);
+            self.carrier.watch.borrow_mut().carried(frames);
             stream.send_data(data, ends).map_err(failed)?;
             if ends {
                 self.finish();
@@ -187,7 +221,10 @@ impl H2Stream {
                     self.held.is_empty() && self.end.as_ref().is_some_and(HeaderMap::is_empty);
                 let stream = respond.send_response(*head, is_whole).map_err(failed)?;
                 match is_whole {
-                    true => Sending::Done(stream),
+                    true => {
+                        self.carrier.watch.borrow_mut().answered();
+                        Sending::Done(stream)
+                    }
                     false => Sending::Body(stream),
                 }
             }
@@ -203,17 +240,30 @@ impl H2Stream {
 
     fn finish(&mut self) {
         self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
-            Sending::Body(stream) => Sending::Done(stream),
+            Sending::Body(stream) => {
+                self.carrier.watch.borrow_mut().answered();
+                Sending::Done(stream)
+            }
             other => other,
         };
     }
 
+    /// The client leaves the answer where it is.
+    pub(crate) fn stall(&mut self) {
+        if !std::mem::replace(&mut self.has_stalled, true) {
+            self.carrier.watch.borrow_mut().stalled();
+        }
+    }
+
     /// The client learns that the answer was cut.
     pub(crate) fn reset(&mut self) {
-        const CUT: Reason = Reason::INTERNAL_ERROR;
+        let cut = match self.has_stalled {
+            true => Reason::ENHANCE_YOUR_CALM,
+            false => Reason::INTERNAL_ERROR,
+        };
         match &mut self.sending {
-            Sending::Unanswered(respond) | Sending::Head(respond, _) => respond.send_reset(CUT),
-            Sending::Body(stream) => stream.send_reset(CUT),
+            Sending::Unanswered(respond) | Sending::Head(respond, _) => respond.send_reset(cut),
+            Sending::Body(stream) => stream.send_reset(cut),
             Sending::Done(_) | Sending::Failed => {}
         }
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use message::{Failure, Kind, Side};
 use plan::Group;
 use telemetry::{Breaker, Snapshot, StandingFigures};
-use upstream::{Change, Fault, Probe, State};
+use upstream::{Change, Fault, Probe, Standing, State};
 
 use crate::attempt::Attempt;
 use crate::exchange::Exchange;
@@ -101,8 +101,22 @@ pub(crate) fn after_body(x: &Exchange<'_>, attempt: &Attempt<'_>, result: &Resul
     match result {
         // Has been told already.
         _ if x.progress.status >= 500 => {}
-        Ok(()) => attempt.conn.backend().standing.succeeded(),
+        Ok(()) => {
+            let standing = &attempt.conn.backend().standing;
+            if standing.is_troubled() {
+                recovered(x, standing);
+            }
+        }
         Err(failure) => body_failed(x, failure),
+    }
+}
+
+#[cold]
+fn recovered(x: &Exchange<'_>, standing: &Standing) {
+    if let Some((group, _)) = x.progress.backend
+        && let Some(group) = x.plan.groups.get(group as usize)
+    {
+        standing.succeeded(&group.balance.health, now(x));
     }
 }
 
@@ -119,10 +133,18 @@ fn now(x: &Exchange<'_>) -> Instant {
     x.worker.clock.coarse().into_std()
 }
 
-/// Lets end what ends by itself, also where there are no requests.
+/// Lets end what ends by itself, and be told what is left to tell, also where
+/// there are no requests.
 pub(crate) fn tick(worker: &Worker, now: Instant) {
     for group in &worker.current().plan.groups {
         group.balance.tick(now);
+        if let Some(refused) = group.balance.refusals().and_then(|of| of.due(now)) {
+            let group = &*group.balance.id;
+            tracing::warn!(refused, group, "requests refused");
+        }
+    }
+    if let Some(refused) = worker.refusals.due(now) {
+        tracing::warn!(refused, "connections refused");
     }
 }
 

@@ -51,6 +51,7 @@ mod start_fault;
 mod stream;
 mod timers;
 mod tls_stream;
+mod to_https;
 mod worker;
 
 pub use checker::Checked;

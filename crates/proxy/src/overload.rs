@@ -81,8 +81,9 @@ pub(crate) fn describe(group: &upstream::Group) -> Option<String> {
         upstream::AdaptiveMode::On => "",
         upstream::AdaptiveMode::Shadow => " (only reported)",
     };
+    let waiting: usize = group.backends.iter().map(|b| b.waiting()).sum();
     Some(format!(
-        "adaptive limit {}{mode}, {} under way; {latency}",
+        "adaptive limit {}{mode}, {} under way, {waiting} of them waiting for a connection; {latency}",
         figures.limit, figures.under_way
     ))
 }

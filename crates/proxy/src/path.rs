@@ -17,6 +17,7 @@ pub(crate) mod store;
 use std::pin::pin;
 use std::rc::Rc;
 
+use filters::Answer;
 use message::Failure;
 
 use crate::client::Client;
@@ -25,33 +26,35 @@ use crate::guard;
 use crate::http2::{self, Arrived};
 use crate::path::accept::Accepted;
 use crate::path::lookup::Lookup;
-use crate::path::secure::Secured;
+use crate::path::route::Routed;
 use crate::path::settle::After;
 use crate::replay::Replay;
+use crate::to_https;
 use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
-pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
-    let Some(Secured {
-        mut client,
-        held,
-        is_h2,
-    }) = secure::secure(&worker, accepted).await
-    else {
-        return;
-    };
-    if is_h2 || receive::begins_h2(&worker, &mut client).await {
-        return Box::pin(http2::serve(worker, client, held)).await;
-    }
-    for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
-        if !receive::first_byte(&worker, &mut client, is_first).await {
+pub(crate) fn connection(worker: Rc<Worker>, accepted: Accepted) -> impl Future<Output = ()> {
+    // Here, for an async block would hold both it and its parts.
+    let Accepted { stream, peer, held } = accepted;
+    async move {
+        let Some(stream) = secure::secure(&worker, stream, peer, &held).await else {
             return;
+        };
+        let door = (Rc::clone(&held.door), held.place);
+        let mut client = Box::new(Client::new(&worker, stream, door, peer));
+        if receive::begins_h2(&worker, &mut client).await {
+            return Box::pin(http2::serve(worker, client, held)).await;
         }
-        // An idle connection holds no exchange.
-        match Box::pin(exchange(&worker, &mut client, None)).await {
-            After::KeepAlive => {}
-            After::Close => return reply::close(&mut client).await,
-            After::Reset => return client.outbound.io().reset_on_close(),
+        for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
+            if !receive::first_byte(&worker, &mut client, is_first).await {
+                return client.outbound.io().say_end();
+            }
+            // An idle connection holds no exchange.
+            match Box::pin(exchange(&worker, &mut client, None)).await {
+                After::KeepAlive => {}
+                After::Close => return reply::close(&mut client).await,
+                After::Reset => return client.outbound.io().reset_on_close(),
+            }
         }
     }
 }
@@ -103,12 +106,28 @@ async fn answer(x: &mut Exchange<'_>) -> Result<(), Failure> {
     }
 }
 
-async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
+/// What steps 4 to 6 have come to.
+enum Decided<'p> {
+    Go(Routed<'p>),
+    /// It is answered here.
+    Answer(Answer),
+}
+
+fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
     let admitted = admit::admit(x)?;
-    let routed = route::route(x, admitted)?;
-    if let Some(answer) = filter_request::filter_request(x, &routed)? {
-        return reply::answer(x, answer).await;
+    if let Some(answer) = to_https::redirect(x)? {
+        return Ok(Decided::Answer(answer));
     }
+    let routed = route::route(x, admitted)?;
+    let answer = filter_request::filter_request(x, &routed)?;
+    Ok(answer.map_or(Decided::Go(routed), Decided::Answer))
+}
+
+async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
+    let routed = match decide(x)? {
+        Decided::Go(routed) => routed,
+        Decided::Answer(answer) => return reply::answer(x, answer).await,
+    };
     let Lookup::Bypass = lookup::lookup(x, &routed);
     let attempt = dispatch::dispatch(x, &routed).await?;
     let attempt = store::store(x, attempt);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use plan::Plan;
-use telemetry::{ConfigurationFigures, LogWriter, Snapshot, Trouble};
+use telemetry::{CertificateFigures, ConfigurationFigures, LogWriter, Snapshot, Trouble};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{error, warn};
@@ -200,6 +200,14 @@ impl Running {
         told.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .configuration = figures;
+    }
+
+    /// What the metrics say of certificates.
+    pub fn tell_of_certificates(&self, figures: CertificateFigures) {
+        let told = Arc::clone(&self.state().told);
+        told.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .certificates = figures;
     }
 
     /// What the metrics say of the places where backends are found; asked for

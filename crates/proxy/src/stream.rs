@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
-use message::Fields;
+use message::{ClientCertificate, Fields};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use wire::io::{Input, Output};
@@ -185,11 +185,57 @@ impl Writer {
                 let socket = socket2::SockRef::from(half.as_ref());
                 let _ = socket.set_linger(Some(std::time::Duration::ZERO));
             }
-            WriteHalf::Tls(stream) => stream.borrow_mut().reset_on_close(),
+            WriteHalf::Tls(stream) => stream.borrow().reset_on_close(),
             WriteHalf::H2(stream) => stream.borrow_mut().reset(),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.reset_on_close(),
             WriteHalf::Unix(_) | WriteHalf::Gone => {}
+        }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        match &self.half {
+            WriteHalf::Tls(_) => true,
+            WriteHalf::H2(stream) => stream.borrow().is_secure(),
+            _ => false,
+        }
+    }
+
+    /// What TLS has agreed on; None where there was nothing to agree on.
+    pub(crate) fn has_agreed_on_h2(&self) -> Option<bool> {
+        match &self.half {
+            WriteHalf::Tls(stream) => Some(stream.borrow().speaks_h2),
+            _ => None,
+        }
+    }
+
+    /// What the peer has shown, where it was asked to.
+    pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
+        match &self.half {
+            WriteHalf::Tls(stream) => stream.borrow().certificate(),
+            WriteHalf::H2(stream) => stream.borrow().certificate(),
+            _ => None,
+        }
+    }
+
+    fn in_time(
+        &self,
+        cx: &Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let result = in_time(&self.deadline, cx, result);
+        if let (WriteHalf::H2(stream), Poll::Ready(Err(error))) = (&self.half, &result)
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            stream.borrow_mut().stall();
+        }
+        result
+    }
+
+    /// Tells the peer of TLS that this is the end; elsewhere closing says so.
+    pub(crate) fn say_end(&self) {
+        if let WriteHalf::Tls(stream) = &self.half {
+            stream.borrow_mut().say_end();
         }
     }
 }
@@ -225,7 +271,7 @@ impl Output for Writer {
             WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
             WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
-        in_time(&self.deadline, cx, result)
+        self.in_time(cx, result)
     }
 
     fn end(&mut self, trailers: &Fields) -> io::Result<()> {
@@ -242,7 +288,7 @@ impl Output for Writer {
             WriteHalf::H2(stream) => stream.borrow_mut().poll_flush(cx),
             _ => return Poll::Ready(Ok(())),
         };
-        in_time(&self.deadline, cx, result.map_ok(|()| 0)).map_ok(drop)
+        self.in_time(cx, result.map_ok(|()| 0)).map_ok(drop)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,11 +3,14 @@
 //! It holds a block of what has arrived while that is no whole record, and one
 //! of what the socket has not taken yet; an idle connection holds neither.
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use tls::{Fault, Records, Step};
+use message::ClientCertificate;
+use tls::{Agreed, Fault, Records, Step};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 use tokio_util::io::poll_read_buf;
@@ -23,10 +26,11 @@ const ROOM: usize = tls::RECORD + 1024;
 pub(crate) struct TlsStream {
     wires: Wires,
     records: Records,
+    certificate: Option<Rc<ClientCertificate>>,
+    /// The handshake has agreed on HTTP/2 (RFC 7301).
+    pub(crate) speaks_h2: bool,
     /// What has arrived holds no whole record.
     is_starving: bool,
-    /// It is to end without a word.
-    is_cut: bool,
 }
 
 /// The socket, and ciphertext in both directions.
@@ -112,23 +116,93 @@ impl Wires {
         &mut self,
         cx: &mut Context<'_>,
         handshake: &mut tls::Handshake,
-    ) -> Poll<io::Result<()>> {
+    ) -> Poll<Result<(), Unshaken>> {
         loop {
             let mut out = std::mem::take(self.out());
             let done = handshake.advance(&mut self.arrived, &mut self.at, &mut out);
             self.out = out;
+            if let Err(fault) = done {
+                let is_http = self.arrived.first().is_some_and(u8::is_ascii_uppercase);
+                return Poll::Ready(Err(match is_http && handshake.has_not_begun() {
+                    true => Unshaken::PlainHttp,
+                    false => Unshaken::Refused(fault),
+                }));
+            }
             self.give_back_if_empty();
-            let flushed = self.poll_flush(cx);
-            match (done, flushed) {
-                (Err(fault), _) => return Poll::Ready(Err(refused(fault))),
-                (Ok(_), Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
-                (Ok(true), Poll::Ready(Ok(()))) => return Poll::Ready(Ok(())),
-                (Ok(true), Poll::Pending) => return Poll::Pending,
-                (Ok(false), _) => {}
+            let flushed = self.poll_flush(cx)?;
+            if done == Ok(true) {
+                return flushed.map(Ok);
             }
             if ready!(self.poll_more(cx))? == 0 {
-                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                return Poll::Ready(Err(Unshaken::Gone));
             }
+        }
+    }
+
+    /// Says this instead of what TLS had to say.
+    pub(crate) fn say_instead(&mut self, plain: &[u8]) {
+        self.out().clear();
+        self.out().extend_from_slice(plain);
+    }
+
+    /// Sends what there is to send and ends; reads on until the peer ends too,
+    /// for what it sends would keep it from reading the last of it.
+    pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        loop {
+            self.at = self.arrived.len();
+            self.give_back_if_empty();
+            if ready!(self.poll_more(cx))? == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+}
+
+/// Why a handshake has come to nothing.
+#[derive(Debug)]
+pub(crate) enum Unshaken {
+    /// The client speaks HTTP without TLS.
+    PlainHttp,
+    /// By us, or by the client with an alert.
+    Refused(Fault),
+    /// The client has left.
+    Gone,
+    Timeout,
+    Socket(io::Error),
+}
+
+impl Unshaken {
+    /// As metrics call it: one of a few.
+    pub(crate) fn label(&self) -> &'static str {
+        match self {
+            Self::PlainHttp => "plain_http",
+            Self::Refused(fault) => fault.reason().label(),
+            Self::Gone => "client_left",
+            Self::Timeout => "timeout",
+            Self::Socket(_) => "other",
+        }
+    }
+}
+
+impl From<io::Error> for Unshaken {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Self::Gone,
+            _ => Self::Socket(error),
+        }
+    }
+}
+
+impl fmt::Display for Unshaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PlainHttp => f.write_str("the client speaks HTTP without TLS"),
+            Self::Refused(fault) => fault.fmt(f),
+            Self::Gone => f.write_str("the client has left"),
+            Self::Timeout => f.write_str("it took too long"),
+            Self::Socket(error) => error.fmt(f),
         }
     }
 }
@@ -141,13 +215,18 @@ impl Drop for Wires {
 }
 
 impl TlsStream {
-    pub(crate) fn new(wires: Wires, records: Records) -> Self {
+    pub(crate) fn new(wires: Wires, agreed: Agreed) -> Self {
         Self {
             wires,
-            records,
+            speaks_h2: agreed.protocol.as_deref() == Some(b"h2"),
+            records: agreed.records,
+            certificate: agreed.client.map(Rc::new),
             is_starving: false,
-            is_cut: false,
         }
+    }
+
+    pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
+        self.certificate.clone()
     }
 
     pub(crate) fn poll_read(
@@ -223,21 +302,18 @@ impl TlsStream {
     }
 
     /// When it is closed, the peer learns that it was cut.
-    pub(crate) fn reset_on_close(&mut self) {
-        self.is_cut = true;
+    pub(crate) fn reset_on_close(&self) {
         let socket = socket2::SockRef::from(&self.wires.socket);
-        // Where that cannot be set the connection closes, still without the word.
+        // Where that cannot be set the connection closes as usual, still without the word that this is the end.
         let _ = socket.set_linger(Some(std::time::Duration::ZERO));
     }
-}
 
-/// An end is told (RFC 8446 section 6.1), if the socket takes the word at once.
-impl Drop for TlsStream {
-    fn drop(&mut self) {
-        if !self.is_cut {
-            self.records.close(self.wires.out());
-            self.wires.send_some();
-        }
+    /// Tells the peer that this is the end (RFC 8446 section 6.1), if the socket
+    /// takes the word at once. Never told by merely closing: what is cut must not
+    /// look whole.
+    pub(crate) fn say_end(&mut self) {
+        self.records.close(self.wires.out());
+        self.wires.send_some();
     }
 }
 

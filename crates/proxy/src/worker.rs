@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use plan::Plan;
 use telemetry::{LogSink, Metrics};
-use upstream::Pool;
+use upstream::{Pool, Refusals};
 use wire::blocks::Blocks;
 
 use crate::allowance::Allowance;
@@ -40,6 +40,8 @@ pub(crate) struct Worker {
     pub(crate) access_log: RefCell<Option<LogSink>>,
     /// Exchanges worth a look.
     pub(crate) recent: RefCell<Recent>,
+    /// Of connections, for which there is no group.
+    pub(crate) refusals: Refusals,
     /// How often it may be said which routes almost matched.
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
@@ -71,6 +73,7 @@ impl Worker {
             metrics: RefCell::new(metrics),
             access_log: RefCell::default(),
             recent: RefCell::default(),
+            refusals: Refusals::default(),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             turned_away: Cell::new(0),
@@ -171,7 +174,7 @@ pub(crate) struct Held {
     worker: Rc<Worker>,
     pub(crate) door: Rc<Door>,
     /// The listener's number in the metrics.
-    number: u32,
+    pub(crate) number: u32,
     /// Of its task, at the door.
     pub(crate) place: u32,
 }

@@ -1,12 +1,14 @@
 use std::sync::Arc;
 
-use rustls::HandshakeKind;
-use rustls::ServerConfig;
+use message::ClientCertificate;
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::{HandshakeKind, ProtocolVersion, ServerConfig};
 
+use crate::clients::client_certificate;
+use crate::offer::Version;
 use crate::records::Kernel;
-use crate::{Fault, Records};
+use crate::{Fault, Reason, Records};
 
 /// A handshake under way.
 pub struct Handshake {
@@ -14,7 +16,12 @@ pub struct Handshake {
     /// What the peer has sent right behind it.
     ahead: Vec<u8>,
     has_ended: bool,
+    /// A record has been understood.
+    has_begun: bool,
 }
+
+/// A fatal alert, not encrypted yet (RFC 6066 section 3).
+const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// What a handshake has come to.
 pub struct Agreed {
@@ -22,6 +29,9 @@ pub struct Agreed {
     /// The protocol to speak (RFC 7301).
     pub protocol: Option<Box<[u8]>>,
     pub is_resumed: bool,
+    pub version: Version,
+    /// What the client has shown, where it was asked to.
+    pub client: Option<ClientCertificate>,
 }
 
 impl Handshake {
@@ -30,6 +40,7 @@ impl Handshake {
             server: Box::new(UnbufferedServerConnection::new(config)?),
             ahead: Vec::new(),
             has_ended: false,
+            has_begun: false,
         })
     }
 
@@ -68,21 +79,34 @@ impl Handshake {
                 Ok(_) => true,
                 Err(error) => {
                     *at += discard;
-                    self.tell_of_fault(out);
-                    return Err(error.into());
+                    let fault = Fault::from(error);
+                    match fault.reason() {
+                        // rustls would say that access is denied.
+                        Reason::UnknownName => out.extend_from_slice(&UNRECOGNIZED_NAME),
+                        _ => self.tell_of_fault(out),
+                    }
+                    return Err(fault);
                 }
             };
             *at += discard;
+            self.has_begun |= discard > 0;
             if is_over {
                 return Ok(!self.server.is_handshaking());
             }
         }
     }
 
-    /// The alert that goes with a failure.
+    /// Nothing has come of which TLS is made.
+    pub fn has_not_begun(&self) -> bool {
+        !self.has_begun
+    }
+
+    /// The alert that goes with a failure. rustls must not be asked for more than
+    /// it has to say: it would look at what has arrived again, and panic.
     fn tell_of_fault(&mut self, out: &mut Vec<u8>) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) =
-            self.server.process_tls_records(&mut []).state
+        while self.server.wants_write()
+            && let Ok(ConnectionState::EncodeTlsData(mut data)) =
+                self.server.process_tls_records(&mut []).state
         {
             if append(out, |room| data.encode(room)).is_err() {
                 break;
@@ -94,6 +118,12 @@ impl Handshake {
     pub fn finish(self) -> Result<Agreed, Fault> {
         let protocol = self.server.alpn_protocol().map(Box::from);
         let is_resumed = self.server.handshake_kind() == Some(HandshakeKind::Resumed);
+        let version = match self.server.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => Version::Tls13,
+            _ => Version::Tls12,
+        };
+        let shown = self.server.peer_certificates().and_then(<[_]>::first);
+        let client = shown.and_then(|shown| client_certificate(shown));
         let (secrets, kernel) = self.server.dangerous_into_kernel_connection()?;
         let mut records = Records::new(secrets, Kernel::Server(Box::new(kernel)))?;
         records.has_come_ahead(self.ahead, self.has_ended);
@@ -101,6 +131,8 @@ impl Handshake {
             records,
             protocol,
             is_resumed,
+            version,
+            client,
         })
     }
 }
@@ -120,3 +152,6 @@ fn append(
     out.truncate(at + written);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,13 +6,23 @@
 //! read from, and encrypts in the one that is sent. Nothing here does I/O.
 
 mod certificate;
+mod choice;
+mod clients;
+mod facts;
 mod fault;
 mod handshake;
+mod offer;
 mod records;
 mod server;
+mod tickets;
 
-pub use certificate::{Certificate, CertificateFault};
-pub use fault::Fault;
+pub use certificate::{Certificate, CertificateFault, Doubt};
+pub use clients::ClientAuthorities;
+pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
+pub use offer::{
+    UnknownName, Version, check_cipher_suites, check_groups, cipher_suites, key_exchange_groups,
+};
 pub use records::{RECORD, Records, Step};
 pub use server::{Server, ServerOptions};
+pub use tickets::Tickets;

@@ -76,6 +76,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 
 /// A window with few answers goes on for so many times as long.
 const PATIENCE: u64 = 10;
+const LONGEST_WAIT: u64 = (PATIENCE - 1) * SHORTEST.as_micros() as u64;
 
 /// Answers of the first window. It is short: under overload from the start, what
 /// comes later has waited.
@@ -144,6 +145,39 @@ impl Adaptive {
         }
     }
 
+    /// Lets the limit grow where there is no traffic: windows are closed by
+    /// answers, and there it has none. Meant to be called about once a second.
+    pub(crate) fn tick(&self, now: Instant) {
+        let limit = self.limit.load(Ordering::Relaxed);
+        if limit >= self.terms.max_limit {
+            return;
+        }
+        let Some(mut closing) = self.try_lock() else {
+            return;
+        };
+        let length = self.window();
+        let due = self.due.load(Ordering::Relaxed);
+        let late = self.since_start(now).saturating_sub(due);
+        let has_answers = self.answers.load(Ordering::Relaxed) > 0;
+        if has_answers && late >= LONGEST_WAIT {
+            return self.close(&mut closing, now);
+        }
+        if has_answers || late < length {
+            return;
+        }
+        let refused = self.refused.load(Ordering::Relaxed);
+        let under_way = self.under_way.load(Ordering::Relaxed);
+        // A group that hangs answers nothing either.
+        if refused == closing.refused_before && under_way * 2 <= limit {
+            closing.gradient.rest(late / length, under_way);
+            let limit = closing.gradient.limit();
+            self.limit.store(limit, Ordering::Relaxed);
+        }
+        closing.refused_before = refused;
+        let due = self.since_start(now).saturating_add(length);
+        self.due.store(due, Ordering::Relaxed);
+    }
+
     pub fn figures(&self) -> AdaptiveFigures {
         let time = |micros: &AtomicU64| match micros.load(Ordering::Relaxed) {
             0 => None,
@@ -166,15 +200,20 @@ impl Adaptive {
         now.saturating_duration_since(self.begun(now)).as_micros() as u64
     }
 
+    /// How long a window is, in microseconds.
+    fn window(&self) -> u64 {
+        let base = Duration::from_micros(self.base.load(Ordering::Relaxed));
+        base.clamp(SHORTEST, LONGEST).as_micros() as u64
+    }
+
     /// Closes the window if it has enough answers and nobody else does so.
     #[cold]
     fn try_close(&self, answers: u64, late: u64, now: Instant) {
         let (count, latency) = log_time::mean(answers);
         let is_known = self.base.load(Ordering::Relaxed) > 0;
-        let patience = (PATIENCE - 1) * SHORTEST.as_micros() as u64;
         let is_enough = match is_known {
             false => count >= FIRST && now - self.begun(now) > 2 * log_time::time(latency),
-            true => count >= ENOUGH || late >= patience,
+            true => count >= ENOUGH || late >= LONGEST_WAIT,
         };
         if is_enough && let Some(mut closing) = self.try_lock() {
             self.close(&mut closing, now);
@@ -209,13 +248,12 @@ impl Adaptive {
         let gradient = &mut closing.gradient;
         gradient.close(window, now);
         let base = gradient.base().map_or(Duration::ZERO, log_time::time);
-        let length = base.clamp(SHORTEST, LONGEST).as_micros() as u64;
-        let due = self.since_start(now).saturating_add(length);
         let latency = log_time::time(latency).as_micros() as u64;
         self.limit.store(gradient.limit(), Ordering::Relaxed);
         self.base
             .store((base.as_micros() as u64).max(1), Ordering::Relaxed);
         self.current.store(latency.max(1), Ordering::Relaxed);
+        let due = self.since_start(now).saturating_add(self.window());
         self.due.store(due, Ordering::Relaxed);
     }
 }

@@ -7,8 +7,8 @@ use crate::candidates::Candidates;
 use crate::sieve::Sieve;
 use crate::standing::Peers;
 use crate::{
-    AdaptiveLimit, Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Silent,
-    State, Strategy, Turns, Verdict,
+    AdaptiveLimit, Backend, Clients, Excluded, Fault, HealthPolicy, Note, Probe, Reasons, Refusals,
+    Silent, State, Strategy, Turns, Verdict,
 };
 
 /// What a route points at: some backends and a way to choose among them.
@@ -228,6 +228,11 @@ impl Group {
             .min()
     }
 
+    /// Requests refused for want of room; none where there is no backend.
+    pub fn refusals(&self) -> Option<&Refusals> {
+        self.peers.first().map(|peers| &peers.refusals)
+    }
+
     /// How many backends are in which state, in words.
     pub fn states(&self) -> String {
         let state = |backend: &Arc<Backend>| backend.standing.word().state();
@@ -243,6 +248,9 @@ impl Group {
     pub fn tick(&self, now: Instant) {
         for backend in &self.backends {
             backend.standing.tick(&self.health, now);
+        }
+        if let Some(adaptive) = &self.adaptive {
+            adaptive.limit.tick(now);
         }
     }
 

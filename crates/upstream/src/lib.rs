@@ -29,6 +29,7 @@ mod padded;
 mod permits;
 mod pool;
 mod reasons;
+mod refusals;
 mod retry;
 mod sieve;
 mod standing;
@@ -53,6 +54,7 @@ pub use living::Living;
 pub use permits::Permit;
 pub use pool::{Checkout, Conn, Full, Pool, PoolOptions, PoolStats, QueueFull};
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};
+pub use refusals::Refusals;
 pub use retry::{Backoff, Budget, RetryPolicy};
 pub use standing::{
     BreakerPolicy, Change, Check, CheckPolicy, Fault, HealthPolicy, Legacy, PassivePolicy, Probe,

@@ -84,7 +84,7 @@ impl Sieve {
 /// itself where a request goes decides this too, so that clients and keys move
 /// once and not to and fro.
 fn is_left_out(look: Look, group: &Group, ask: &Ask<'_>, index: usize) -> bool {
-    if look.state() != crate::State::Warming || group.health.slow_start == Duration::ZERO {
+    if !look.is_warming() || group.health.slow_start == Duration::ZERO {
         return false;
     }
     let by = match (group.strategy, ask.key) {

@@ -75,14 +75,15 @@ impl Standing {
         &self.peers
     }
 
-    /// A request was answered well, to the end. Costs one read while nothing
-    /// has gone wrong before.
-    pub fn succeeded(&self) {
-        if self.word().is_troubled() {
-            let mut record = self.lock();
-            record.succeeded();
-            self.publish(&record);
-        }
+    /// There are failures that a success makes forgotten.
+    pub fn is_troubled(&self) -> bool {
+        self.word().is_troubled()
+    }
+
+    /// A request was answered well, to the end. Makes no difference unless it
+    /// is troubled.
+    pub fn succeeded(&self, health: &HealthPolicy, now: Instant) {
+        self.update(health, now, Record::succeeded);
     }
 
     /// A request failed at this backend. At most `most` backends of the group
@@ -140,9 +141,10 @@ impl Standing {
         self.update(health, now, Record::disable);
     }
 
-    /// Neither drained nor disabled any more.
+    /// Neither drained nor disabled any more, nor out for what requests have
+    /// found.
     pub fn enable(&self, health: &HealthPolicy, now: Instant) {
-        self.update(health, now, Record::enable);
+        self.update(health, now, |record| record.enable(now));
     }
 
     /// What goes to a process that takes over.
@@ -150,10 +152,11 @@ impl Standing {
         self.lock().legacy(now)
     }
 
-    /// Goes on with what another process has left. Before the first request.
-    pub fn inherit(&self, health: &HealthPolicy, legacy: &Legacy, now: Instant) {
+    /// Goes on with what another process has left; `why` says how that came.
+    /// Before the first request.
+    pub fn inherit(&self, health: &HealthPolicy, legacy: &Legacy, why: &'static str, now: Instant) {
         self.update(health, now, |record| {
-            record.inherit(health, legacy, now, || self.peers.claim(usize::MAX));
+            record.inherit(health, legacy, why, now, || self.peers.claim(usize::MAX));
         });
     }
 

@@ -1,12 +1,16 @@
 //! HTTP/2 heads (RFC 9113 section 8): the messages that the protocol's library
 //! knows, and ours. Bodies need nothing of the kind: their bytes are their bytes.
 
+mod watch;
+
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::{Response, StatusCode};
 use message::{Failure, Fields, Form, Kind, Known, Method, RequestHead, ResponseHead, Version};
 
 use crate::h1::{Limits, may_be_trailer};
+
+pub use watch::{Flood, Patience, Watch};
 
 /// Fills in the head of a request. Whether its body has a length or ends with
 /// the stream is said as HTTP/1.1 does, by `Content-Length` or

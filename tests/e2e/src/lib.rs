@@ -13,6 +13,7 @@
     reason = "a harness fails its test by panicking, shows why, and owns its clock"
 )]
 
+mod authority;
 mod backend;
 mod client;
 mod config;
@@ -21,6 +22,7 @@ mod forebay;
 pub mod frames;
 mod gate;
 mod generations;
+mod link;
 mod message;
 mod metrics;
 mod name_server;
@@ -32,6 +34,7 @@ mod scratch;
 mod watched;
 mod wire;
 
+pub use authority::{Authority, Issued};
 pub use backend::{Backend, Conn};
 pub use client::{Client, curl, get};
 pub use config::Config;
@@ -44,8 +47,10 @@ pub use metrics::Metrics;
 pub use name_server::NameServer;
 pub use peers::{Nginx, PythonServer};
 pub use process::{Finished, Process, command, forebay, forebay_with_closed_output};
+pub use rcgen;
 pub use recorder::{Extent, Recorder, Seen, unescape};
 pub use reply::Reply;
+pub use rustls;
 pub use scratch::Scratch;
 pub use watched::{PATIENCE, Watched, until};
 pub use wire::Wire;

@@ -59,7 +59,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 pub(crate) struct Backend {
     group: String,
     url: String,
-    /// `up`, `warming`, `half_open`, `unknown`, `ejected`, `breaker_open`,
+    /// `up`, `warming`, `failing`, `half_open`, `unknown`, `ejected`, `breaker_open`,
     /// `checked_bad`, `draining` or `disabled`.
     state: String,
     /// What brought it there.
@@ -85,6 +85,9 @@ pub(crate) struct Backend {
     ejections: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_error: Option<String>,
+    /// What is odd about what was asked for, though it was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
 }
 
 pub(crate) fn of_group(group: &plan::Group) -> Vec<Backend> {
@@ -119,6 +122,7 @@ fn those_of(group: &plan::Group, wanted: impl Fn(&str) -> bool) -> impl Iterator
             consecutive_failures: view.consecutive_failures,
             ejections: view.ejections,
             last_error: view.last_error.map(|error| error.to_string()),
+            warning: None,
         }
     })
 }
@@ -129,8 +133,17 @@ fn group<'a>(plan: &'a Plan, id: &str) -> Result<&'a plan::Group, Problem> {
 }
 
 fn backend(plan: &Plan, id: &str, url: &str) -> Result<Backend, Problem> {
-    let found = those_of(group(plan, id)?, |known| known == url).next();
-    found.ok_or_else(|| Problem::not_found(format!("the group `{id}` has no backend {url}")))
+    let group = group(plan, id)?;
+    if let Some(found) = those_of(group, |known| known == url).next() {
+        return Ok(found);
+    }
+    let with_scheme = format!("http://{url}");
+    let hint = match those_of(group, |known| known == with_scheme).next() {
+        Some(_) => format!("; did you mean {with_scheme}?"),
+        None => String::new(),
+    };
+    let detail = format!("the group `{id}` has no backend {url}{hint}");
+    Err(Problem::not_found(detail))
 }
 
 /// A URL in the form that plans have. One that is none is no backend's.
@@ -155,6 +168,15 @@ async fn list(api: Api, Query(which): Query<Which>) -> Result<axum::Json<Vec<Bac
         Ok(axum::Json(backends))
     })
     .await
+}
+
+/// A weight has been asked for that makes no difference.
+fn idle_weight(plan: &Plan, there: &Backend) -> Option<String> {
+    let strategy = group(plan, &there.group).ok()?.balance.strategy;
+    let warning = plan::idle_weights(strategy)?;
+    let Backend { group, url, .. } = there;
+    tracing::warn!("weight of {url} of group {group}: {warning}");
+    Some(warning)
 }
 
 /// As one segment of a path (RFC 3986 section 2.1).
@@ -199,12 +221,7 @@ async fn remove(api: Api, Query(removed): Query<Removed>) -> Result<StatusCode, 
         let there = backend(&plan, &removed.group, &url)?;
         let is_added = there.origin == Origin::Api.label();
         control.change(&mut |changes| {
-            let of_group = of(changes, &removed.group);
-            of_group.added.remove(&url);
-            of_group.weights.remove(&url);
-            if !is_added {
-                of_group.removed.insert(url.clone());
-            }
+            of(changes, &removed.group).remove(&url, !is_added);
         })?;
         Ok(StatusCode::NO_CONTENT)
     })
@@ -237,19 +254,16 @@ async fn change(
         let weight = weight(wanted.weight)?;
         let order = order(&wanted)?;
         if let Some(weight) = weight {
-            control.change(&mut |changes| {
-                let of_group = of(changes, &group_id);
-                match of_group.added.get_mut(&url) {
-                    Some(added) => *added = weight,
-                    None => drop(of_group.weights.insert(url.clone(), weight)),
-                }
-            })?;
+            control.change(&mut |changes| of(changes, &group_id).weigh(&url, weight))?;
         }
         if let Some(order) = order {
             control
                 .order(&mut || order_about(&control.running().plan(), &group_id, &url, order))?;
         }
-        backend(&control.running().plan(), &group_id, &url).map(axum::Json)
+        let plan = control.running().plan();
+        let mut there = backend(&plan, &group_id, &url)?;
+        there.warning = weight.and_then(|_| idle_weight(&plan, &there));
+        Ok(axum::Json(there))
     })
     .await
 }

@@ -71,7 +71,8 @@ struct Config {
     log_level: String,
     shutdown_timeout_seconds: f64,
     drain_timeout_seconds: f64,
-    /// Included files that are left out because of mistakes.
+    /// Included files that are left out because of mistakes, and changes of
+    /// groups that are not there.
     left_out: Vec<String>,
     /// What operators have changed since the configuration was written.
     changes: serde_json::Value,
@@ -123,6 +124,8 @@ async fn config(api: Api) -> Result<Json<Config>, Problem> {
 fn of(plan: &Plan, hash: String, changes: &Changes) -> Config {
     let trusted = plan.trusted.networks().iter();
     let metrics = plan.metrics.as_ref();
+    let idle = changes.groups_not_in(plan);
+    let idle = idle.map(|group| format!("changes of the group {group}"));
     Config {
         hash,
         text: plan.to_string(),
@@ -135,7 +138,7 @@ fn of(plan: &Plan, hash: String, changes: &Changes) -> Config {
         log_level: plan.logging.level.to_string(),
         shutdown_timeout_seconds: plan.shutdown_timeout.as_secs_f64(),
         drain_timeout_seconds: plan.drain_timeout.as_secs_f64(),
-        left_out: plan.left_out.clone(),
+        left_out: plan.left_out.iter().cloned().chain(idle).collect(),
         changes: serde_json::to_value(changes).unwrap_or_default(),
     }
 }

@@ -68,6 +68,10 @@ struct Explained {
     group: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strategy: Option<String>,
+    /// The group's limit that follows its latency, and how many requests are
+    /// under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<String>,
     candidates: Vec<Candidate>,
     /// The backend's request, line by line, without secrets.
     upstream: Vec<String>,
@@ -175,6 +179,7 @@ fn explained(plan: &Plan, explanation: Explanation) -> Explained {
             .collect(),
         group: group.map(|group| group.balance.id.to_string()),
         strategy: group.map(|group| group.balance.strategy.to_string()),
+        limit: explanation.limit,
         candidates: candidates
             .map(|candidate| Candidate {
                 url: candidate.url,

@@ -47,6 +47,8 @@ struct Configuration {
     /// Why that is not the running one.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
+    /// Part of it takes a restart or an upgrade.
+    restart_needed: bool,
     /// How often another was taken up, and refused.
     taken: u64,
     refused: u64,
@@ -98,7 +100,10 @@ fn of(control: &dyn Control) -> Status {
         started: String::new(),
         uptime_seconds: 0.0,
         workers: running.workers() as u64,
-        configuration: configuration(control.last()),
+        configuration: Configuration {
+            restart_needed: running.plan().needs_restart(running.workers()),
+            ..configuration(control.last())
+        },
         listeners: listeners.collect(),
         groups: groups(&running.plan()),
     }
@@ -110,6 +115,7 @@ fn configuration(last: LastReload) -> Configuration {
         since: rfc3339(micros(last.since)),
         tried: rfc3339(micros(last.tried)),
         failure: last.failure,
+        restart_needed: false,
         taken: last.taken,
         refused: last.refused,
     }

@@ -68,29 +68,30 @@ pub(crate) enum CtlCommand {
         url: String,
     },
     /// Let a backend run dry: it takes nobody new.
-    Drain { group: String, url: String },
+    Drain(BackendOptions),
     /// Give a backend requests again.
-    Enable { group: String, url: String },
+    Enable(BackendOptions),
     /// Give a backend no request at all.
-    Disable { group: String, url: String },
+    Disable(BackendOptions),
     /// Check a backend now.
-    Check { group: String, url: String },
+    Check(BackendOptions),
     /// Set a backend's weight.
     Weight {
-        group: String,
-        url: String,
+        #[command(flatten)]
+        backend: BackendOptions,
+        /// Its share of the requests relative to the others, from 0 to 1000.
         weight: u32,
     },
     /// Add a backend to a group.
     Add {
-        group: String,
-        url: String,
+        #[command(flatten)]
+        backend: BackendOptions,
         /// Its share of the requests relative to the others.
         #[arg(long)]
         weight: Option<u32>,
     },
     /// Take a backend away from a group.
-    Remove { group: String, url: String },
+    Remove(BackendOptions),
     /// Set how much the runtime log says.
     Log {
         #[arg(value_parser = ["error", "warn", "info", "debug"])]
@@ -101,6 +102,15 @@ pub(crate) enum CtlCommand {
         #[command(subcommand)]
         command: Option<ServicesCommand>,
     },
+}
+
+/// Which backend is meant.
+#[derive(Args)]
+pub(crate) struct BackendOptions {
+    /// The id of its group.
+    pub(crate) group: String,
+    /// Its URL, as `forebay ctl backends` shows it, such as http://127.0.0.1:3000.
+    pub(crate) url: String,
 }
 
 #[derive(Subcommand)]
@@ -115,6 +125,7 @@ pub(crate) enum ServicesCommand {
     },
     /// Register one, or renew it.
     Register {
+        /// The name under which others find it.
         name: String,
         /// `host:port`.
         address: String,

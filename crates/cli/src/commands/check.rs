@@ -1,4 +1,5 @@
 //! `forebay check`.
+#![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
 use std::process::ExitCode;
 
@@ -12,6 +13,10 @@ pub(crate) fn check(options: &CheckOptions) -> ExitCode {
     let Some(plan) = files::load(&options.config, Mistakes::Refuse) else {
         return ExitCode::from(REFUSED);
     };
+    // Whoever checks may be another user, or on another machine.
+    if let Some(Err(why)) = plan.state_file().map(forebay::check_state_file) {
+        eprintln!("warning: from here, {why}");
+    }
     let backends: usize = plan.groups.iter().map(|g| g.balance.backends.len()).sum();
     print(&format!(
         "{} is fine: {}, {}, {} with {}\n",

@@ -1,18 +1,21 @@
 //! `forebay ctl`: the admin API for people.
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
+mod events;
+mod exchanges;
 mod show;
 mod table;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use forebay::words::{plain, plain_json};
 use serde_json::{Map, Value, json};
 
 use crate::REFUSED;
-use crate::arguments::{CtlCommand, CtlOptions, ServicesCommand};
+use crate::arguments::{BackendOptions, CtlCommand, CtlOptions, ServicesCommand};
 use crate::client::{Client, token};
 use crate::commands::print;
 
@@ -58,9 +61,17 @@ fn watch(client: &Client, target: &str, as_json: bool) -> Result<ExitCode, Strin
             return Ok(());
         };
         let shown = match serde_json::from_str::<Value>(text) {
-            Ok(json) if as_json => format!("{}\n", plain_json(&json.to_string())),
-            Ok(json) => show::event(&json),
-            Err(_) => format!("{}\n", plain(text)),
+            Ok(json) if as_json => format!(
+                "{}
+",
+                plain_json(&json.to_string())
+            ),
+            Ok(json) => events::line(&json, &now()),
+            Err(_) => format!(
+                "{}
+",
+                plain(text)
+            ),
         };
         let mut stdout = std::io::stdout().lock();
         stdout.write_all(shown.as_bytes())?;
@@ -122,8 +133,9 @@ fn question(command: &CtlCommand) -> Question {
         CtlCommand::Status => get("/status", show::status),
         CtlCommand::Routes => get("/routes", show::routes),
         CtlCommand::Stats => get("/stats", show::stats),
-        CtlCommand::Exchanges => get("/exchanges", show::exchanges),
-        CtlCommand::Events => get("/events", show::event),
+        CtlCommand::Exchanges => get("/exchanges", exchanges::show),
+        // A stream, which is not asked for here.
+        CtlCommand::Events => get("/events", Value::to_string),
         CtlCommand::Backends { group } => {
             let group = group.iter().map(|group| ("group", &**group));
             get(&format!("/backends{}", query(group)), show::backends)
@@ -135,17 +147,20 @@ fn question(command: &CtlCommand) -> Question {
             show: show::reload,
         },
         CtlCommand::Explain { .. } => explain(command),
-        CtlCommand::Drain { group, url } => change(group, url, json!({"drain": true})),
-        CtlCommand::Enable { group, url } => change(group, url, json!({"enabled": true})),
-        CtlCommand::Disable { group, url } => change(group, url, json!({"enabled": false})),
-        CtlCommand::Weight { group, url, weight } => change(group, url, json!({"weight": weight})),
-        CtlCommand::Check { group, url } => Question {
+        CtlCommand::Drain(backend) => change(backend, json!({"drain": true})),
+        CtlCommand::Enable(backend) => change(backend, json!({"enabled": true})),
+        CtlCommand::Disable(backend) => change(backend, json!({"enabled": false})),
+        CtlCommand::Weight { backend, weight } => change(backend, json!({"weight": weight})),
+        CtlCommand::Check(backend) => Question {
             method: "POST",
-            target: format!("{}/check", backend(group, url)),
+            target: format!("{}/check", target_of(backend)),
             body: None,
             show: show::check,
         },
-        CtlCommand::Add { group, url, weight } => Question {
+        CtlCommand::Add {
+            backend: BackendOptions { group, url },
+            weight,
+        } => Question {
             method: "POST",
             target: "/backends".to_owned(),
             body: Some(object([
@@ -155,7 +170,7 @@ fn question(command: &CtlCommand) -> Question {
             ])),
             show: show::backend,
         },
-        CtlCommand::Remove { group, url } => Question {
+        CtlCommand::Remove(BackendOptions { group, url }) => Question {
             method: "DELETE",
             target: format!("/backends{}", query([("group", &**group), ("url", url)])),
             body: None,
@@ -249,23 +264,34 @@ fn services(command: Option<&ServicesCommand>) -> Question {
             of("DELETE", service(id), None, |_| "removed\n".to_owned())
         }
         // A stream, which is not asked for here.
-        Some(ServicesCommand::Watch { .. }) => {
-            of("GET", "/v1/services/watch".to_owned(), None, show::event)
-        }
+        Some(ServicesCommand::Watch { .. }) => of(
+            "GET",
+            "/v1/services/watch".to_owned(),
+            None,
+            Value::to_string,
+        ),
     }
 }
 
-fn change(group: &str, url: &str, body: Value) -> Question {
+fn change(backend: &BackendOptions, body: Value) -> Question {
     Question {
         method: "PATCH",
-        target: backend(group, url),
+        target: target_of(backend),
         body: Some(body),
         show: show::backend,
     }
 }
 
-fn backend(group: &str, url: &str) -> String {
+fn target_of(BackendOptions { group, url }: &BackendOptions) -> String {
     format!("/backends/{}/{}", escaped(group), escaped(url))
+}
+
+/// As the admin API writes it.
+#[expect(clippy::disallowed_methods, reason = "the time that people are told")]
+fn now() -> String {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let micros = since.unwrap_or_default().as_micros();
+    forebay::rfc3339(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
 /// Without what is null.

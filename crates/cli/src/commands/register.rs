@@ -24,6 +24,8 @@ use lease::Lease;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two looks whether the program listens.
 const LOOK: Duration = Duration::from_millis(100);
+/// After so many, it is said what is waited for.
+const PATIENT_LOOKS: u32 = 20;
 
 pub(crate) fn register(options: &RegisterOptions) -> ExitCode {
     let done = lease(options).and_then(|lease| {
@@ -157,7 +159,14 @@ async fn keep(address: String, mut lease: Lease, mut stopped: oneshot::Receiver<
 }
 
 async fn listening(address: &str) {
+    let mut looks = 0;
     while tokio::net::TcpStream::connect(address).await.is_err() {
+        looks += 1;
+        if looks == PATIENT_LOOKS {
+            eprintln!(
+                "forebay: nothing listens at {address} yet; it is registered once something does"
+            );
+        }
         sleep(LOOK).await;
     }
 }

@@ -41,12 +41,6 @@ fn tell(reloaded: &Reloaded, log: &Log) {
     if !read.problems.is_empty() {
         warn!("{}", read.problems.render(false).trim_end());
     }
-    for (file, problems) in &read.left_out {
-        error!(
-            "{file} is left out because of mistakes in it:\n{}",
-            problems.render(false).trim_end()
-        );
-    }
     if *workers_differ {
         warn!("another number of workers takes a restart");
     }

@@ -1,6 +1,7 @@
 //! `forebay run`.
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -40,7 +41,11 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
         }
     };
     let touched = Touched::default();
+    let mut reading = options.clone();
+    // What serves is not replaced by less of it because of a mistake in a file.
+    reading.strict |= origin.link.is_some();
     let settings = Options {
+        config: options.config.clone(),
         watched: options.watch.then(|| touched.clone()),
         pid_file: options.pid_file.clone().map(PidFile::new),
         program: Program::own()
@@ -48,7 +53,7 @@ pub(crate) fn run(options: &RunOptions) -> ExitCode {
             .ok(),
         origin,
     };
-    serve(source(options.clone(), touched), settings, |_| {})
+    serve(source(reading, touched), settings, |_| {})
 }
 
 /// Reads the configuration that the command line asks for.
@@ -97,6 +102,8 @@ pub(crate) fn configuration(listen: &str, to: &[String]) -> String {
 /// How it serves, beside what the configuration says.
 #[derive(Default)]
 pub(crate) struct Options {
+    /// The configuration file, if there is one.
+    config: Option<PathBuf>,
     watched: Option<Touched>,
     pid_file: Option<PidFile>,
     /// What takes over in an upgrade; none where there can be no upgrade.
@@ -110,7 +117,12 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
     let heritage = Heritage::default();
     let Origin { predecessor, link } = options.origin;
     predecessor.handover.prepare(&heritage);
-    let Some(first) = files::told(source.read(&heritage)) else {
+    let mut office = Office::new(link, options.pid_file);
+    let read = source.read(&heritage);
+    if let Some(why) = files::refusal(&read) {
+        office.refuse(&why);
+    }
+    let Some(first) = files::told(read, options.config.as_deref()) else {
         return ExitCode::from(REFUSED);
     };
     let Some(plan) = &first.plan else {
@@ -121,11 +133,11 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
     let log = match Log::start(&logging) {
         Ok(log) => Arc::new(log),
         Err(fault) => {
+            office.refuse(&fault.to_string());
             eprintln!("error: {fault}");
             return ExitCode::from(REFUSED);
         }
     };
-    let office = Office::new(link, options.pid_file);
     let duties = Duties {
         reloads: Reloads::new(options.watched.map(Watch::new)),
         upgrades: Upgrades::new(options.program),
@@ -141,9 +153,10 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
             SystemTime::now(),
         )
     };
-    let code = match serve_logged(start, duties, office, &log, ready) {
+    let code = match serve_logged(start, duties, &mut office, &log, ready) {
         Ok(code) => code,
         Err(message) => {
+            office.refuse(&message);
             tracing::error!("{message}");
             if logging.output != Output::Stderr {
                 eprintln!("error: {message}");
@@ -170,7 +183,7 @@ fn hooks(log: &Arc<Log>) -> Hooks {
 fn serve_logged(
     start: impl FnOnce() -> Result<Arc<Live>, LiveFault> + Send + 'static,
     mut duties: Duties,
-    mut office: Office,
+    office: &mut Office,
     log: &Log,
     ready: impl FnOnce(&Running),
 ) -> Result<ExitCode, String> {
@@ -195,7 +208,7 @@ fn serve_logged(
         announce(live.running());
         ready(live.running());
         office.take();
-        let end = duties.obey(&live, &mut signals, log, &office).await;
+        let end = duties.obey(&live, &mut signals, log, office).await;
         Ok(finish(&live, &mut signals, end).await)
     });
     // A reload that waits for a file must not hold up the end.
@@ -216,7 +229,8 @@ fn announce(running: &Running) {
         "forebay starts"
     );
     for (id, address) in running.addresses() {
-        info!(listener = &*id, %address, "listening on http://{address}");
+        let scheme = scheme(&plan, &id);
+        info!(listener = &*id, %address, "listening on {scheme}://{address}");
     }
     if let (Some(address), Some(metrics)) = (running.metrics_address(), &plan.metrics) {
         info!(%address, "metrics on http://{address}{}", metrics.path);
@@ -229,12 +243,21 @@ fn announce(running: &Running) {
     }
     info!("ready");
     if plan.logging.output != Output::Stderr || !matches!(&*plan.logging.level, "debug" | "info") {
-        for (_, address) in running.addresses() {
+        for (id, address) in running.addresses() {
             eprintln!(
-                "forebay is ready: http://{address}, runtime log in {}",
+                "forebay is ready: {}://{address}, runtime log in {}",
+                scheme(&plan, &id),
                 plan.logging.output
             );
         }
+    }
+}
+
+fn scheme(plan: &Plan, listener: &str) -> &'static str {
+    let mut listeners = plan.listeners.iter();
+    match listeners.any(|l| *l.id == *listener && l.tls.is_some()) {
+        true => "https",
+        false => "http",
     }
 }
 
@@ -243,8 +266,9 @@ async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
     let ending = Arc::clone(live);
     let mut draining = tokio::task::spawn_blocking(move || {
         let plan = ending.running().plan();
+        let who = who_serves(end);
         info!(
-            "shutting down: finishing what is in flight within {:?}, streams within {:?}; a second signal ends at once",
+            "shutting down{who}: finishing what is in flight within {:?}, streams within {:?}; a second signal ends at once",
             plan.shutdown_timeout, plan.drain_timeout
         );
         drop(plan);
@@ -265,7 +289,7 @@ async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
                 if done.is_err() {
                     warn!("shutting down did not go well");
                 }
-                info!("bye");
+                info!("bye{}", who_serves(end));
                 return ExitCode::SUCCESS;
             }
             asked = signals.next() => match (asked, end) {
@@ -281,6 +305,14 @@ async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
                 (_, End::Asked) => {}
             },
         }
+    }
+}
+
+/// So that nobody takes the end of one process for that of the service.
+fn who_serves(end: End) -> String {
+    match end {
+        End::Asked => String::new(),
+        End::Succeeded(pid) => format!(" (process {pid} serves)"),
     }
 }
 

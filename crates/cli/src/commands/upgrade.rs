@@ -21,7 +21,14 @@ pub(crate) fn upgrade(options: &UpgradeOptions) -> ExitCode {
     let old = match (&options.pid, &options.pid_file) {
         (Some(pid), _) => Ok(*pid),
         (None, Some(path)) => pid_file::read(path),
-        (None, None) => Err("give --pid or --pid-file".to_owned()),
+        (None, None) => {
+            eprintln!(
+                "error: which process is to be succeeded?\n\n  \
+                 forebay upgrade --pid-file FILE   the file of `forebay run --pid-file FILE`\n  \
+                 forebay upgrade --pid N           its number, as in `forebay ctl status`"
+            );
+            return ExitCode::from(2);
+        }
     };
     match old.and_then(|old| Ok((old, ask(old)?))) {
         Ok((old, new)) => print(&format!(

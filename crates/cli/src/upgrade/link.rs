@@ -10,7 +10,7 @@ use forebay::Predecessor;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::{getpgid, getppid, setpgid};
 
-use super::{GO, MAIN, READY, VARIABLE, letter};
+use super::{GO, MAIN, READY, VARIABLE, letter, refusal};
 
 /// The old process's word takes no longer than this.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -46,6 +46,11 @@ impl Link {
             agree: Some(Box::new(move || agree(&stream))),
         };
         Ok((predecessor, received.trouble))
+    }
+
+    /// Says that this is not going to be the main process, and why.
+    pub(crate) fn refuse(&self, why: &str) {
+        refusal::tell(&self.stream, why);
     }
 
     /// Says that this is the main process now.

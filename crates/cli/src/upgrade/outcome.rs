@@ -11,6 +11,9 @@ use rustix::fs::{MemfdFlags, memfd_create};
 
 const NAME: &str = "forebay-upgrades";
 
+/// Stands for the end of a line within one.
+const BREAK: char = '\u{2028}';
+
 /// The outcomes of this process's upgrades.
 pub(crate) struct Outcomes(Option<File>);
 
@@ -34,7 +37,7 @@ impl Outcomes {
         let line = match outcome {
             Outcome::Begun => "begun\n".to_owned(),
             Outcome::Done(pid) => format!("done {pid}\n"),
-            Outcome::Failed(why) => format!("failed {}\n", why.replace('\n', "; ")),
+            Outcome::Failed(why) => format!("failed {}\n", why.replace('\n', &BREAK.to_string())),
         };
         if let Some(mut file) = self.0.as_ref() {
             // Memory that cannot be had is missed by whoever waits for it.
@@ -81,7 +84,7 @@ impl Outcome {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("begun", _) => Some(Self::Begun),
             ("done", pid) => pid.parse().ok().map(Self::Done),
-            ("failed", why) => Some(Self::Failed(why.to_owned())),
+            ("failed", why) => Some(Self::Failed(why.replace(BREAK, "\n"))),
             _ => None,
         }
     }
@@ -96,7 +99,7 @@ mod tests {
         let outcomes = Outcomes::new();
         let mut watching = Watching::of(std::process::id()).unwrap();
         assert_eq!(watching.next(), []);
-        let first = [Outcome::Begun, Outcome::Failed("a; b".into())];
+        let first = [Outcome::Begun, Outcome::Failed("a\nb".into())];
         outcomes.add(&Outcome::Begun);
         outcomes.add(&Outcome::Failed("a\nb".into()));
         assert_eq!(watching.next(), first);

@@ -12,7 +12,7 @@ use forebay::{Leaving, Live};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use tracing::info;
 
-use super::{GO, MAIN, Program, READY, VARIABLE, letter};
+use super::{GO, MAIN, Program, READY, REFUSAL, VARIABLE, letter, refusal};
 
 /// Until everything is open.
 const UNTIL_READY: Duration = Duration::from_secs(30);
@@ -24,6 +24,8 @@ const STEP: Duration = Duration::from_millis(100);
 /// A new process, killed unless it is let go.
 struct Successor {
     child: Option<Child>,
+    /// For people.
+    name: String,
     stream: UnixStream,
 }
 
@@ -39,6 +41,8 @@ pub(super) fn succeed(
     let is_unwanted = || is_settled.load(Ordering::Acquire);
     live.refuse_changes(Leaving::HandedOver);
     wait_until_quiet(live, is_unwanted)?;
+    // Nobody writes it until the upgrade is over, however long that takes.
+    live.save();
     let sockets = live.sockets();
     let sockets = sockets.map_err(|error| format!("the sockets cannot be passed: {error}"))?;
     let sent = letter::send(&successor.stream, &sockets, &live.handover());
@@ -50,7 +54,7 @@ pub(super) fn succeed(
     }
     live.refuse_changes(Leaving::Succeeded);
     let told = successor.stream.write_all(&[GO]);
-    told.map_err(|error| format!("it cannot be told to go on: {error}"))?;
+    told.map_err(|error| format!("{} cannot be told to go on: {error}", successor.name))?;
     successor.wait_for(MAIN, UNTIL_MAIN, || false)?;
     successor.let_go()
 }
@@ -90,6 +94,7 @@ fn start(program: &Program) -> Result<Successor, String> {
         .map_err(fault)?;
     info!(successor = child.id(), "upgrade: {path} is started");
     let successor = Successor {
+        name: format!("the new process {}", child.id()),
         child: Some(child),
         stream: own,
     };
@@ -116,18 +121,25 @@ impl Successor {
             match self.stream.read(&mut said) {
                 Ok(1) if said == [expected] => return Ok(()),
                 Ok(0) => {
-                    let silent = || "it does not want to take over".to_owned();
-                    return Err(self.has_ended().unwrap_or_else(silent));
+                    let silent = format!("{} does not want to take over", self.name);
+                    return Err(self.has_ended().unwrap_or(silent));
                 }
-                Ok(_) => return Err("it says what nobody understands".to_owned()),
+                Ok(1) if said == [REFUSAL] => {
+                    let why = refusal::hear(&self.stream);
+                    return Err(format!("{} does not take over:\n{why}", self.name));
+                }
+                Ok(_) => return Err(format!("{} says what nobody understands", self.name)),
                 Err(error) if is_nothing_yet(&error) => {}
                 Err(error) => {
-                    let deaf = || format!("it cannot be heard: {error}");
-                    return Err(self.has_ended().unwrap_or_else(deaf));
+                    let deaf = format!("{} cannot be heard: {error}", self.name);
+                    return Err(self.has_ended().unwrap_or(deaf));
                 }
             }
         }
-        Err(format!("it has not become ready within {time:?}"))
+        Err(format!(
+            "{} has not become ready within {time:?}",
+            self.name
+        ))
     }
 
     /// How it has ended, if it does so within a moment.
@@ -139,7 +151,8 @@ impl Successor {
                 let status = child.wait().ok()?;
                 self.child = None;
                 return Some(format!(
-                    "it ended with {status} before it was ready; its own messages say why"
+                    "{} ended with {status} before it was ready; its own messages say why",
+                    self.name
                 ));
             }
             std::thread::sleep(STEP / 2);
@@ -148,7 +161,7 @@ impl Successor {
     }
 
     fn let_go(mut self) -> Result<u32, String> {
-        let child = self.child.take().ok_or("it is gone")?;
+        let child = self.child.take().ok_or("the new process is gone")?;
         Ok(child.id())
     }
 }

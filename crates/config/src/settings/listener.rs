@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tls::{Hsts, Tls};
 use crate::span::Spanned;
 use crate::value::Size;
 use crate::value::form::WORD;
@@ -26,8 +27,13 @@ settings! {
         stream_window: Size = Size::kib(64), rule Within(16 << 10, 16 << 20), example "256KiB";
         /// The same for all requests of one connection together.
         connection_window: Size = Size::kib(1024), rule Within(64 << 10, 256 << 20), example "4MiB";
-        /// Requests that a client may cancel before they were looked at, at a time; with more the connection is ended.
-        max_pending_resets: u32 = 20, rule Within(1, 10_000), example 50;
+        /// Requests that a client may cancel in ten seconds beyond those that it lets be answered; with more the connection is ended.
+        max_resets: u32 = 200, rule Within(1, 1_000_000), example 50;
+        /// Frames without use that a client may send in ten seconds beyond four for each frame that carries something, in either direction; with more
+        /// the connection is ended. Such are `PING`, `SETTINGS`, `WINDOW_UPDATE`, `PRIORITY`, `CONTINUATION`, empty `DATA` and unknown ones.
+        max_control_frames: u32 = 1_000, rule Within(10, 1_000_000), example 500;
+        /// Answers on one connection that a client may leave untaken for `write_timeout`, each of which is given up; with more the connection is ended.
+        max_stalls: u32 = 10, rule Within(0, 1_000_000), example 2;
     }
 }
 
@@ -44,6 +50,12 @@ settings! {
         cert_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.crt";
         /// File with the private key for TLS, in PEM form.
         key_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/server.key";
+        /// More certificates, and how TLS is spoken.
+        tls: Option<Spanned<Tls>>, example {"certificates": [{"cert_file": "certs/a.crt", "key_file": "certs/a.key"}]};
+        /// Sends clients of this listener, which has no TLS, to the same place at the first listener that has it, with 308.
+        redirect_to_https: Spanned<bool> = Spanned::unwritten(false), example true;
+        /// Tells browsers to use nothing but HTTPS from then on. For listeners with TLS.
+        hsts: Option<Spanned<Hsts>>, example {"max_age": "180d", "include_subdomains": true};
         /// How long a TLS handshake may take; after that the connection is closed.
         handshake_timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
         /// HTTP/2, which clients choose where they can.

@@ -67,6 +67,13 @@ pub(crate) const COOKIE_NAME: Form = Form {
     ..FIELD_NAME
 };
 
+/// What a client's certificate can be asked for.
+pub(crate) const CERTIFICATE_FACT: Form = Form {
+    noun: "`subject`, `name`, `fingerprint` or `serial`",
+    pattern: "^(subject|name|fingerprint|serial)$",
+    check: |text| ok_if(["subject", "name", "fingerprint", "serial"].contains(&text)),
+};
+
 /// The path of a cookie (RFC 6265 section 4.1.1).
 pub(crate) const COOKIE_PATH: Form = Form {
     noun: "a path such as `/shop`",

@@ -89,6 +89,11 @@ impl Live {
         *lock(&self.leaving) = Some(why);
     }
 
+    /// Writes what was changed to the file that keeps it, if there is one.
+    pub fn save(&self) {
+        kept_state::save(self);
+    }
+
     /// True once no change is under way.
     pub fn is_quiet(&self) -> bool {
         !matches!(self.turn.try_lock(), Err(TryLockError::WouldBlock))

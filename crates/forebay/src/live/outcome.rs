@@ -25,6 +25,9 @@ pub struct Last {
     /// How often another one was taken up, and refused.
     pub taken: u64,
     pub refused: u64,
+    /// Whether what was changed could be written to the file for it when that was
+    /// tried last.
+    pub is_kept: Option<bool>,
 }
 
 /// Why there is no running Forebay.
@@ -34,6 +37,8 @@ pub enum LiveFault {
     /// The configuration has mistakes.
     Mistakes(Box<Read>),
     Start(StartFault),
+    /// What is changed could not be kept.
+    StateFile(String),
     /// Nothing may be changed now.
     Leaving(Leaving),
 }
@@ -59,6 +64,7 @@ impl Last {
             since_unix_seconds: since.unwrap_or_default().as_secs_f64(),
             taken: self.taken,
             refused: self.refused,
+            is_state_kept: self.is_kept,
         }
     }
 }
@@ -68,6 +74,7 @@ impl fmt::Display for LiveFault {
         match self {
             LiveFault::Unreadable(why) => f.write_str(why),
             LiveFault::Mistakes(read) => f.write_str(read.problems.render(false).trim_end()),
+            LiveFault::StateFile(why) => f.write_str(why),
             LiveFault::Start(fault) => fault.fmt(f),
             LiveFault::Leaving(why) => why.fmt(f),
         }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
 
 use admin::Events;
-use plan::Heritage;
+use plan::{Heritage, Plan};
 use proxy::{Given, StartFault};
 use registry::Shared as Registry;
 use serde_json::json;
 
 use super::admin_place::take_admin;
-use super::take_up::with_finds;
+use super::take_up::{tell_of_idle_changes, with_finds};
 use super::{Last, Live, LiveFault, Source, State, instant};
 use crate::kept_state::{self, KeptState};
 use crate::sources::Sources;
@@ -54,6 +54,9 @@ impl Live {
             fastrand::u64(..),
         ));
         let is_successor = predecessor.handover.has_come();
+        if let Some(path) = first.plan.as_ref().and_then(Plan::state_file) {
+            kept_state::check(path).map_err(LiveFault::StateFile)?;
+        }
         // Services are there before anybody looks for them.
         if let Some(services) = predecessor.handover.services.take() {
             leases::restore(&registry, services, instant());
@@ -83,7 +86,12 @@ impl Live {
             handover,
             agree,
         } = predecessor;
-        handover.bring_back(&plan, instant());
+        let why = match is_successor {
+            true => "it was so before the upgrade",
+            false => "it was so before the restart",
+        };
+        handover.bring_back(&plan, why, instant());
+        tell_of_idle_changes(&heritage.changes(), &plan);
         let given = take_admin(&plan, &mut sockets);
         let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
             .map_err(LiveFault::Start)?;
@@ -97,6 +105,7 @@ impl Live {
             failure: None,
             taken: handover.reloads.taken,
             refused: handover.reloads.refused,
+            is_kept: None,
         };
         running.tell_of_configuration(last.figures());
         running.tell_of_sources(sources.figures());
@@ -113,27 +122,29 @@ impl Live {
                 last,
                 kept: Arc::new(first.kept),
             }),
+            renewal: Mutex::default(),
             leaving: Mutex::default(),
             admin: Mutex::default(),
             itself: Weak::clone(itself),
         });
+        live.tell_of_certificates();
         let itself = Arc::downgrade(&live);
         live.sources
             .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));
         live.move_admin(&plan, given)?.settle();
-        if plan.state_file().is_some() {
-            let kept = kept_state::keep(Arc::downgrade(&live));
-            kept.map_err(|error| LiveFault::Start(StartFault::Worker(error)))?;
-        }
+        // There may come a file for it.
+        let kept = kept_state::keep(Arc::downgrade(&live));
+        kept.map_err(|error| LiveFault::Start(StartFault::Worker(error)))?;
         Ok(live)
     }
 }
 
 /// What was changed before this start, if it was kept.
 fn state_kept(first: &Read) -> Option<KeptState> {
-    let path = first.plan.as_ref()?.state_file()?;
-    KeptState::read(Path::new(path)).unwrap_or_else(|why| {
-        tracing::error!("what was changed before is lost: {why}");
+    let path = Path::new(first.plan.as_ref()?.state_file()?);
+    KeptState::read(path).unwrap_or_else(|why| {
+        let aside = kept_state::set_aside(path);
+        tracing::error!("what was changed before is lost: {why}; {aside}");
         None
     })
 }
@@ -145,8 +156,12 @@ fn with_changes(source: &Source, heritage: &Heritage, first: Read) -> Read {
     if again.plan.is_some() {
         return again;
     }
-    let problems = again.problems.render(false);
-    tracing::error!("what was changed before does not go with the configuration:\n{problems}");
+    let aside = first.plan.as_ref().and_then(Plan::state_file);
+    let aside = aside.map(|path| kept_state::set_aside(Path::new(path)));
+    let (aside, problems) = (aside.unwrap_or_default(), again.problems.render(false));
+    tracing::error!(
+        "what was changed before does not go with the configuration; {aside}:\n{problems}"
+    );
     heritage.set_changes(Arc::default());
     first
 }

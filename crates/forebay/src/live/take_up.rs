@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use plan::{Changes, Heritage};
+use plan::{Changes, Heritage, Plan};
 use serde_json::json;
 
 use super::leaving::Turn;
 use super::{Live, LiveFault, Reloaded, Source, State};
+use crate::kept_state;
 use crate::sources::Sources;
 use crate::{Read, lines};
 
@@ -42,8 +43,9 @@ impl Live {
         result
     }
 
-    /// Reads the configuration anew and goes by it. One with mistakes, or that
-    /// cannot be served, changes nothing. Blocks until every worker goes by it.
+    /// Reads the configuration anew and goes by it. One with mistakes, also in a
+    /// file that a start would leave out, or that cannot be served, changes
+    /// nothing. Blocks until every worker goes by it.
     ///
     /// # Errors
     ///
@@ -59,6 +61,11 @@ impl Live {
                 heritage,
                 ..
             } = self;
+            // What serves is not taken away by a mistake in a file.
+            let read = match read.left_out.is_empty() {
+                true => read,
+                false => read.kept.strictly(heritage),
+            };
             self.take_up(with_finds(sources, source, heritage, read))
         });
         if result.is_err() {
@@ -67,6 +74,9 @@ impl Live {
         self.note(&result, now);
         drop(turn);
         self.tell("reload", &result);
+        if let Ok(reloaded) = &result {
+            tell_of_idle_changes(&self.changes(), &reloaded.plan);
+        }
         result
     }
 
@@ -92,6 +102,15 @@ impl Live {
         self.running.tell_of_configuration(last.figures());
     }
 
+    /// Whether what was changed could be written to its file just now. True where
+    /// that is another outcome than before.
+    pub(crate) fn note_kept(&self, is_kept: bool) -> bool {
+        let mut state = self.lock();
+        let before = state.last.is_kept.replace(is_kept);
+        self.running.tell_of_configuration(state.last.figures());
+        before != Some(is_kept)
+    }
+
     /// Goes by what the sources of backends have found; false if that cannot be.
     pub(super) fn take_up_finds(&self) -> bool {
         let finds = self.sources.finds(&self.running.plan());
@@ -109,7 +128,7 @@ impl Live {
         true
     }
 
-    fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
+    pub(super) fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
         (self.hooks.told)(result);
         let about = match result {
             Ok(reloaded) => json!({
@@ -122,7 +141,7 @@ impl Live {
         self.events.publish(kind, about);
     }
 
-    fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
+    pub(super) fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
         let result = self.adopt(read);
         self.sources.keep_only(&self.running.plan());
         result
@@ -133,6 +152,11 @@ impl Live {
             return Err(LiveFault::Mistakes(Box::new(read)));
         };
         let (old, plan) = (self.running.plan(), Arc::new(plan));
+        if let Some(path) = plan.state_file()
+            && old.state_file() != Some(path)
+        {
+            kept_state::check(path).map_err(LiveFault::StateFile)?;
+        }
         let differences = plan::diff(&old, &plan);
         let admin = self.move_admin(&plan, None)?;
         self.running
@@ -141,13 +165,20 @@ impl Live {
         admin.settle();
         Ok(Reloaded {
             hash: read.hash.clone(),
-            workers_differ: plan
-                .workers
-                .is_some_and(|wanted| wanted != self.running.workers()),
+            workers_differ: plan.needs_restart(self.running.workers()),
             plan,
             differences,
             read,
         })
+    }
+}
+
+/// Changes that wait for their group to come back.
+pub(super) fn tell_of_idle_changes(changes: &Changes, plan: &Plan) {
+    for group in changes.groups_not_in(plan) {
+        tracing::warn!(
+            "what was changed in the group {group} is left out: there is no such group; it is kept in case the group comes back"
+        );
     }
 }
 
@@ -170,9 +201,5 @@ pub(super) fn with_finds(
     finds.put_into(&mut changes);
     heritage.set_changes(Arc::new(changes));
     finds.tell_since(&before);
-    let again = source.again(&read.kept, heritage);
-    Read {
-        kept: read.kept,
-        ..again
-    }
+    source.again(&read.kept, heritage)
 }

@@ -29,6 +29,7 @@ pub(super) fn compile(
         let has_changed = changed.is_some_and(GroupChanges::are_by_operators);
         check_backends(written, has_changed, problems);
         warn_of_idle_weights(written, problems);
+        health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
         groups.push(group(written, members, &heritage.living, names, problems));
     }
@@ -65,16 +66,21 @@ fn check_backends(group: &Spanned<BackendGroup>, has_changed: bool, problems: &m
     }
 }
 
+/// What to say where a weight is given to a strategy that does not look at it.
+pub fn idle_weights(strategy: Strategy) -> Option<String> {
+    let say = || format!("the strategy `{strategy}` does not look at weights");
+    (!strategy.uses_weights()).then(say)
+}
+
 /// Weights that differ are meant to matter.
 fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
-    use config::Strategy::{Random, RoundRobin, TwoChoices};
     let first = group.backends.first().map(|backend| *backend.weight);
     let other = group
         .backends
         .iter()
         .find(|backend| Some(*backend.weight) != first);
     if let Some(backend) = other
-        && matches!(*group.strategy, RoundRobin | Random | TwoChoices)
+        && let Some(warning) = idle_weights(strategy(group))
     {
         let place = match backend.weight.is_written() {
             true => backend.weight.span,
@@ -84,13 +90,7 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
                 .map_or(backend.span, |b| b.weight.span),
         };
         problems
-            .warning(
-                place,
-                format!(
-                    "the strategy `{}` does not look at weights",
-                    group.strategy.name()
-                ),
-            )
+            .warning(place, warning)
             .help("use `strategy: weighted` or `least_connections`, or leave the weights out");
     }
 }

@@ -1,7 +1,7 @@
 //! What takes a backend out: `health_check`, `circuit_breaker`,
 //! `when_all_unhealthy`.
 
-use config::{BackendGroup, CheckProtocol, HealthCheck, WhenAllUnhealthy};
+use config::{BackendGroup, CheckProtocol, HealthCheck, Problems, WhenAllUnhealthy};
 use upstream::{BreakerPolicy, CheckPolicy, HealthPolicy, PassivePolicy};
 
 use crate::{Check, HttpProbe, Probe};
@@ -34,6 +34,41 @@ fn passive(written: &config::PassiveCheck) -> PassivePolicy {
         max_ejection_time: written.max_ejection_time,
         max_ejected_percent: written.max_ejected_percent,
     }
+}
+
+/// Who says how to check the backends, and not that they are not to be checked,
+/// takes them to be.
+pub(super) fn warn_of_no_checks(group: &BackendGroup, problems: &mut Problems) {
+    let written = &group.health_check;
+    if written.enabled.is_written() || !says_how(written) {
+        return;
+    }
+    problems
+        .warning(
+            written.span,
+            "no checks are made, for `enabled` is not there",
+        )
+        .help("write `enabled: true`, or `enabled: false` to keep the rest for later");
+}
+
+fn says_how(written: &HealthCheck) -> bool {
+    let usual = HealthCheck::default();
+    let is_any_other = [
+        written.interval != usual.interval,
+        written.max_interval != usual.max_interval,
+        written.timeout != usual.timeout,
+        written.protocol != usual.protocol,
+        written.method != usual.method,
+        written.assume_healthy != usual.assume_healthy,
+        written.healthy_threshold != usual.healthy_threshold,
+        written.unhealthy_threshold != usual.unhealthy_threshold,
+        written.path.is_written(),
+        written.host.is_some(),
+        written.expected_body.is_some(),
+        written.headers.iter().next().is_some(),
+        (written.expected_status.iter()).any(|statuses| statuses.is_written()),
+    ];
+    is_any_other.contains(&true)
 }
 
 /// How the backends are checked, if they are.

@@ -3,20 +3,25 @@
 use std::net::SocketAddr;
 
 use ::telemetry::Names;
+use ::tls::Tickets;
 use config::{Problems, Settings, Span, Spanned};
 use wire::h1::Limits;
+use wire::h2::Patience;
 
-use super::Open;
 use super::unique::Unique;
-use crate::{Http2, Listener, Tls};
-use ::tls::{Certificate, Server, ServerOptions};
+use super::{Open, tls};
+use crate::{Heritage, Http2, Listener, Tls};
 
 pub(super) fn compile(
     settings: &Settings,
     open: &Open<'_>,
     problems: &mut Problems,
+    heritage: &Heritage,
     names: &mut Names,
 ) -> Vec<Listener> {
+    let tickets = tickets(settings, heritage, problems);
+    let rotation = settings.session_tickets.rotate;
+    let tickets = tickets.as_ref().map(|tickets| (tickets, rotation));
     let mut ids = Unique::default();
     let mut addresses = Vec::new();
     let mut listeners = Vec::new();
@@ -25,15 +30,36 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        let tls = tls(written, open, problems);
-        listeners.push(listener(written, tls, names));
+        let tls = tls::compile(written, tickets, open, problems);
+        let hsts = tls::hsts(written, tls.as_ref(), problems);
+        listeners.push(listener(written, (tls, hsts), names));
     }
+    redirect(settings, &mut listeners, problems);
     if listeners.is_empty() && !problems.has_errors() {
         problems
             .error(Span::default(), "there is no listener")
             .help("add `server: { address: \"0.0.0.0:8080\" }`");
     }
     listeners
+}
+
+/// Keys for tickets, if there are to be any and somebody needs them.
+fn tickets(settings: &Settings, heritage: &Heritage, problems: &mut Problems) -> Option<Tickets> {
+    let mut all = settings.server.iter().chain(&settings.listeners);
+    let written = &settings.session_tickets;
+    if !written.enabled || !all.any(|l| l.tls.is_some() || l.cert_file.is_some()) {
+        return None;
+    }
+    match heritage.tickets() {
+        Ok(tickets) => Some(tickets),
+        Err(fault) => {
+            problems.error(
+                written.span,
+                format!("there can be no session tickets: {fault}"),
+            );
+            None
+        }
+    }
 }
 
 /// Two listeners cannot share an address; with port 0 each gets its own.
@@ -56,54 +82,37 @@ fn check_address(
     seen.push(*address);
 }
 
-/// The certificate that a listener shows, if it speaks TLS.
-fn tls(listener: &config::Listener, open: &Open<'_>, problems: &mut Problems) -> Option<Tls> {
-    let (chain, key) = match (&listener.cert_file, &listener.key_file) {
-        (None, None) => return None,
-        (Some(chain), Some(key)) => (chain, key),
-        (Some(one), None) | (None, Some(one)) => {
-            problems
-                .error(one.span, "TLS takes both `cert_file` and `key_file`")
-                .help("without both, the listener speaks plain HTTP");
-            return None;
-        }
-    };
-    let mut read = |file: &Spanned<String>| {
-        let read = open(file);
-        if let (Err(error), true) = (&read, file.is_written()) {
-            let message = format!("the file `{}` cannot be read: {error}", file.value);
-            problems.error(file.span, message);
-        }
-        read.ok()
-    };
-    let (chain_text, key_text) = (read(chain), read(key));
-    let certificate = match Certificate::read(&chain_text?, &key_text?) {
-        Ok(certificate) => certificate,
-        Err(fault) => {
-            let file = if fault.is_of_key() { key } else { chain };
-            problems.error(file.span, format!("`{}`: {fault}", file.value));
-            return None;
-        }
-    };
-    let options = ServerOptions {
-        protocols: match listener.http2.enabled {
-            true => vec!["h2", "http/1.1"],
-            false => vec!["http/1.1"],
-        },
-    };
-    match Server::new(certificate, &options) {
-        Ok(server) => Some(Tls {
-            server,
-            handshake_timeout: listener.handshake_timeout,
-        }),
-        Err(fault) => {
-            problems.error(chain.span, format!("TLS cannot be offered: {fault}"));
-            None
+/// Where clients of listeners without TLS are sent.
+fn redirect(settings: &Settings, listeners: &mut [Listener], problems: &mut Problems) {
+    let secure = listeners.iter().find(|listener| listener.tls.is_some());
+    let port = secure.map(|listener| listener.address.port());
+    let all = settings.server.iter().chain(&settings.listeners);
+    for (written, listener) in all.zip(listeners) {
+        let wanted = &written.redirect_to_https;
+        match port {
+            _ if !**wanted => {}
+            Some(port) if listener.tls.is_none() => listener.redirect_port = Some(port),
+            Some(_) => {
+                problems.error(wanted.span, "the listener speaks HTTPS itself");
+            }
+            None if !problems.has_errors() => {
+                problems
+                    .error(
+                        wanted.span,
+                        "there is no listener with TLS to send clients to",
+                    )
+                    .help("add one with `cert_file` and `key_file`");
+            }
+            None => {}
         }
     }
 }
 
-fn listener(written: &Spanned<config::Listener>, tls: Option<Tls>, names: &mut Names) -> Listener {
+fn listener(
+    written: &Spanned<config::Listener>,
+    (tls, hsts): (Option<Tls>, Option<Box<str>>),
+    names: &mut Names,
+) -> Listener {
     let id = match &written.id {
         Some(id) => id.value.clone(),
         None => written.address.to_string(),
@@ -114,6 +123,8 @@ fn listener(written: &Spanned<config::Listener>, tls: Option<Tls>, names: &mut N
         address: *written.address,
         tls,
         http2: http2(&written.http2),
+        hsts,
+        redirect_port: None,
         max_connections: written.max_connections as usize,
         limits: Limits {
             line: bytes(written.max_request_line),
@@ -135,7 +146,11 @@ fn http2(written: &config::Http2) -> Option<Http2> {
         max_concurrent_streams: written.max_concurrent_streams,
         stream_window: window(written.stream_window),
         connection_window: window(written.connection_window),
-        max_pending_resets: written.max_pending_resets as usize,
+        patience: Patience {
+            resets: written.max_resets,
+            control_frames: written.max_control_frames,
+            stalls: written.max_stalls,
+        },
     })
 }
 

@@ -233,6 +233,32 @@ fn the_access_log_follows_a_runtime_log_that_goes_to_a_file() {
 }
 
 #[test]
+fn checks_that_nobody_switched_on_are_a_warning() {
+    for (checks, warned) in [
+        ("path: /ping", true),
+        ("interval: 2s", true),
+        ("expected_status: [\"200\"]", true),
+        ("path: /health", true),
+        ("enabled: true, path: /ping", false),
+        ("enabled: false, path: /ping", false),
+        ("passive: { max_failures: 2 }, slow_start: 1s", false),
+        ("", false),
+    ] {
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups:\n  - id: g\n    health_check: {{ {checks} }}\n    backends: [ {{ url: \"http://a\" }} ]\n"
+        );
+        let (plan, problems) = compiled(&text);
+        assert!(plan.is_some());
+        assert_eq!(
+            problems.len(),
+            usize::from(warned),
+            "{checks}: {problems:?}"
+        );
+        assert!(problems.iter().all(|p| p.contains("no checks are made")));
+    }
+}
+
+#[test]
 fn weights_that_a_strategy_does_not_look_at_are_a_warning() {
     for (strategy, weights, warned) in [
         ("round_robin", [1, 2], true),

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use wire::h1::Limits;
+use wire::h2::Patience;
 
 use super::aspect::{Aspect, compare};
-use super::{Difference, What, lines};
+use super::{Difference, What, lines, tls};
 use crate::{Http2, Listener, Plan, describe};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
@@ -54,6 +55,8 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         address,
         tls,
         http2,
+        hsts,
+        redirect_port,
         max_connections,
         limits: Limits {
             line,
@@ -73,12 +76,10 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
     };
-    let (certificate, handshake) = match tls {
-        Some(tls) => (
-            format!("certificate {}", tls.server.fingerprint()),
-            format!("{:?}", tls.handshake_timeout),
-        ),
-        None => ("none".to_owned(), "none".to_owned()),
+    let redirect = match redirect_port {
+        Some(0) => "to HTTPS".to_owned(),
+        Some(port) => format!("to HTTPS at port {port}"),
+        None => "no".to_owned(),
     };
     let http2 = match http2 {
         None => "none".to_owned(),
@@ -86,17 +87,22 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
             max_concurrent_streams,
             stream_window,
             connection_window,
-            max_pending_resets,
+            patience:
+                Patience {
+                    resets,
+                    control_frames,
+                    stalls,
+                },
         }) => format!(
-            "{max_concurrent_streams} streams, windows {stream_window} and {connection_window} bytes, {max_pending_resets} resets"
+            "{max_concurrent_streams} streams, windows {stream_window} and {connection_window} bytes, up to {resets} resets, {control_frames} control frames, {stalls} stalls"
         ),
     };
-    vec![
+    let mut aspects = vec![
         Aspect::value("name", id, "none"),
         Aspect::value("address", address, "none"),
-        Aspect::value("TLS", certificate, "none"),
-        Aspect::value("timeout handshake", handshake, "none"),
+        Aspect::value("redirect", redirect, "no"),
         Aspect::value("HTTP/2", http2, "none"),
+        Aspect::value("HSTS", hsts.as_deref().unwrap_or("no"), "no"),
         Aspect::value("connections", max_connections, "none"),
         bytes("request line", line),
         bytes("header", fields),
@@ -107,5 +113,7 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         time("timeout keep-alive", keep_alive_timeout),
         time("timeout write", write_timeout),
         Aspect::value("bytes per second at least", min_rate, "none"),
-    ]
+    ];
+    aspects.extend(tls::aspects(tls.as_ref()));
+    aspects
 }

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use message::Kind;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
@@ -79,6 +80,11 @@ fn empty_queue(worker: &Rc<Worker>, socket: TcpListener, door: &Rc<Door>) {
 pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door: &Rc<Door>) {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     let Some(held) = Held::new(worker, door) else {
+        if is_secure(worker, door) {
+            // Being told would take a handshake, which is what there is no room for.
+            worker.metrics.borrow_mut().failed(Kind::TooManyConnections);
+            return;
+        }
         let Some(told) = TurnedAway::new(worker) else {
             return;
         };
@@ -94,6 +100,11 @@ pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door:
     let place = accepted.held.place;
     let task = tokio::task::spawn_local(path::connection(Rc::clone(worker), accepted));
     door.occupy(place, task.abort_handle());
+}
+
+fn is_secure(worker: &Worker, door: &Door) -> bool {
+    let current = door.plan(worker);
+    door.listener(&current).is_some_and(|l| l.tls.is_some())
 }
 
 /// Running out of descriptors or memory passes; asking again at once would

@@ -128,7 +128,7 @@ fn feel_drawn(x: &mut Exchange<'_>, routed: &Routed<'_>, group: &Group) {
         return;
     }
     let now = x.worker.clock.coarse().into_std();
-    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
+    let who = Who::new(x.address, &x.id, x.client.scheme(), x.listener);
     x.heads.affinity = affinity::of(group, routed, &who, Some(now), x.heads);
 }
 
@@ -329,13 +329,17 @@ fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
         other = IpText::new(x.address.ip());
         &other
     };
+    let shown = x.heads.certificate.clone();
+    let tells = x.listener.tls.as_ref();
+    let shown = shown.filter(|_| tells.is_some_and(|tls| tls.forwards_certificate));
     let forwarding = Forwarding {
         peer,
         client,
         is_trusted: x.is_trusted,
-        scheme: x.client.scheme,
+        scheme: x.client.scheme(),
         request_id: x.id.as_bytes(),
         authority: &backend.authority,
+        certificate: shown.as_deref().map(|shown| &*shown.field),
     };
     forward(&mut x.heads.request, &forwarding);
 }

@@ -23,9 +23,13 @@ const GRACE: Duration = Duration::from_secs(1);
 /// (RFC 9113 section 3.4); no other request begins so.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
 
-/// Whether a client speaks HTTP/2 on a listener that takes it. Waits for as many
+/// Whether a client speaks HTTP/2 on a listener that takes it: TLS has agreed on
+/// it or not; elsewhere it begins with it (RFC 9113 section 3). Waits for as many
 /// bytes as it takes to tell.
 pub(crate) async fn begins_h2(worker: &Worker, client: &mut Client) -> bool {
+    if let Some(has_agreed) = client.outbound.io().has_agreed_on_h2() {
+        return has_agreed;
+    }
     let current = client.door.plan(worker);
     let takes_it = client
         .door

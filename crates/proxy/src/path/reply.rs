@@ -19,7 +19,7 @@ use crate::client::Client;
 use crate::door::Door;
 use crate::exchange::{Exchange, Progress};
 use crate::health;
-use crate::path::route::{facts, with_misses};
+use crate::path::route::facts;
 use crate::refusal;
 use crate::stream::Stream;
 use crate::worker::Worker;
@@ -75,6 +75,10 @@ fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), Failure> {
         (true, Version::Http10) => Announce::KeepAlive,
         (true, Version::Http11 | Version::Http2) => Announce::Nothing,
     };
+    if let Some(hsts) = &x.listener.hsts {
+        let fields = &mut x.heads.response.fields;
+        fields.set(b"Strict-Transport-Security", hsts.as_bytes());
+    }
     let head = &x.heads.response;
     match &x.client.h2 {
         None => write_response_head(x.client.outbound.buffer(), head, framing, announce),
@@ -113,6 +117,8 @@ fn poll_both(
         return Poll::Ready(Err(Failure::new(Kind::ClientGone, detail)));
     }
     client.mark(true);
+    // The exchange may be dropped here: see `settle::on_drop`.
+    x.progress.response_bytes = encoder.written();
     Poll::Pending
 }
 
@@ -180,11 +186,6 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     if has_gone {
         return Err(failure);
     }
-    // Perhaps another route was meant.
-    let failure = match (failure.status(), x.progress.route) {
-        (503, Some(_)) => with_misses(x, failure),
-        _ => failure,
-    };
     let retry_after = retry_after(x, &failure);
     let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
@@ -265,20 +266,7 @@ async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
 /// bytes would make the kernel take back the answer (RFC 9112 section 9.6).
 pub(crate) async fn close(client: &mut Client) {
     client.inbound.io().deadline.within(LINGER);
-    let _ = poll_fn(|cx| {
-        let mut ended = client.outbound.poll_shutdown(cx);
-        while let Poll::Ready(Ok(())) = ended {
-            let n = client.inbound.buffered().len();
-            client.inbound.consume(n);
-            match client.inbound.poll_more(cx) {
-                Poll::Ready(Ok(n)) if n > 0 => {}
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => ended = Poll::Pending,
-            }
-        }
-        ended
-    })
-    .await;
+    let _ = poll_fn(|cx| client.poll_close(cx)).await;
 }
 
 /// Who is turned away has no place at the door.
@@ -291,7 +279,7 @@ pub(crate) async fn turn_away(
     peer: std::net::SocketAddr,
     door: Rc<Door>,
 ) {
-    let mut client = Client::new(&worker, stream, (door, NOWHERE), peer, "http");
+    let mut client = Client::new(&worker, stream, (door, NOWHERE), peer);
     let current = client.door.plan(&worker);
     let Some(options) = client.door.listener(&current) else {
         return;

@@ -90,9 +90,9 @@ pub(crate) fn find<'a, R: Reasons>(
     ))
 }
 
-/// Says which other routes came nearest, behind what is known of the failure, as
-/// far as the worker has time for it: it looks at every route there is.
-pub(crate) fn with_misses(x: &Exchange<'_>, failure: Failure) -> Failure {
+/// Says which routes came nearest, behind what is known of the failure, as far
+/// as the worker has time for it: it looks at every route there is.
+fn with_misses(x: &Exchange<'_>, failure: Failure) -> Failure {
     if !x.worker.explanations.take(x.worker.clock.coarse()) {
         return failure;
     }
@@ -119,5 +119,6 @@ pub(crate) fn facts(heads: &Heads, client: IpAddr) -> Facts<'_> {
         method: heads.request.method,
         method_text: heads.request.method_bytes(),
         fields: &heads.request.fields,
+        certificate: heads.certificate.as_deref(),
     }
 }

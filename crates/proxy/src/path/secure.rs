@@ -2,70 +2,90 @@
 //! has it, or as it is. Never reads a request. Next: `receive`.
 
 use std::future::poll_fn;
-use std::io;
-use std::rc::Rc;
+use std::net::SocketAddr;
+use std::time::Duration;
 
-use plan::Tls;
+use tls::{Fault, Handshake};
 use tokio::net::TcpStream;
 use tracing::debug;
 
-use crate::client::Client;
-use crate::path::accept::Accepted;
 use crate::stream::Stream;
-use crate::tls_stream::{TlsStream, Wires};
+use crate::tls_stream::{TlsStream, Unshaken, Wires};
 use crate::worker::{Held, Worker};
 
-/// A client's connection, and what is to be spoken there.
-pub(crate) struct Secured {
-    pub(crate) client: Box<Client>,
-    pub(crate) held: Held,
-    pub(crate) is_h2: bool,
+/// None where a handshake has failed.
+pub(crate) async fn secure(
+    worker: &Worker,
+    stream: Stream,
+    peer: SocketAddr,
+    held: &Held,
+) -> Option<Stream> {
+    let Stream::Tcp(socket) = stream else {
+        return Some(stream);
+    };
+    let Some(begun) = begin(worker, held) else {
+        return Some(Stream::Tcp(socket));
+    };
+    // What it needs goes when it is over.
+    match Box::pin(shake_hands(worker, socket, begun, held.number)).await {
+        Ok(stream) => Some(Stream::Tls(stream)),
+        Err(why) => {
+            let mut metrics = worker.metrics.borrow_mut();
+            metrics.handshake_failed(held.number, why.label());
+            debug!(client = %peer, "TLS handshake failed: {why}");
+            None
+        }
+    }
 }
 
-/// None where a handshake has failed.
-pub(crate) async fn secure(worker: &Worker, accepted: Accepted) -> Option<Secured> {
-    let Accepted { stream, peer, held } = accepted;
+type Begun = Result<(Handshake, Duration), Fault>;
+
+/// A handshake and how long it may take, where the listener has TLS.
+fn begin(worker: &Worker, held: &Held) -> Option<Begun> {
     let current = held.door.plan(worker);
-    let tls = held.door.listener(&current).and_then(|l| l.tls.clone());
-    drop(current);
-    let (stream, scheme, is_h2) = match (stream, tls) {
-        (Stream::Tcp(socket), Some(tls)) => {
-            match Box::pin(shake_hands(worker, socket, &tls)).await {
-                Ok((stream, is_h2)) => (Stream::Tls(Box::new(stream)), "https", is_h2),
-                Err(error) => {
-                    debug!(client = %peer, %error, "TLS handshake failed");
-                    return None;
-                }
-            }
-        }
-        (stream, _) => (stream, "http", false),
-    };
-    let client = Client::new(
-        worker,
-        stream,
-        (Rc::clone(&held.door), held.place),
-        peer,
-        scheme,
-    );
-    Some(Secured {
-        client: Box::new(client),
-        held,
-        is_h2,
-    })
+    let tls = held.door.listener(&current)?.tls.as_ref()?;
+    let handshake = tls.server.handshake();
+    Some(handshake.map(|handshake| (handshake, tls.handshake_timeout)))
 }
 
 async fn shake_hands(
     worker: &Worker,
     socket: TcpStream,
-    tls: &Tls,
-) -> io::Result<(TlsStream, bool)> {
+    begun: Begun,
+    listener: u32,
+) -> Result<Box<TlsStream>, Unshaken> {
+    let (mut handshake, time) = begun.map_err(Unshaken::Refused)?;
+    let since = worker.clock.now();
     let mut wires = Wires::new(socket, worker.blocks.clone());
-    let mut handshake = tls.server.handshake().map_err(io::Error::other)?;
     let shaking = poll_fn(|cx| wires.poll_handshake(cx, &mut handshake));
-    tokio::time::timeout(tls.handshake_timeout, shaking)
-        .await
-        .map_err(|_| io::ErrorKind::TimedOut)??;
-    let agreed = handshake.finish().map_err(io::Error::other)?;
-    let is_h2 = agreed.protocol.as_deref() == Some(b"h2");
-    Ok((TlsStream::new(wires, agreed.records), is_h2))
+    let shaken = tokio::time::timeout(time, shaking).await;
+    if let Err(why) = shaken.unwrap_or(Err(Unshaken::Timeout)) {
+        turn_down(&mut wires, &why).await;
+        return Err(why);
+    }
+    let agreed = handshake.finish().map_err(Unshaken::Refused)?;
+    let kind = (agreed.version.name(), agreed.is_resumed);
+    let took = worker.clock.now() - since;
+    let mut metrics = worker.metrics.borrow_mut();
+    metrics.handshake_done(listener, kind, took);
+    Ok(Box::new(TlsStream::new(wires, agreed)))
+}
+
+/// How long a client may take to hear why it is turned down.
+const LINGER: Duration = Duration::from_secs(2);
+
+const PLAIN_HTTP: &[u8] =
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
+    Content-Length: 66\r\nConnection: close\r\n\r\n\
+    This port speaks HTTPS. Ask again with https:// in place of http:\n";
+
+async fn turn_down(wires: &mut Wires, why: &Unshaken) {
+    match why {
+        Unshaken::PlainHttp => wires.say_instead(PLAIN_HTTP),
+        Unshaken::Refused(_) => {}
+        Unshaken::Gone | Unshaken::Timeout | Unshaken::Socket(_) => return,
+    }
+    let ending = poll_fn(|cx| wires.poll_end(cx));
+    // Whoever does not listen is not told.
+    let _ = tokio::time::timeout(LINGER, ending).await;
 }

@@ -72,6 +72,7 @@ fn note(x: &Exchange<'_>, failure: &Failure) {
             }
             error!(request_id, %client, backend, %failure, "exchange failed");
         }
+        _ if is_for_want_of_room(failure.kind) => refused(x, failure),
         Side::Client => debug!(request_id, %client, backend, %failure, "exchange failed"),
         Side::Proxy if matches!(failure.kind, Kind::NoRoute | Kind::MethodNotAllowed) => {
             debug!(request_id, %client, %failure, "exchange failed")
@@ -79,6 +80,36 @@ fn note(x: &Exchange<'_>, failure: &Failure) {
         Side::Proxy | Side::Upstream => {
             warn!(request_id, %client, backend, %failure, "exchange failed")
         }
+    }
+}
+
+fn is_for_want_of_room(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Overloaded | Kind::TooManyRequests | Kind::QueueFull | Kind::TooManyConnections
+    )
+}
+
+/// Under overload they come by the thousand, so that they are told of together:
+/// for each group, or else for each worker, once a second.
+#[cold]
+fn refused(x: &Exchange<'_>, failure: &Failure) {
+    let request_id = x.id.as_str();
+    let client = x.address;
+    let route = x.progress.route.and_then(|i| x.plan.routes.get(i as usize));
+    let group = route.and_then(|route| x.plan.groups.get(route.group?));
+    let of_group = group.and_then(|group| Some((group, group.balance.refusals()?)));
+    let refusals = of_group.map_or(&x.worker.refusals, |(_, refusals)| refusals);
+    let refused = refusals.count(x.worker.clock.coarse().into_std());
+    match (refused, of_group) {
+        (Some(refused), Some((group, _))) => {
+            let group = &*group.balance.id;
+            warn!(refused, group, request_id, %client, %failure, "requests refused, the latest");
+        }
+        (Some(refused), None) => {
+            warn!(refused, request_id, %client, %failure, "connections refused, the latest");
+        }
+        (None, _) => debug!(request_id, %client, %failure, "exchange failed"),
     }
 }
 
@@ -111,7 +142,7 @@ fn record(x: &Exchange<'_>) {
         request_id: x.id.as_bytes(),
         method: request.method,
         method_text: request.method_bytes(),
-        scheme: x.client.scheme,
+        scheme: x.client.scheme(),
         host: &x.heads.host,
         target: request.target_bytes(),
         version: request.version,
@@ -131,7 +162,9 @@ fn record(x: &Exchange<'_>) {
     };
     let mut metrics = x.worker.metrics.borrow_mut();
     metrics.exchange_settled(x.listener.number);
-    metrics.client_idle(x.listener.number);
+    if x.client.h2.is_none() {
+        metrics.client_idle(x.listener.number);
+    }
     metrics.record(&record);
     drop(metrics);
     x.worker.recent.borrow_mut().see(&record);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where a log goes. Two logs with equal outputs should share one
@@ -39,7 +40,26 @@ fn append_to(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
+    let _reader = is_read(path)?;
     OpenOptions::new().append(true).create(true).open(path)
+}
+
+/// Opening a pipe that nobody reads would wait for somebody, and everything with
+/// it. What is returned keeps the reader for as long as it lives.
+fn is_read(path: &Path) -> io::Result<Option<File>> {
+    if !fs::metadata(path).is_ok_and(|about| about.file_type().is_fifo()) {
+        return Ok(None);
+    }
+    let opened = OpenOptions::new()
+        .append(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path);
+    match opened {
+        Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {
+            Err(io::Error::other("it is a pipe that nobody reads"))
+        }
+        opened => opened.map(Some),
+    }
 }
 
 impl fmt::Display for Output {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::Kind;
 
@@ -27,7 +28,7 @@ impl RouteCells {
 }
 
 /// What is counted per listener.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ListenerCells {
     /// Connections open now.
     pub(super) open: u64,
@@ -37,6 +38,40 @@ pub(super) struct ListenerCells {
     pub(super) accepted: u64,
     /// Exchanges under way; more than `active` where a connection carries many.
     pub(super) in_flight: u64,
+    pub(super) handshakes: Handshakes,
+    /// HTTP/2 connections that were ended, by what there was too much of.
+    pub(super) floods: Vec<(&'static str, u64)>,
+}
+
+/// TLS handshakes of a listener.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Handshakes {
+    /// Done, by version and whether a session was taken up again.
+    pub(super) done: Vec<((&'static str, bool), u64)>,
+    /// By reason.
+    pub(super) failed: Vec<(&'static str, u64)>,
+    /// How long those that were done took.
+    pub(super) duration: Histogram,
+}
+
+impl Handshakes {
+    fn merge(&mut self, other: &Self) {
+        for &(key, count) in &other.done {
+            add(&mut self.done, key, count);
+        }
+        for &(reason, count) in &other.failed {
+            add(&mut self.failed, reason, count);
+        }
+        self.duration.merge(&other.duration);
+    }
+}
+
+/// Adds to the count of one of a few.
+fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K, more: u64) {
+    match counts.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, count)) => *count += more,
+        None => counts.push((key, more)),
+    }
 }
 
 impl ListenerCells {
@@ -45,6 +80,10 @@ impl ListenerCells {
         self.active += other.active;
         self.accepted += other.accepted;
         self.in_flight += other.in_flight;
+        self.handshakes.merge(&other.handshakes);
+        for &(reason, count) in &other.floods {
+            add(&mut self.floods, reason, count);
+        }
     }
 }
 
@@ -200,6 +239,32 @@ impl Metrics {
     /// An idle connection of a client was closed.
     pub fn client_closed(&mut self, listener: u32) {
         self.at(listener, |cells| cells.open = cells.open.saturating_sub(1));
+    }
+
+    /// A TLS handshake was done: its version, and whether it took up an earlier
+    /// session.
+    pub fn handshake_done(
+        &mut self,
+        listener: u32,
+        (version, is_resumed): (&'static str, bool),
+        took: Duration,
+    ) {
+        self.at(listener, |cells| {
+            add(&mut cells.handshakes.done, (version, is_resumed), 1);
+            cells.handshakes.duration.record(took);
+        });
+    }
+
+    /// A TLS handshake has failed, for one of a few reasons.
+    pub fn handshake_failed(&mut self, listener: u32, reason: &'static str) {
+        self.at(listener, |cells| {
+            add(&mut cells.handshakes.failed, reason, 1);
+        });
+    }
+
+    /// An HTTP/2 connection is ended, for one of a few reasons.
+    pub fn http2_flood(&mut self, listener: u32, reason: &'static str) {
+        self.at(listener, |cells| add(&mut cells.floods, reason, 1));
     }
 
     /// The first exchange on an idle connection begins.

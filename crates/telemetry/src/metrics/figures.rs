@@ -133,8 +133,13 @@ impl Snapshot {
 }
 
 /// Where the share `q` of all durations ends, as if those of one bucket were
-/// spread evenly. Above the last bound it is that bound.
+/// spread evenly. Above the last bound it is that bound, and never more than the
+/// longest was.
 fn quantile(histogram: &Histogram, q: f64) -> f64 {
+    spread(histogram, q).min(histogram.longest_seconds())
+}
+
+fn spread(histogram: &Histogram, q: f64) -> f64 {
     let wanted = q * histogram.count() as f64;
     let (mut seen, mut lower) = (0.0, 0.0);
     for (upper, count) in histogram.buckets() {
@@ -170,6 +175,17 @@ mod tests {
         assert!((0.0005..=0.001).contains(&quantile(&histogram, 0.5)));
         assert!((0.0005..=0.001).contains(&quantile(&histogram, 0.9)));
         assert_eq!(quantile(&histogram, 0.99), 60.0);
+    }
+
+    #[test]
+    fn no_quantile_is_longer_than_the_longest() {
+        let mut histogram = Histogram::default();
+        histogram.record(Duration::from_millis(2976));
+        histogram.record(Duration::from_millis(3003));
+        for q in QUANTILES {
+            let quantile = quantile(&histogram, q);
+            assert!((2.5..=3.003).contains(&quantile), "{q}: {quantile}");
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub(super) struct Histogram {
     /// Wide, for 64 bits of nanoseconds are used up by a few weeks of ten
     /// thousand long exchanges at a time.
     sum_nanos: u128,
+    longest_nanos: u64,
 }
 
 impl Histogram {
@@ -44,6 +45,7 @@ impl Histogram {
         let bucket: usize = BOUNDS_NANOS.iter().map(|&b| usize::from(nanos > b)).sum();
         self.counts[bucket] += 1;
         self.sum_nanos += u128::from(nanos);
+        self.longest_nanos = self.longest_nanos.max(nanos);
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
@@ -51,6 +53,7 @@ impl Histogram {
             *count += more;
         }
         self.sum_nanos += other.sum_nanos;
+        self.longest_nanos = self.longest_nanos.max(other.longest_nanos);
     }
 
     pub(super) fn count(&self) -> u64 {
@@ -59,6 +62,10 @@ impl Histogram {
 
     pub(super) fn sum_seconds(&self) -> f64 {
         self.sum_nanos as f64 / 1e9
+    }
+
+    pub(super) fn longest_seconds(&self) -> f64 {
+        self.longest_nanos as f64 / 1e9
     }
 
     /// Upper bound in seconds and own count of every bucket.

@@ -7,6 +7,7 @@ mod http;
 mod limit;
 mod program;
 mod standing;
+mod tls;
 mod upstream;
 
 use std::fmt;
@@ -18,6 +19,7 @@ use prometheus_client::registry::Registry;
 use super::Snapshot;
 use family::Page;
 pub use program::{ConfigurationFigures, Program, SourceFigures};
+pub use tls::{CertificateExpiry, CertificateFigures};
 
 /// The media type of the page.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -51,6 +53,7 @@ impl Collector for Exposition {
         upstream::write(&mut page, &self.snapshot)?;
         standing::write(&mut page, &self.snapshot)?;
         limit::write(&mut page, &self.snapshot)?;
+        tls::write(&mut page, &self.snapshot, &self.program.certificates)?;
         program::write(&mut page, &self.snapshot, &self.program)
     }
 }

@@ -55,8 +55,10 @@ fn server() -> Server {
     let certificate = Certificate::read(chain.as_bytes(), key.as_bytes()).unwrap();
     let options = ServerOptions {
         protocols: vec!["h2", "http/1.1"],
+        tickets: Some(crate::Tickets::new().unwrap()),
+        ..ServerOptions::default()
     };
-    Server::new(certificate, &options).unwrap()
+    Server::new(vec![certificate], &options).unwrap()
 }
 
 fn client(suite: Option<rustls::SupportedCipherSuite>) -> Arc<ClientConfig> {
@@ -114,6 +116,7 @@ fn pair(server: &Server, config: &Arc<ClientConfig>, step: usize) -> Pair {
         records,
         protocol,
         is_resumed,
+        ..
     } = handshake.finish().unwrap();
     assert_eq!(protocol.as_deref(), Some(&b"http/1.1"[..]));
     Pair {
@@ -261,23 +264,24 @@ fn an_end_is_told_and_understood() {
 
 #[test]
 fn what_is_no_good_record_is_refused_with_an_alert() {
-    let bad: [(&str, &dyn Fn(&mut Vec<u8>), &str); 6] = [
-        ("altered", &|r| r[HEADER] ^= 1, "decrypted"),
+    type Alter = fn(&mut Vec<u8>);
+    let bad: [(&str, Alter, &str); 6] = [
+        ("altered", |r| r[HEADER] ^= 1, "decrypted"),
         (
             "cut",
-            &|r| {
+            |r| {
                 r.truncate(HEADER + 4);
                 r[3] = 0;
                 r[4] = 4;
             },
             "too short",
         ),
-        ("too long", &|r| r[3] = 0xff, "too long"),
-        ("another version", &|r| r[1] = 2, "no record"),
-        ("another type", &|r| r[0] = 22, "type 22"),
+        ("too long", |r| r[3] = 0xff, "too long"),
+        ("another version", |r| r[1] = 2, "no record"),
+        ("another type", |r| r[0] = 22, "type 22"),
         (
             "plain text",
-            &|r| *r = b"GET / HTTP/1.1\r\n".to_vec(),
+            |r| *r = b"GET / HTTP/1.1\r\n".to_vec(),
             "no record",
         ),
     ];

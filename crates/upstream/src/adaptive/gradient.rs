@@ -191,6 +191,17 @@ impl Gradient {
         }
     }
 
+    /// For so many windows nobody has been answered or refused, nor waited: the
+    /// limit is in nobody's way.
+    pub(super) fn rest(&mut self, windows: u64, under_way: usize) {
+        let limit = self.probe.take().map_or(self.limit, |probe| probe.limit);
+        self.lately += 0.2 * (under_way as f64 - self.lately);
+        self.in_vain = 0;
+        // More would make no difference.
+        let windows = windows.min(100) as i32;
+        self.put(limit * 1.5f64.powi(windows));
+    }
+
     /// Nothing is limited.
     fn is_free(&self) -> bool {
         self.limit >= self.terms.max_limit as f64

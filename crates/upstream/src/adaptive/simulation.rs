@@ -94,6 +94,8 @@ enum Event {
     Served(usize),
     /// A client has waited for as long as it would.
     Leaves(usize),
+    /// Another second has passed.
+    Tick,
 }
 
 struct Request {
@@ -137,7 +139,7 @@ impl Simulation {
             rng: Rng::with_seed(seed),
             now: 0,
             start: beginning(),
-            events: BinaryHeap::new(),
+            events: BinaryHeap::from([Reverse((0, Event::Tick))]),
             requests: Vec::new(),
             waiting: VecDeque::new(),
             busy: 0,
@@ -146,6 +148,10 @@ impl Simulation {
 
     fn instant(&self) -> Instant {
         self.start + Duration::from_micros(self.now)
+    }
+
+    pub(super) fn at(&self, second: u64) -> Instant {
+        self.start + Duration::from_secs(second)
     }
 
     pub(super) fn run(&mut self, phase: Phase) -> Outcome {
@@ -158,7 +164,9 @@ impl Simulation {
             capacity,
             ..Outcome::default()
         };
-        self.events.push(Reverse((begin, Event::Arrival)));
+        if phase.load > 0.0 {
+            self.events.push(Reverse((begin, Event::Arrival)));
+        }
         while let Some(Reverse((at, event))) = self.events.pop() {
             if at >= end {
                 if event != Event::Arrival {
@@ -179,6 +187,10 @@ impl Simulation {
                 }
                 Event::Served(request) => self.served(request, &mut outcome),
                 Event::Leaves(request) => self.leaves(request, &mut outcome),
+                Event::Tick => {
+                    self.limit.tick(self.instant());
+                    self.events.push(Reverse((at + 1_000_000, Event::Tick)));
+                }
             }
         }
         // The arrival that was due next may still lie there.

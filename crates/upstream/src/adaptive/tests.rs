@@ -75,6 +75,37 @@ fn goodput_stays_at_three_times_the_capacity_and_all_is_well_afterwards() {
     }
 }
 
+/// From overload to silence, and then everybody at once.
+#[test]
+fn the_limit_is_forgotten_in_silence() {
+    for slots in [8, 64] {
+        for service in SERVICES {
+            let mut simulation = experienced(slots, service, 5);
+            let over = simulation.run(phase(service, 3.0, 6.0));
+            assert!(over.limit < 1000, "{slots} {service:?} {over:?}");
+            let silence = simulation.run(phase(service, 0.0, 5.0));
+            assert_eq!(silence.limit, 10_000, "{slots} {service:?}");
+            let again = simulation.run(phase(service, 0.8, 5.0));
+            assert_eq!(again.refused, 0, "{slots} {service:?} {again:?}");
+        }
+    }
+}
+
+/// What hangs answers nothing either.
+#[test]
+fn the_limit_stays_while_those_it_let_in_wait() {
+    let mut simulation = experienced(8, Service::Even(20e3), 5);
+    let over = simulation.run(phase(Service::Even(20e3), 3.0, 6.0));
+    let limit = &simulation.limit;
+    limit.tick(simulation.at(17));
+    while limit.enter(AdaptiveMode::On) {}
+    let last = limit.figures().limit;
+    for second in 18..60 {
+        limit.tick(simulation.at(second));
+    }
+    assert_eq!(limit.figures().limit, last, "{over:?}");
+}
+
 #[test]
 fn without_it_everything_is_too_late() {
     let service = Service::Even(20e3);

@@ -117,6 +117,12 @@ impl Breaker {
         }
     }
 
+    /// As if nothing had failed.
+    pub(super) fn close(&mut self) {
+        self.failures.clear();
+        self.phase = Phase::Closed;
+    }
+
     pub(super) fn open(&mut self, until: Instant) {
         self.phase = Phase::Open { until };
     }

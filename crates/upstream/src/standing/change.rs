@@ -26,7 +26,8 @@ impl fmt::Display for Change {
         write!(f, "backend {url} of group {group} ")?;
         match self.to {
             State::Up => write!(f, "is up: {why}"),
-            State::Warming => write!(f, "is back: {why}; it is given more and more"),
+            State::Failing => write!(f, "fails: {why}"),
+            State::Warming => write!(f, "is back: {why}"),
             State::HalfOpen => write!(f, "gets one request at a time: {why}"),
             State::Draining => write!(f, "is drained: {why}"),
             _ => write!(f, "is out: {why}"),

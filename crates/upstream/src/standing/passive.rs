@@ -11,6 +11,8 @@ pub(super) struct Passive {
     last: Option<Instant>,
     /// The end of the ejection that is going on.
     pub(super) until: Option<Instant>,
+    /// It would be ejected if there were not as many already as may be.
+    pub(super) is_kept_in: bool,
     /// Ejections ever.
     pub(super) ejections: u64,
     /// Those that still make the next one longer.
@@ -41,6 +43,7 @@ impl Passive {
 
     pub(super) fn succeeded(&mut self) {
         self.failures = 0;
+        self.is_kept_in = false;
     }
 
     pub(super) fn eject(&mut self, policy: &PassivePolicy, now: Instant) {
@@ -53,7 +56,7 @@ impl Passive {
         let time = policy.ejection_time.saturating_mul(self.repeats);
         self.until = Some(now + time.min(policy.max_ejection_time));
         self.ejections += 1;
-        self.failures = 0;
+        self.succeeded();
     }
 
     pub(super) fn tick(&mut self, policy: Option<&PassivePolicy>, now: Instant) -> bool {
@@ -62,6 +65,7 @@ impl Passive {
                 self.forgive(until.min(now));
                 true
             }
+            _ if policy.is_none() => std::mem::take(&mut self.is_kept_in),
             _ => false,
         }
     }
@@ -80,6 +84,7 @@ impl Passive {
 
     pub(super) fn forgive(&mut self, now: Instant) {
         self.until = None;
+        self.succeeded();
         self.back = Some(now);
     }
 }

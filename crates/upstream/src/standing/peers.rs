@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::Change;
+use crate::Refusals;
 use crate::padded::Padded;
 use crate::sync::AtomicUsize;
 
@@ -37,6 +38,7 @@ pub(crate) struct Peers {
     ejected: AtomicUsize,
     /// Requests under way, where they are limited.
     requests: Padded<AtomicUsize>,
+    pub(crate) refusals: Refusals,
 }
 
 impl Peers {
@@ -47,6 +49,7 @@ impl Peers {
             unwell: Padded::default(),
             ejected: AtomicUsize::new(0),
             requests: Padded::default(),
+            refusals: Refusals::default(),
         })
     }
 

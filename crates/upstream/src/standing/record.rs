@@ -8,8 +8,8 @@ use super::breaker::Breaker;
 use super::checks::{Checks, Finding};
 use super::legacy::{Legacy, after_millis, millis_until};
 use super::passive::Passive;
-use super::state::{State, Word};
-use super::{Change, Check, Fault, HealthPolicy};
+use super::state::{Flags, State, Word};
+use super::{Change, Check, Fault, HealthPolicy, seconds};
 
 /// Changes that are remembered.
 const HISTORY: usize = 16;
@@ -52,6 +52,8 @@ impl Record {
             State::HalfOpen
         } else if self.is_unknown {
             State::Unknown
+        } else if self.passive.is_kept_in {
+            State::Failing
         } else if self.warming_until.is_some() {
             State::Warming
         } else {
@@ -60,14 +62,13 @@ impl Record {
     }
 
     pub(super) fn word(&self) -> Word {
-        let is_sick = !self.health().is_up();
-        let is_troubled = self.passive.failures > 0;
-        Word::new(
-            self.state(),
-            self.breaker.is_probing(),
-            is_sick,
-            is_troubled,
-        )
+        let flags = Flags {
+            is_probing: self.breaker.is_probing(),
+            is_sick: !self.health().is_in(),
+            is_troubled: self.passive.failures > 0,
+            is_warming: self.warming_until.is_some(),
+        };
+        Word::new(self.state(), flags)
     }
 
     pub(super) fn is_ejected(&self) -> bool {
@@ -110,15 +111,23 @@ impl Record {
         self.last_error = Some(why.into());
         if let Some(policy) = &health.passive
             && self.passive.failed(policy, is_unreachable, now)
-            && claim()
         {
             let failures = self.passive.failures;
-            self.because(match failures {
+            let why = match failures {
                 _ if is_unreachable || failures == 1 => why.to_owned(),
                 _ => format!("{failures} failures in a row, the last: {why}"),
-            });
-            self.passive.eject(policy, now);
-            self.checks.good = 0;
+            };
+            if claim() {
+                self.because(why);
+                self.passive.eject(policy, now);
+                self.checks.good = 0;
+            } else {
+                let most = policy.max_ejected_percent;
+                self.because(format!(
+                    "{why}; kept in, for no more than {most}% may be out"
+                ));
+                self.passive.is_kept_in = true;
+            }
         }
         if let Some(policy) = &health.breaker
             && self.breaker.failed(policy, probe, now)
@@ -133,6 +142,7 @@ impl Record {
 
     pub(super) fn succeeded(&mut self) {
         self.passive.succeeded();
+        self.because("a request was answered");
     }
 
     pub(super) fn probe_succeeded(&mut self, health: &HealthPolicy, probe: u64) {
@@ -167,7 +177,7 @@ impl Record {
         match (finding, error) {
             (Finding::Well, _) => {
                 self.because(format!("{} good checks in a row", self.checks.good));
-                if self.is_ejected() {
+                if self.is_ejected() || self.passive.is_kept_in {
                     self.passive.forgive(at);
                 }
                 if self.breaker.open_until().is_some() {
@@ -221,17 +231,18 @@ impl Record {
         }
     }
 
-    /// Goes on with what another process has left; `claim` gives a place among
-    /// the ejected.
+    /// Goes on with what another process has left; `why` says how that came,
+    /// `claim` gives a place among the ejected.
     pub(super) fn inherit(
         &mut self,
         health: &HealthPolicy,
         legacy: &Legacy,
+        why: &'static str,
         now: Instant,
         claim: impl FnOnce() -> bool,
     ) {
         self.follow([legacy.draining, legacy.disabled]);
-        self.because("it was so before the upgrade");
+        self.because(why);
         if health.checks.is_some() {
             self.checks.is_bad = legacy.checked_bad;
             self.is_unknown &= !legacy.checked_good;
@@ -261,9 +272,16 @@ impl Record {
         self.because("an operator wants it");
     }
 
-    pub(super) fn enable(&mut self) {
+    /// Also ends what requests have led to. What checks have found stays: they
+    /// go on, and would find it again.
+    pub(super) fn enable(&mut self, now: Instant) {
         (self.is_draining, self.is_disabled) = (false, false);
-        self.because("an operator wants it");
+        self.passive.succeeded();
+        if self.is_ejected() {
+            self.passive.forgive(now);
+        }
+        self.breaker.close();
+        self.because("enabled by an operator");
     }
 
     /// What happens by itself, and what a new policy does away with.
@@ -293,15 +311,17 @@ impl Record {
         health: &HealthPolicy,
         now: Instant,
     ) -> Option<Arc<str>> {
-        let why = self.why.take();
-        if !self.health().is_up() {
+        let mut why = self.why.take().unwrap_or_default();
+        if !self.health().is_in() {
             self.warming_until = None;
         }
-        let was_out = !before.is_up() && before != State::Unknown;
+        let was_out = !before.is_in() && before != State::Unknown;
         if was_out && self.state() == State::Up && health.slow_start > Duration::ZERO {
             self.warming_until = Some(now + health.slow_start);
+            let time = seconds(health.slow_start);
+            why = format!("{why}; warming up for {time} s").into();
         }
-        (self.state() != before).then(|| why.unwrap_or_default())
+        (self.state() != before).then_some(why)
     }
 
     pub(super) fn remember(&mut self, change: &Change) {

@@ -21,13 +21,15 @@ pub enum State {
     HalfOpen,
     /// No check has been made yet.
     Unknown,
+    /// It should be ejected, but as many are as may be at a time: it is asked as before.
+    Failing,
     /// It is back, and is given more and more.
     Warming,
     Up,
 }
 
 impl State {
-    pub const ALL: [State; 9] = [
+    pub const ALL: [State; 10] = [
         State::Disabled,
         State::Draining,
         State::CheckedBad,
@@ -35,13 +37,19 @@ impl State {
         State::Ejected,
         State::HalfOpen,
         State::Unknown,
+        State::Failing,
         State::Warming,
         State::Up,
     ];
 
-    /// Requests go to it as to any other, or nearly so.
+    /// It is well, as far as is known.
     pub fn is_up(self) -> bool {
         matches!(self, State::Up | State::Warming)
+    }
+
+    /// Requests go to it as to any other, or nearly so.
+    pub fn is_in(self) -> bool {
+        self.is_up() || self == State::Failing
     }
 
     /// The word for it in logs and answers.
@@ -54,6 +62,7 @@ impl State {
             State::Ejected => "ejected",
             State::HalfOpen => "half_open",
             State::Unknown => "unknown",
+            State::Failing => "failing",
             State::Warming => "warming",
             State::Up => "up",
         }
@@ -72,7 +81,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The state, and three things more.
+/// The state, and four things more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Word(usize);
 
@@ -83,17 +92,30 @@ const PROBING: usize = 0x10;
 const SICK: usize = 0x20;
 /// There are failures that a success makes forgotten.
 const TROUBLED: usize = 0x40;
+/// It is given more and more, whether it fails or not.
+const WARMING: usize = 0x80;
+
+/// What a word says beside the state.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are bits")]
+pub(super) struct Flags {
+    pub(super) is_probing: bool,
+    pub(super) is_sick: bool,
+    pub(super) is_troubled: bool,
+    pub(super) is_warming: bool,
+}
 
 impl Word {
     pub(crate) const WELL: Self = Self(State::Up as usize);
 
-    pub(super) fn new(state: State, is_probing: bool, is_sick: bool, is_troubled: bool) -> Self {
+    pub(super) fn new(state: State, flags: Flags) -> Self {
         let flag = |holds: bool, bit: usize| if holds { bit } else { 0 };
         Self(
             state as usize
-                | flag(is_probing, PROBING)
-                | flag(is_sick, SICK)
-                | flag(is_troubled, TROUBLED),
+                | flag(flags.is_probing, PROBING)
+                | flag(flags.is_sick, SICK)
+                | flag(flags.is_troubled, TROUBLED)
+                | flag(flags.is_warming, WARMING),
         )
     }
 
@@ -144,7 +166,7 @@ impl Look {
     /// Requests of any client may go to it.
     pub(crate) fn takes_new(self) -> bool {
         match self.state() {
-            State::Up | State::Warming => true,
+            state if state.is_in() => true,
             State::HalfOpen => self.word.0 & PROBING == 0,
             _ => false,
         }
@@ -160,10 +182,15 @@ impl Look {
         !matches!(self.state(), State::Disabled | State::Draining)
     }
 
+    /// It is back and not yet given all.
+    pub(crate) fn is_warming(self) -> bool {
+        self.word.0 & WARMING != 0
+    }
+
     /// What part of its requests it gets while it warms up, in 65,536ths.
     pub(crate) fn share(self, slow_start: Duration) -> u64 {
         const WHOLE: u64 = 1 << 16;
-        let (State::Warming, Some(left)) = (self.state(), self.left) else {
+        let (true, Some(left)) = (self.is_warming(), self.left) else {
             return WHOLE;
         };
         let part = 1.0 - left.as_secs_f64() / slow_start.as_secs_f64().max(f64::EPSILON);
@@ -178,7 +205,13 @@ mod tests {
     #[test]
     fn a_word_keeps_its_state() {
         for state in State::ALL {
-            let word = Word::new(state, true, true, true);
+            let flags = Flags {
+                is_probing: true,
+                is_sick: true,
+                is_troubled: true,
+                is_warming: true,
+            };
+            let word = Word::new(state, flags);
             assert_eq!(word.state(), state);
             assert_eq!(word.is_well(), state == State::Up);
         }
@@ -187,15 +220,21 @@ mod tests {
     #[test]
     fn shares_grow_from_a_tenth_to_the_whole() {
         let whole = Duration::from_secs(10);
-        for (state, left, percent) in [
-            (State::Warming, 10, 10),
-            (State::Warming, 9, 10),
-            (State::Warming, 5, 50),
-            (State::Warming, 0, 100),
-            (State::Warming, 99, 10),
-            (State::Up, 5, 100),
+        for (state, is_warming, left, percent) in [
+            (State::Warming, true, 10, 10),
+            (State::Warming, true, 9, 10),
+            (State::Warming, true, 5, 50),
+            (State::Warming, true, 0, 100),
+            (State::Warming, true, 99, 10),
+            (State::Failing, true, 5, 50),
+            (State::Failing, false, 5, 100),
+            (State::Up, false, 5, 100),
         ] {
-            let word = Word::new(state, false, false, false);
+            let flags = Flags {
+                is_warming,
+                ..Flags::default()
+            };
+            let word = Word::new(state, flags);
             let look = Look::new(word, Some(Duration::from_secs(left)));
             assert_eq!(
                 (look.share(whole) * 100 + 32_768) / 65_536,

@@ -126,7 +126,7 @@ fn a_connection_refused_ejects_at_once_and_others_in_a_row() {
         for fault in faults {
             match fault {
                 Some(fault) => group.failed(0, None, *fault, now),
-                None => group.backends[0].standing.succeeded(),
+                None => group.backends[0].standing.succeeded(&group.health, now),
             }
         }
         let expected = if ejected { State::Ejected } else { State::Up };
@@ -232,13 +232,75 @@ fn no_more_are_ejected_than_may_be() {
 }
 
 #[test]
+fn what_may_not_be_taken_out_fails_until_it_answers() {
+    let (group, now) = (round_robin(3, ejecting()), start());
+    group.failed(0, None, REFUSED, now);
+    group.failed(1, None, REFUSED, now);
+    let view = |index: usize, now| group.backends[index].standing.view(&group.health, now);
+    let kept = view(1, now);
+    assert_eq!(kept.state, State::Failing);
+    assert_eq!(
+        kept.at(now).to_string(),
+        "failing: connection refused; kept in, for no more than 50% may be out"
+    );
+    assert_eq!(group.states(), "1 ejected, 1 failing, 1 up");
+    let chosen = order(&group, 20, now);
+    assert!(
+        chosen.contains(&Some(1)) && !chosen.contains(&Some(0)),
+        "{chosen:?}"
+    );
+    group.backends[1].standing.succeeded(&group.health, now);
+    assert_eq!(view(1, now).state, State::Up);
+    // There is room again for the next failure.
+    let later = now + seconds(10);
+    group.failed(1, None, REFUSED, now);
+    assert_eq!(state(&group, 0, later), State::Up);
+    group.failed(1, None, REFUSED, later);
+    assert_eq!(state(&group, 1, later), State::Ejected);
+    assert!(!group.backends[2].standing.is_troubled());
+}
+
+#[test]
+fn what_was_kept_in_is_well_once_nobody_looks() {
+    let (group, now) = (round_robin(1, ejecting()), start());
+    group.failed(0, None, REFUSED, now);
+    let standing = &group.backends[0].standing;
+    assert_eq!(standing.view(&group.health, now).state, State::Failing);
+    let nobody = HealthPolicy::default();
+    assert_eq!(standing.view(&nobody, now).state, State::Up);
+}
+
+#[test]
+fn an_operator_ends_ejections_and_closes_breakers() {
+    let warming = HealthPolicy {
+        passive: Some(passive()),
+        slow_start: seconds(10),
+        ..breaking()
+    };
+    let (group, now) = (round_robin(2, warming), start());
+    group.failed(0, None, REFUSED, now);
+    (0..3).for_each(|_| group.failed(1, None, BROKEN, now));
+    for (index, state_) in [(0, State::Ejected), (1, State::BreakerOpen)] {
+        assert_eq!(state(&group, index, now), state_);
+        let standing = &group.backends[index].standing;
+        standing.enable(&group.health, now);
+        let view = standing.view(&group.health, now);
+        assert_eq!((view.state, view.breaker), (State::Warming, None));
+        assert_eq!(&*view.why, "enabled by an operator; warming up for 10 s");
+    }
+    // As if nothing had failed before.
+    (0..2).for_each(|_| group.failed(1, None, BROKEN, now));
+    assert_eq!(state(&group, 1, now), State::Warming);
+}
+
+#[test]
 fn a_breaker_opens_lets_one_through_and_closes() {
     let (group, now) = (round_robin(1, breaking()), start());
     let none = Excluded::new();
     let take = |at_: Instant| group.take(&at(at_, &none));
     for n in 0..3 {
         assert!(take(now).is_some());
-        group.backends[0].standing.succeeded();
+        group.backends[0].standing.succeeded(&group.health, now);
         group.failed(0, None, BROKEN, now + seconds(n));
     }
     let opened = now + seconds(2);
@@ -332,7 +394,7 @@ fn sessions_leave_what_is_out_and_stay_at_what_is_drained() {
     operate(&group, 1, Standing::disable);
     assert!(!session(&group, &none));
     operate(&group, 1, Standing::enable);
-    assert_eq!(state(&group, 1, now), State::Ejected);
+    assert_eq!(state(&group, 1, now), State::Up);
 }
 
 #[test]
@@ -477,7 +539,8 @@ fn changes_are_told_in_words() {
         *told.lock().unwrap(),
         [
             "backend http://a of group api is out: connection refused; back in 10 s at the earliest",
-            "backend http://a of group api is back: it was ejected for its time; it is given more and more",
+            "backend http://b of group api fails: 3 failures in a row, the last: status 500; kept in, for no more than 50% may be out",
+            "backend http://a of group api is back: it was ejected for its time; warming up for 10 s",
             "backend http://a of group api is up: it has warmed up",
             "backend http://b of group api is drained: an operator wants it",
         ]
@@ -585,7 +648,7 @@ proptest! {
             match event {
                 Event::Fails(i) => group.failed(i, None, BROKEN, now),
                 Event::Refuses(i) => group.failed(i, None, REFUSED, now),
-                Event::Answers(i) => standing(i).succeeded(),
+                Event::Answers(i) => standing(i).succeeded(&group.health, now),
                 Event::Checked(i, ok) => {
                     let error = (!ok).then_some("bad");
                     standing(i).checked(&group.health, check(now, error), now);
@@ -622,13 +685,13 @@ proptest! {
                         prop_assert_eq!(taken.as_ref().map(|taken| taken.index), explained);
                     }
                     let somebody = before.iter().enumerate().any(|(i, state)| {
-                        state.is_up() || (*state == State::HalfOpen && !group.backends[i].standing.word().is_probing() )
+                        state.is_in() || (*state == State::HalfOpen && !group.backends[i].standing.word().is_probing() )
                     });
                     if let Some(taken) = taken {
                         let was = before[taken.index];
                         prop_assert!(!matches!(was, State::Disabled | State::Draining), "{was}");
                         let is_open = fails_open && !somebody && taken.probe.is_none();
-                        prop_assert!(is_open || was.is_up() || was == State::HalfOpen, "{was}");
+                        prop_assert!(is_open || was.is_in() || was == State::HalfOpen, "{was}");
                         if taken.probe.is_some() {
                             prop_assert_eq!(was, State::HalfOpen);
                             // An older one may linger from before the breaker opened again.
@@ -657,7 +720,7 @@ proptest! {
         for &index in out.iter().filter(|&&index| index < n) {
             group.failed(index, None, REFUSED, now);
         }
-        let left = (0..n).filter(|&i| state(&group, i, now) == State::Up).count();
+        let left = (0..n).filter(|&i| state(&group, i, now).is_in()).count();
         let order = order(&group, 3 * left, now);
         for turn in order.windows(left) {
             let mut seen: Vec<_> = turn.to_vec();
@@ -716,7 +779,7 @@ fn another_process_goes_on_where_one_has_left_off() {
         let legacy: Legacy = serde_json::from_str(&text).unwrap();
         // The other process has a clock of its own.
         to.standing
-            .inherit(&new.health, &legacy, start() + seconds(1_000));
+            .inherit(&new.health, &legacy, "so", start() + seconds(1_000));
     }
     let begun = start() + seconds(1_000);
     for seconds_on in [0, 5, 7, 25, 27, 100] {

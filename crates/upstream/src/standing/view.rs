@@ -58,7 +58,7 @@ impl View {
                 write!(f, ": {}", self.why)?;
             }
             match self.until {
-                Some(until) if !self.state.is_up() => {
+                Some(until) if !self.state.is_in() => {
                     let left = seconds(until.saturating_duration_since(now));
                     write!(f, ", back in {left} s")
                 }

@@ -193,6 +193,9 @@ fn streams_are_cut_after_the_drain_timeout() {
             ("/upload", "drain_timeout")
         ])
     );
+    let log = forebay.access_log(3);
+    let stream = log.iter().find(|line| line["target"] == "/stream");
+    assert_eq!(stream.unwrap()["response_bytes"], 1, "{log:?}");
 }
 
 /// A stream that has ended leaves nothing behind: the next request on its

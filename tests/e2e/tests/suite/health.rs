@@ -114,6 +114,33 @@ fn one_connection_refused_is_enough() {
     assert!(counts[0].abs_diff(counts[1]) <= 2, "{counts:?}");
 }
 
+/// Two of three are dead, and no more than one may be out.
+#[test]
+fn a_dead_backend_that_is_kept_in_is_not_said_to_be_up() {
+    let (dead, good) = (
+        [DeadAddress::new(), DeadAddress::new()],
+        Backend::saying("ok"),
+    );
+    let forebay = Config::to_urls([dead[0].url(), dead[1].url(), good.url()])
+        .top("workers: 1")
+        .start();
+    for _ in 0..9 {
+        assert_eq!(forebay.get("/").status, 200);
+    }
+    assert_eq!(said(&forebay, "is out: connection refused"), 1);
+    let kept = "fails: connection refused; kept in, for no more than 50% may be out";
+    assert_eq!(said(&forebay, kept), 1);
+    let metrics = forebay.metrics();
+    for (url, up) in [
+        (dead[0].url(), 0.0),
+        (dead[1].url(), 0.0),
+        (good.url(), 1.0),
+    ] {
+        let labels = [("backend", &*url)];
+        assert_eq!(metrics.sum("forebay_backend_up", &labels), up, "{url}");
+    }
+}
+
 #[test]
 fn errors_in_a_row_take_a_backend_out() {
     let bad = Backend::answering(|_| Reply::with("500 Internal Server Error", &[], "no"));

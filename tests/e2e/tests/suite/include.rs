@@ -76,6 +76,73 @@ fn a_file_that_cannot_be_read_is_left_out_too() {
     assert_eq!(forebay_e2e::forebay(&["check", "-c", &main]).code, Some(1));
 }
 
+/// What serves is not taken away by a typo: neither by a reload nor an upgrade.
+#[test]
+fn a_running_one_refuses_a_file_with_a_mistake() {
+    let scratch = Scratch::new();
+    let main = files(&scratch);
+    let good = "routes: [ { id: b, path: /b, respond: { body: b } } ]\n";
+    scratch.write("routes.d/b.yaml", good);
+    let text = std::fs::read_to_string(&main).unwrap();
+    let text = format!("admin: {{ address: \"127.0.0.1:0\" }}\n{text}");
+    std::fs::write(&main, &text).unwrap();
+    let mut forebay = Forebay::with_arguments(&["run", "--watch", "-c", &main]);
+    let serves = || {
+        assert_eq!(forebay.get("/a").text(), "a");
+        assert_eq!(forebay.get("/b").text(), "b");
+    };
+    serves();
+    // Each of two files has one, and all are told.
+    scratch.write(
+        "routes.d/b.yaml",
+        "routes:\n  - { id: b, path: /b, metods: [ GET ], respond: { body: b } }\n",
+    );
+    scratch.write("routes.d/d.yaml", "rutes: []\n");
+    let refused = "the configuration is refused; everything goes on as before";
+    let mistakes = ["routes.d/b.yaml:2:", "routes.d/d.yaml:1:"];
+    forebay.stderr_line(refused, |line| line.contains(refused).then_some(()));
+    forebay_e2e::until("both are told", || {
+        let said = forebay.stderr();
+        mistakes
+            .iter()
+            .all(|part| said.contains(part))
+            .then_some(())
+    });
+    serves();
+    let admin = format!("http://{}", forebay.admin_address());
+    let asked = forebay_e2e::forebay(&["ctl", "--admin", &admin, "reload"]);
+    assert_eq!(asked.code, Some(1), "{}", asked.stdout);
+    for part in ["the configuration has 2 mistakes", mistakes[0], mistakes[1]] {
+        assert!(asked.stderr.contains(part), "{part}: {}", asked.stderr);
+    }
+    serves();
+    let pid = forebay.id().to_string();
+    let upgraded = forebay_e2e::forebay(&["upgrade", "--pid", &pid]);
+    assert_eq!(upgraded.code, Some(1), "{}", upgraded.stdout);
+    assert!(forebay.is_running());
+    let said = forebay.stderr();
+    assert!(!said.contains("is left out"), "{said}");
+    // A start may do without them; then they are the reason to refuse, too.
+    let second = Forebay::with_arguments(&["run", "-c", &main]);
+    assert_eq!(second.get("/b").status, 404);
+    let checked = forebay_e2e::curl(&[
+        "--data-binary",
+        &format!("@{main}"),
+        &format!("http://{}/config/check", second.admin_address()),
+    ]);
+    let checked = checked.stdout;
+    assert!(
+        checked.contains("the configuration has 2 mistakes"),
+        "{checked}"
+    );
+    scratch.write("routes.d/b.yaml", good);
+    std::fs::remove_file(scratch.path("routes.d/d.yaml")).unwrap();
+    second.signal(rustix::process::Signal::HUP);
+    let taken = "configuration taken up";
+    second.stderr_line(taken, |line| line.contains(taken).then_some(()));
+    assert_eq!(second.get("/b").text(), "b");
+}
+
 #[test]
 fn strict_refuses_and_so_does_a_check() {
     let scratch = Scratch::new();
@@ -171,7 +238,7 @@ fn the_name_of_a_file_does_nothing_to_the_log() {
     // Said at the start, and again when it is read anew.
     forebay.signal(Signal::HUP);
     forebay.stderr_line("it was read anew", |line| {
-        line.contains("means the same as before").then_some(())
+        line.contains("the configuration is refused").then_some(())
     });
     let said = forebay.stderr();
     assert!(said.contains("ERROR forged\\u{1b}[31m"), "{said}");

@@ -159,6 +159,23 @@ fn under_overload_the_backends_work_for_those_who_still_wait() {
     assert!(metrics.sum("forebay_group_concurrency_refused_total", &group) >= refused as f64);
 }
 
+/// Without a request the limit grows back, and who asks then is let in.
+#[test]
+fn the_limit_is_forgotten_in_silence() {
+    let (forebay, _backend, _slots) = start("\"on\"");
+    experience(&forebay);
+    let group = [("group", "app")];
+    let limit = || {
+        forebay
+            .metrics()
+            .sum("forebay_group_concurrency_limit", &group)
+    };
+    under_load(&forebay, 3.0, |_| {
+        until("it is noticed", || (limit() < 100.0).then_some(()));
+    });
+    forebay.wait_metric("forebay_group_concurrency_limit", &group, 10_000.0);
+}
+
 #[test]
 fn half_of_the_load_is_never_refused() {
     let (forebay, _backend, _slots) = start("{ mode: \"on\" }");
@@ -204,6 +221,7 @@ fn explain_says_the_limit() {
     let config = config.group("adaptive_concurrency: { mode: shadow, max_limit: 300 }");
     let file = scratch.write("forebay.yaml", &config.yaml());
     let explained = forebay(&["explain", "-c", &file, "/"]);
-    let said = "adaptive limit 300 (only reported), 0 under way; latency not known yet";
+    let said = "adaptive limit 300 (only reported), 0 under way, 0 of them waiting for a connection; \
+                latency not known yet";
     assert!(explained.stdout.contains(said), "{}", explained.stdout);
 }

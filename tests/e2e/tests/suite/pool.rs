@@ -58,6 +58,43 @@ fn a_group_has_no_more_requests_under_way_than_it_may() {
     });
 }
 
+/// Under overload, lines would come by the thousand.
+#[test]
+fn refusals_are_told_of_together() {
+    const REFUSED: usize = 50;
+    let (backend, gate) = held();
+    let forebay = Config::to(&backend)
+        .top("workers: 2")
+        .group("max_requests: 1")
+        .start();
+    let mut first = asking(&forebay, 1);
+    gate.wait_for(1);
+    let began = Instant::now();
+    for _ in 0..REFUSED {
+        assert_eq!(forebay.get("/").reason(), Some("request_limit_reached"));
+    }
+    let counts = || -> Vec<usize> {
+        let log = forebay.stderr();
+        let lines = log.lines().filter(|line| line.contains("requests refused"));
+        lines
+            .map(|line| {
+                assert!(line.contains("WARN") && line.contains("app"), "{line}");
+                let (_, count) = line.split_once("refused=").unwrap();
+                let end = count.find(' ').unwrap_or(count.len());
+                count[..end].parse().unwrap()
+            })
+            .collect()
+    };
+    until("all are told of", || {
+        (counts().iter().sum::<usize>() == REFUSED).then_some(())
+    });
+    let seconds = began.elapsed().as_secs() as usize;
+    assert!(counts().len() <= seconds + 2, "{:?}", counts());
+    assert!(!forebay.stderr().contains("exchange failed"));
+    gate.open();
+    assert_eq!(first[0].response().text(), "served");
+}
+
 #[test]
 fn fifty_requests_in_a_row_need_few_connections() {
     let backend = Backend::saying("ok");
@@ -201,8 +238,7 @@ fn a_full_queue_turns_requests_away() {
     );
     assert_eq!(response.get("retry-after"), Some("1"));
     let detail = format!(
-        "\ndetail: {}: all of 1 connections are in use, and 1 requests wait for one; \
-         not other: path is /, the route takes /other\n",
+        "\ndetail: {}: all of 1 connections are in use, and 1 requests wait for one\n",
         backend.url()
     );
     assert!(response.text().contains(&detail), "{}", response.text());

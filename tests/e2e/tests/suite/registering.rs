@@ -138,3 +138,12 @@ fn leases_end_also_where_the_admin_api_was_switched_off() {
     assert_eq!(forebay.get("/").text(), "app");
     wait_status(&forebay, 503);
 }
+
+#[test]
+fn who_waits_for_a_port_says_so() {
+    let (forebay, dead) = (finding(), DeadAddress::new());
+    let address = dead.address().to_string();
+    let waiting = registering(&forebay, &["--address", &address]);
+    let told = format!("nothing listens at {address} yet");
+    waiting.stderr_line(&told, |line| line.contains(&told).then_some(()));
+}

@@ -306,6 +306,20 @@ fn a_log_that_takes_nothing_never_blocks() {
     drop(pipe);
 }
 
+/// Waiting for a reader would hold up a start, and whoever asks while it reloads.
+#[test]
+fn a_pipe_that_nobody_reads_is_no_log() {
+    let scratch = Scratch::new();
+    let path = scratch.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let config = Config::default().add_route("id: a, respond: { status: 200 }");
+    let forebay = config.start();
+    let with_pipe = config.telemetry(&format!("access_log: {{ output: {path:?} }}"));
+    forebay.refuse(with_pipe.yaml(), &["it is a pipe that nobody reads"]);
+    assert_eq!(forebay.get("/").status, 200);
+}
+
 /// The same where every write fails at once.
 #[test]
 fn a_log_on_a_full_disk_never_blocks() {

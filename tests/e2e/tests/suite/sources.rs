@@ -232,3 +232,32 @@ fn what_is_found_is_checked_and_taken_out_like_any_other() {
         assert_eq!(forebay.get("/").text(), "good");
     }
 }
+
+/// What was kept and what is found go together, at the start and later.
+#[test]
+fn sources_are_asked_again_after_a_restart_that_kept_something() {
+    let [one, two] = ["one", "two"].map(Backend::saying);
+    let scratch = Scratch::new();
+    let list = scratch.write("list.yaml", &listing(&[&one]));
+    let file = scratch.path("state.json").display().to_string();
+    let config = with_sources(&format!("{{ file: {list:?} }}, {{ registry: app }}"));
+    let config = format!("admin: {{ address: \"127.0.0.1:0\", state_file: {file:?} }}\n{config}");
+    let mut first = Forebay::start(&config);
+    wait_answers(&first, &["one"]);
+    first.terminate();
+    assert_eq!(first.wait_exit(), Some(0));
+
+    let second = Forebay::start(&config);
+    wait_answers(&second, &["one"]);
+    let registered = forebay_e2e::forebay(&[
+        "ctl",
+        "--admin",
+        &format!("http://{}", second.admin_address()),
+        "services",
+        "register",
+        "app",
+        &two.address().to_string(),
+    ]);
+    assert_eq!(registered.code, Some(0), "{}", registered.stderr);
+    wait_answers(&second, &["one", "two"]);
+}

@@ -40,6 +40,8 @@ fn a_request_in_flight_is_finished_by_the_old_one_and_the_new_one_serves() {
     assert_eq!(upgrade.code, Some(0), "{}", upgrade.stderr);
     assert_ne!(generations.pid(), old);
     assert!(generations.first().is_running());
+    let serves = format!("shutting down (process {} serves)", generations.pid());
+    generations.wait_said(&serves);
     // New connections are the new process's, on the same ports.
     assert_eq!(get(address, "/").text(), "served");
     assert_eq!(get(metrics, "/metrics").status, 200);
@@ -188,12 +190,13 @@ fn a_new_one_that_is_no_good_leaves_the_old_one_serving() {
     refused("cannot be started");
     generations.restore();
     generations.configure("routes: [");
-    refused("exit status: 1");
+    // In its own words.
+    refused("unclosed bracket");
     // An address that somebody else has, found after sockets were taken.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     generations.configure(&config.replace("port: 0 }", &format!("port: {port} }}")));
-    refused("exit status: 1");
+    refused("cannot listen on");
     assert_eq!(kept.get("/").text(), "x");
     // And the next may be good.
     generations.configure(&config);

@@ -153,7 +153,8 @@ fn no_more_are_ejected_than_may_be() {
         threads(2, move |number| shared.failed(number, None, REFUSED, now));
         let out = (0..2).filter(|&i| state(&group, i, now) == State::Ejected);
         assert_eq!(out.count(), 1);
-        let left = (0..2).find(|&i| state(&group, i, now) == State::Up);
+        let left = (0..2).find(|&i| state(&group, i, now) == State::Failing);
+        assert!(left.is_some());
         assert_eq!(chosen(&group, now), [left; 4]);
     });
 }
@@ -170,16 +171,16 @@ fn an_ejection_that_ends_while_another_begins_keeps_the_count() {
             _ => shared.failed(1, None, REFUSED, now),
         });
         // Whether there was room depends on who came first.
-        let up: Vec<usize> = (0..2).filter(|&i| state(&group, i, now).is_up()).collect();
-        assert!(up.contains(&0));
+        let kept: Vec<usize> = (0..2).filter(|&i| state(&group, i, now).is_in()).collect();
+        assert!(kept.contains(&0));
         assert!(
             chosen(&group, now)
                 .iter()
                 .flatten()
-                .all(|index| up.contains(index))
+                .all(|index| kept.contains(index))
         );
         let later = now + seconds(1);
-        assert!((0..2).all(|i| state(&group, i, later).is_up()));
+        assert!((0..2).all(|i| state(&group, i, later).is_in()));
     });
 }
 
@@ -189,7 +190,7 @@ fn a_success_beside_a_failure_forgets_it_or_not() {
         let (group, now) = (group(2, ejecting()), start());
         let shared = Arc::clone(&group);
         threads(2, move |number| match number {
-            0 => shared.backends[0].standing.succeeded(),
+            0 => shared.backends[0].standing.succeeded(&shared.health, now),
             _ => shared.failed(
                 0,
                 None,

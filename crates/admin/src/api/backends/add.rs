@@ -1,6 +1,6 @@
 //! Adding backends, one or many at a time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -9,7 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{Backend, escaped, group, of, those_of, weight};
+use super::{Backend, escaped, group, idle_weight, of, those_of, weight};
 use crate::Control;
 use crate::body::Json;
 use crate::problem::Problem;
@@ -56,7 +56,7 @@ impl<'de> Deserialize<'de> for Additions {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub(super) enum There {
-    One(Backend),
+    One(Box<Backend>),
     Many(Vec<Backend>),
 }
 
@@ -80,6 +80,7 @@ pub(super) async fn add(api: Api, Json(additions): Json<Additions>) -> Result<Re
 fn add_all(control: &dyn Control, all: Vec<Added>) -> Result<Vec<Backend>, Problem> {
     let plan = control.running().plan();
     let mut new: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
+    let mut weighed = BTreeSet::new();
     for Added {
         group: id,
         url,
@@ -93,6 +94,9 @@ fn add_all(control: &dyn Control, all: Vec<Added>) -> Result<Vec<Backend>, Probl
             let detail = format!("the group `{id}` has the backend {url} already");
             return Err(conflict(detail));
         }
+        if wanted.is_some() {
+            weighed.insert(id.clone());
+        }
         let of_group = new.entry(id.clone()).or_default();
         if of_group.insert(url.clone(), weight).is_some() {
             return Err(conflict(format!("{url} is to be added to `{id}` twice")));
@@ -102,20 +106,21 @@ fn add_all(control: &dyn Control, all: Vec<Added>) -> Result<Vec<Backend>, Probl
         for (id, backends) in &new {
             let of_group = of(changes, id);
             for (url, &weight) in backends {
-                of_group.added.insert(url.clone(), weight);
-                // One of the file that was taken away comes back with this weight.
-                if of_group.removed.remove(url) {
-                    of_group.weights.insert(url.clone(), weight);
-                }
+                of_group.add(url, weight);
             }
         }
     })?;
     let plan = control.running().plan();
     let mut there = Vec::new();
     for (id, backends) in &new {
+        let from = there.len();
         there.extend(those_of(group(&plan, id)?, |url| {
             backends.contains_key(url)
         }));
+        // Said of one: it is the same for all of a group.
+        if let (true, Some(first)) = (weighed.contains(id), there.get_mut(from)) {
+            first.warning = idle_weight(&plan, first);
+        }
     }
     Ok(there)
 }

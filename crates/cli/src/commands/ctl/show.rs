@@ -5,6 +5,8 @@ use serde_json::Value;
 
 use super::table::{cell, list, millis, table};
 
+const RESTART: &str = "the number of workers is another after a restart or an upgrade\n";
+
 pub(super) fn status(json: &Value) -> String {
     let at = |pointer| cell(json, pointer);
     let mut text = format!(
@@ -24,6 +26,9 @@ pub(super) fn status(json: &Value) -> String {
         let (when, first) = (at("/configuration/tried"), why.lines().next());
         let first = plain(first.unwrap_or_default());
         text.push_str(&format!("refused at {when}: {first}\n"));
+    }
+    if json.pointer("/configuration/restart_needed") == Some(&Value::Bool(true)) {
+        text.push_str(RESTART);
     }
     let listeners = list(json, "/listeners").iter();
     let rows: Vec<_> = listeners
@@ -54,10 +59,11 @@ fn backend_rows(backends: &[&Value]) -> String {
                 "/weight",
                 "/in_flight",
                 "/connections",
-                "/origin",
             ]
             .map(|pointer| cell(backend, pointer))
-            .to_vec()
+            .into_iter()
+            .chain([origin(backend)])
+            .collect()
         })
         .collect();
     let heads = [
@@ -72,6 +78,19 @@ fn backend_rows(backends: &[&Value]) -> String {
         }
     }
     text
+}
+
+/// Who says that it is one of its group.
+fn origin(backend: &Value) -> String {
+    let origin = cell(backend, "/origin");
+    match &*origin {
+        "file" => "configuration".to_owned(),
+        "api" => "ctl or API".to_owned(),
+        "list" => "source file".to_owned(),
+        "dns" => "source dns".to_owned(),
+        "registry" => "source registry".to_owned(),
+        _ => origin,
+    }
 }
 
 pub(super) fn backend(json: &Value) -> String {
@@ -143,34 +162,6 @@ pub(super) fn stats(json: &Value) -> String {
     text
 }
 
-pub(super) fn exchanges(json: &Value) -> String {
-    let rows = |pointer| -> Vec<Vec<String>> {
-        let exchanges = list(json, pointer).iter().take(20);
-        exchanges
-            .map(|x| {
-                let at = cell(x, "/at");
-                let time = at.split('T').nth(1).and_then(|time| time.get(..8));
-                let request = format!("{} {}", cell(x, "/method"), cell(x, "/path"));
-                vec![
-                    time.unwrap_or("-").to_owned(),
-                    cell(x, "/status"),
-                    cell(x, "/duration_ms"),
-                    cell(x, "/route"),
-                    request,
-                    cell(x, "/reason"),
-                ]
-            })
-            .collect()
-    };
-    let heads = ["TIME", "STATUS", "MS", "ROUTE", "REQUEST", "REASON"];
-    let (slowest, failed) = (rows("/slowest"), rows("/failed"));
-    format!(
-        "the slowest of the last five minutes\n{}\nthe failed\n{}",
-        table(&heads, &slowest),
-        table(&heads, &failed)
-    )
-}
-
 pub(super) fn reload(json: &Value) -> String {
     let mut text = String::new();
     for change in list(json, "/changes").iter().filter_map(Value::as_str) {
@@ -180,6 +171,9 @@ pub(super) fn reload(json: &Value) -> String {
         text.push_str("it means the same as before\n");
     }
     text.push_str(&mistakes(list(json, "/warnings")));
+    if json.pointer("/restart_needed") == Some(&Value::Bool(true)) {
+        text.push_str(RESTART);
+    }
     format!("{text}configuration {} runs\n", cell(json, "/hash"))
 }
 
@@ -219,6 +213,9 @@ pub(super) fn explain(json: &Value) -> String {
     if json.pointer("/group").is_some() {
         let (group, strategy) = (cell(json, "/group"), cell(json, "/strategy"));
         text.push_str(&format!("group {group}, {strategy}\n"));
+    }
+    if json.pointer("/limit").is_some() {
+        text.push_str(&format!("  {}\n", cell(json, "/limit")));
     }
     for candidate in list(json, "/candidates") {
         let is_chosen = candidate.pointer("/chosen") == Some(&Value::Bool(true));
@@ -274,15 +271,4 @@ fn service_rows(services: &[&Value]) -> String {
         })
         .collect();
     table(&["NAME", "ID", "ADDRESS", "TTL", "LEFT S", "TAGS"], &rows)
-}
-
-/// One line of events, from what comes as `data:`.
-pub(super) fn event(json: &Value) -> String {
-    let about = json.pointer("/about").or(json.pointer("/service"));
-    let about = about.unwrap_or(json);
-    let told = plain(&about.to_string());
-    match json.pointer("/at") {
-        Some(_) => format!("{} {} {told}\n", cell(json, "/at"), cell(json, "/kind")),
-        None => format!("{} {told}\n", cell(json, "/kind")),
-    }
 }

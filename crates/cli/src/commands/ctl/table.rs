@@ -1,15 +1,42 @@
 //! Tables for a terminal.
 
+use std::io::IsTerminal;
+
 use forebay::words::plain;
+use rustix::termios::tcgetwinsize;
 use serde_json::Value;
 
-/// The widest line.
+/// Of a terminal that does not say how wide it is.
 const WIDTH: usize = 80;
 /// Between columns.
 const GAP: usize = 2;
+/// No column gives way further than this.
+const NARROWEST: usize = 8;
 
-/// Rows under their heads; the widest column gives way where they are too wide.
+/// Rows under their heads; the widest column gives way where they are too wide
+/// for the terminal. Elsewhere everything is shown.
 pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
+    fitted(heads, rows, terminal())
+}
+
+/// The columns of the terminal, if there is one.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "only the program reads the environment"
+)]
+fn terminal() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let wanted = std::env::var("COLUMNS").ok();
+    let wanted = wanted.and_then(|columns| columns.parse().ok());
+    let own = || tcgetwinsize(&stdout).ok().map(|size| size.ws_col.into());
+    let width = wanted.or_else(own).filter(|&width| width > 0);
+    Some(width.unwrap_or(WIDTH))
+}
+
+fn fitted(heads: &[&str], rows: &[Vec<String>], most: Option<usize>) -> String {
     let width = |at: usize| {
         let cells = rows.iter().filter_map(|row| row.get(at));
         let cells = cells.map(|cell| cell.chars().count());
@@ -19,9 +46,9 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
     };
     let mut widths: Vec<usize> = (0..heads.len()).filter_map(width).collect();
     let gaps = GAP * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > WIDTH {
+    while most.is_some_and(|most| widths.iter().sum::<usize>() + gaps > most) {
         match widths.iter_mut().max() {
-            Some(widest) if *widest > 8 => *widest -= 1,
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
             _ => break,
         }
     }
@@ -35,17 +62,23 @@ pub(super) fn table(heads: &[&str], rows: &[Vec<String>]) -> String {
 fn line(cells: &[String], widths: &[usize]) -> String {
     let mut line = String::new();
     for (cell, &width) in cells.iter().zip(widths) {
-        let fits = cell.chars().count() <= width;
-        let shown = match fits {
-            true => cell.clone(),
-            false => {
-                let kept = cell.chars().take(width.saturating_sub(1));
-                kept.chain(['\u{2026}']).collect()
-            }
-        };
+        let shown = shortened(cell, width);
         line.push_str(&format!("{shown:width$}{:GAP$}", ""));
     }
     format!("{}\n", line.trim_end())
+}
+
+/// In the middle: URLs and paths differ at their ends.
+fn shortened(cell: &str, width: usize) -> String {
+    let count = cell.chars().count();
+    if count <= width {
+        return cell.to_owned();
+    }
+    let kept = width.saturating_sub(1);
+    let end = kept / 2;
+    let start = cell.chars().take(kept - end);
+    let end = cell.chars().skip(count - end);
+    start.chain(['\u{2026}']).chain(end).collect()
 }
 
 /// What is at a place in JSON, as a cell.
@@ -86,10 +119,24 @@ mod tests {
             vec!["a".to_owned(), "x".repeat(100), "1".to_owned()],
             vec!["long name".to_owned(), "y".to_owned(), "22".to_owned()],
         ];
-        let text = table(&["NAME", "URL", "N"], &rows);
+        let heads = ["NAME", "URL", "N"];
+        let text = fitted(&heads, &rows, Some(40));
         let widths: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
-        assert!(widths.iter().all(|&width| width <= WIDTH), "{text}");
+        assert!(widths.iter().all(|&width| width <= 40), "{text}");
         assert!(text.lines().nth(1).unwrap().contains('\u{2026}'));
         assert!(text.lines().nth(2).unwrap().ends_with(" 22"));
+        assert!(fitted(&heads, &rows, None).contains(&"x".repeat(100)));
+    }
+
+    #[test]
+    fn the_ends_of_what_is_cut_stay() {
+        for (cell, width, shown) in [
+            ("http://10.0.0.1:3001", 20, "http://10.0.0.1:3001"),
+            ("http://10.0.0.1:3001", 13, "http:/\u{2026}1:3001"),
+            ("abcdefghij", 8, "abcd\u{2026}hij"),
+            ("äöüäöüäöü", 8, "äöüä\u{2026}äöü"),
+        ] {
+            assert_eq!(shortened(cell, width), shown);
+        }
     }
 }

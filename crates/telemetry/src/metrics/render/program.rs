@@ -4,6 +4,7 @@ use std::fmt;
 
 use prometheus_client::registry::Unit;
 
+use super::CertificateFigures;
 use super::family::{Family, Page};
 use crate::metrics::{ProcessFigures, Snapshot};
 
@@ -15,6 +16,7 @@ pub struct Program {
     pub access_log_dropped: u64,
     pub configuration: ConfigurationFigures,
     pub sources: Vec<SourceFigures>,
+    pub certificates: CertificateFigures,
     pub process: ProcessFigures,
 }
 
@@ -43,6 +45,8 @@ pub struct ConfigurationFigures {
     /// How often another one was taken up, and refused.
     pub taken: u64,
     pub refused: u64,
+    /// What was changed could be written to its file, where there is one.
+    pub is_state_kept: Option<bool>,
 }
 
 const CONFIGURATION: Family = Family::new(
@@ -61,6 +65,10 @@ const CONFIG_SINCE: Family = Family::in_unit(
 const CONFIG_RELOADS: Family = Family::new(
     "forebay_config_reloads",
     "Configurations that were read after the start.",
+);
+const STATE_KEPT: Family = Family::new(
+    "forebay_state_file_last_write_success",
+    "Whether what was changed could be written to the state file when that was tried last.",
 );
 
 const SOURCE_UP: Family = Family::new(
@@ -128,7 +136,11 @@ fn configuration(page: &mut Page<'_>, figures: &ConfigurationFigures) -> fmt::Re
     page.counters(
         &CONFIG_RELOADS,
         results.map(|(result, count)| ([("result", result)], count)),
-    )
+    )?;
+    match figures.is_state_kept {
+        Some(is_kept) => page.gauge(&STATE_KEPT, u64::from(is_kept)),
+        None => Ok(()),
+    }
 }
 
 fn process(page: &mut Page<'_>, process: &ProcessFigures) -> fmt::Result {

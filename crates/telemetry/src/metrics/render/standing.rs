@@ -7,7 +7,7 @@ use crate::metrics::{Snapshot, StandingFigures};
 
 const UP: Family = Family::new(
     "forebay_backend_up",
-    "Whether a backend is given requests as any other (1) or is out for whatever reason (0).",
+    "Whether a backend is given requests as any other (1) or is out for whatever reason, or fails and is kept in (0).",
 );
 const BREAKER: Family = Family::new(
     "forebay_backend_breaker",

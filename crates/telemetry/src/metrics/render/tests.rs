@@ -37,6 +37,7 @@ fn program() -> Program {
             since_unix_seconds: 1_795_222_924.5,
             taken: 7,
             refused: 2,
+            is_state_kept: Some(true),
         },
         sources: vec![SourceFigures {
             source: "dns app.example.com:8080".to_owned(),
@@ -44,6 +45,7 @@ fn program() -> Program {
             is_good: false,
             failures: 4,
         }],
+        certificates: CertificateFigures::default(),
         process: ProcessFigures {
             cpu_seconds: Some(1.5),
             resident_bytes: Some(8_388_608),
@@ -285,6 +287,7 @@ fn the_page_says_what_was_counted() {
             1_795_222_924.5,
         ),
         ("forebay_config_reloads_total", &[("result", "taken")], 7.0),
+        ("forebay_state_file_last_write_success", &[], 1.0),
         (
             "forebay_source_up",
             &[("source", "dns app.example.com:8080")],
@@ -344,6 +347,7 @@ fn workers_add_up() {
             || name.starts_with("forebay_config")
             || name.starts_with("forebay_backend")
             || name.starts_with("forebay_source")
+            || name.starts_with("forebay_state_file")
             || name.starts_with("forebay_group")
             || name == "forebay_access_log_dropped_total"
             || name.starts_with("process_");
