@@ -74,11 +74,7 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
     };
-    let redirect = match redirect_port {
-        Some(0) => "to HTTPS".to_owned(),
-        Some(port) => format!("to HTTPS at port {port}"),
-        None => "no".to_owned(),
-    };
+    let redirect = redirect_port.map_or_else(|| "no".to_owned(), describe::redirect);
     let mut aspects = vec![
         Aspect::value("name", id, "none"),
         Aspect::value("address", address, "none"),
