@@ -165,6 +165,12 @@ pub(crate) struct ExplainOptions {
     /// Where the request comes from.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1", requires = "url")]
     pub(crate) client: std::net::IpAddr,
+    /// The name of the listener that it comes to; the first one if there is none.
+    #[arg(long, value_name = "ID", requires = "url")]
+    pub(crate) listener: Option<String>,
+    /// A certificate that the client shows, in PEM form. It is taken as verified.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) client_certificate: Option<PathBuf>,
     /// The URL of a request to follow, such as http://example.com/api/x or just /api/x.
     pub(crate) url: Option<String>,
 }

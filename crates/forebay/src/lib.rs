@@ -47,6 +47,7 @@ pub use telemetry::{
     FORMAT_VARIABLES as ACCESS_LOG_VARIABLES, LogHandle, LogWriter, OpenFault, Output,
 };
 pub use testing::check as check_test;
+pub use tls::{CertificateFault, ClientCertificate, read_client_certificate};
 
 /// What came of a configuration.
 pub struct Read {

@@ -2,9 +2,11 @@
 
 use std::fmt::{self, Display, Formatter};
 use telemetry::Retried;
+use tls::ClientAuthorities;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
+use wire::h2::Patience;
 
-use crate::{AdminEndpoint, Check, Group, Listener, Plan, Sticky, Times};
+use crate::{AdminEndpoint, Check, Group, Http2, Listener, Plan, Sticky, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -46,6 +48,27 @@ impl Display for Plan {
             f,
             "runtime log: {} and above to {}",
             self.logging.level, self.logging.output
+        )
+    }
+}
+
+impl Display for Http2 {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            max_concurrent_streams,
+            stream_window,
+            connection_window,
+            patience:
+                Patience {
+                    resets,
+                    control_frames,
+                    stalls,
+                },
+        } = self;
+        write!(
+            f,
+            "{max_concurrent_streams} streams, windows {stream_window} and {connection_window} bytes, \
+             up to {resets} resets, {control_frames} control frames, {stalls} stalls"
         )
     }
 }
@@ -109,11 +132,57 @@ pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
         "      request line {} bytes, header {} bytes in {} fields, body {body}",
         l.limits.line, l.limits.fields, l.limits.count
     )?;
+    if let Some(port) = l.redirect_port {
+        writeln!(f, "      redirects {}, with 308", redirect(port))?;
+    }
+    if let Some(tls) = &l.tls {
+        let chains: Vec<&str> = tls.certificates.iter().map(|files| &*files.chain).collect();
+        let versions = (
+            tls.options.min_version.name(),
+            tls.options.max_version.name(),
+        );
+        writeln!(
+            f,
+            "      TLS {} to {}, certificates {}",
+            versions.0,
+            versions.1,
+            chains.join(", ")
+        )?;
+        if let Some(clients) = &tls.options.clients {
+            writeln!(
+                f,
+                "      client certificates {}",
+                client_certificates(clients)
+            )?;
+        }
+    }
+    if let Some(http2) = &l.http2 {
+        writeln!(f, "      HTTP/2: {http2}")?;
+    }
+    if let Some(hsts) = &l.hsts {
+        writeln!(f, "      HSTS {hsts}")?;
+    }
     writeln!(
         f,
         "      timeouts: header {:?}, body {:?}, keep-alive {:?}, write {:?}; bodies at {} bytes per second at least",
         l.header_timeout, l.body_timeout, l.keep_alive_timeout, l.write_timeout, l.min_rate
     )
+}
+
+/// Where clients without TLS are sent; 0 is a port that cannot be known.
+pub(crate) fn redirect(port: u16) -> String {
+    match port {
+        0 => "to HTTPS".to_owned(),
+        port => format!("to HTTPS at port {port}"),
+    }
+}
+
+pub(crate) fn client_certificates(clients: &ClientAuthorities) -> String {
+    let demand = match clients.is_required {
+        true => "required",
+        false => "requested",
+    };
+    format!("{demand}, of authorities {}", clients.fingerprint())
 }
 
 fn conditions(conditions: &routing::Conditions) -> String {

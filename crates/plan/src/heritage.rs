@@ -1,10 +1,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use telemetry::Names;
-use tls::Tickets;
+use tls::{Certificate, Tickets};
 use upstream::Living;
 
-use crate::Changes;
+use crate::{CertificateFiles, Changes, Plan};
 
 /// What a plan takes over from the ones before it: the living state of its
 /// backends, the numbers by which its parts are counted, and what has been
@@ -15,6 +15,7 @@ pub struct Heritage {
     names: Mutex<Arc<Names>>,
     changes: Mutex<Arc<Changes>>,
     tickets: Mutex<Option<Tickets>>,
+    certificates: Mutex<Vec<CertificateFiles>>,
 }
 
 impl Heritage {
@@ -44,6 +45,28 @@ impl Heritage {
     /// Goes on with the keys of another process.
     pub fn take_over_tickets(&self, tickets: Tickets) {
         *lock(&self.tickets) = Some(tickets);
+    }
+
+    /// What clients are shown from now on. The plans to come go on with it where
+    /// its files cannot be used any more.
+    pub fn keep_certificates(&self, plan: &Plan) {
+        let all = plan.listeners.iter().filter_map(|l| l.tls.as_ref());
+        let all = all.flat_map(|tls| &tls.certificates).cloned();
+        *lock(&self.certificates) = all.collect();
+    }
+
+    /// What was in these files.
+    pub(crate) fn certificate(
+        &self,
+        chain: &str,
+        key: &str,
+        ocsp: Option<&str>,
+    ) -> Option<Certificate> {
+        let certificates = lock(&self.certificates);
+        let before = certificates.iter().find(|files| {
+            *files.chain == *chain && *files.key.value == *key && files.ocsp.as_deref() == ocsp
+        });
+        before.map(|files| files.certificate.clone())
     }
 
     pub(crate) fn names(&self) -> Names {

@@ -121,6 +121,12 @@ pub struct Tls {
 pub struct CertificateFiles {
     pub chain: Box<str>,
     pub key: config::Spanned<String>,
+    pub ocsp: Option<Box<str>>,
+    /// What is shown.
+    pub certificate: tls::Certificate,
+    /// Why the files cannot be used as they are now; what is shown was in them
+    /// before.
+    pub refused: Option<String>,
     /// Until when it is valid, in seconds since 1970.
     pub not_after: i64,
 }

@@ -1,8 +1,12 @@
 //! The request as the backend will see it: what Forebay adds to the fields,
 //! and whose word is kept in them.
 
-use message::{Fields, Known, KnownSet, RequestHead, Version};
+use std::rc::Rc;
 
+use message::{ClientCertificate, Fields, Known, KnownSet, RequestHead, Version};
+use plan::Listener;
+
+use crate::heads::Heads;
 use crate::ip_text::IpText;
 
 /// What the added fields are made of.
@@ -19,6 +23,16 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) authority: &'a str,
     /// The value of `Client-Cert`, where the backend is to know it.
     pub(crate) certificate: Option<&'a str>,
+}
+
+/// The client's certificate, where backends are to know it.
+pub(crate) fn told_certificate(
+    listener: &Listener,
+    heads: &Heads,
+) -> Option<Rc<ClientCertificate>> {
+    let tls = listener.tls.as_ref()?;
+    let shown = heads.certificate.as_ref()?;
+    tls.forwards_certificate.then(|| Rc::clone(shown))
 }
 
 /// Sets `X-Forwarded-For/-Proto/-Host`, `X-Real-IP`, `X-Request-ID` and `Via`

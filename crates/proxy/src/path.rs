@@ -115,7 +115,7 @@ enum Decided<'p> {
 
 fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
     let admitted = admit::admit(x)?;
-    if let Some(answer) = to_https::redirect(x)? {
+    if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
         return Ok(Decided::Answer(answer));
     }
     let routed = route::route(x, admitted)?;

@@ -12,8 +12,8 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use crate::Fault;
 use crate::facts::{names, parse, text};
+use crate::{CertificateFault, Fault};
 
 /// Whose certificates are believed.
 #[derive(Debug, Clone)]
@@ -117,6 +117,19 @@ pub(crate) fn client_certificate(certificate: &CertificateDer<'_>) -> Option<Cli
         serial: hex(parsed.raw_serial()),
         field: format!(":{}:", BASE64.encode(certificate)),
     })
+}
+
+/// What the first certificate in a PEM file says, verified or not; or why there
+/// is none.
+///
+/// # Errors
+///
+/// When it cannot be read.
+pub fn read_client_certificate(chain: &[u8]) -> Result<ClientCertificate, CertificateFault> {
+    let first = CertificateDer::pem_slice_iter(chain).next();
+    let first = first.ok_or(CertificateFault::NoCertificate)?;
+    let first = first.map_err(|error| CertificateFault::Chain(error.to_string()))?;
+    client_certificate(&first).ok_or(CertificateFault::Malformed)
 }
 
 fn hex(bytes: &[u8]) -> String {

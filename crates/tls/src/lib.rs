@@ -17,9 +17,10 @@ mod server;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFault, Doubt};
-pub use clients::ClientAuthorities;
+pub use clients::{ClientAuthorities, read_client_certificate};
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
+pub use message::ClientCertificate;
 pub use offer::{
     UnknownName, Version, check_cipher_suites, check_groups, cipher_suites, key_exchange_groups,
 };

@@ -4,13 +4,14 @@
 //! Only their files are read anew: what else was changed on disk waits for
 //! whoever asks for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plan::Plan;
+use serde_json::json;
 use telemetry::{CertificateExpiry, CertificateFigures};
 use tracing::{error, info, warn};
 
@@ -79,12 +80,21 @@ impl Live {
             return;
         };
         let result = self.take_up(self.source.again(&kept, &self.heritage));
-        match &result {
-            Ok(_) => {
+        let is_news = match &result {
+            Ok(reloaded) => {
                 self.lock().kept = Arc::new(kept);
+                let is_whole = refused(&reloaded.plan).is_empty();
+                is_whole || !reloaded.differences.is_empty()
+            }
+            Err(_) => true,
+        };
+        drop(turn);
+        match &result {
+            Ok(_) if is_news => {
                 renewal.taken += 1;
                 info!("certificate files have changed and are taken up");
             }
+            Ok(_) => {}
             Err(_) => {
                 renewal.refused += 1;
                 error!(
@@ -92,8 +102,29 @@ impl Live {
                 );
             }
         }
-        drop(turn);
-        self.tell("certificates", &result);
+        match is_news {
+            true => self.tell("certificates", &result),
+            false => (self.hooks.told)(&result),
+        }
+        if let Ok(reloaded) = &result {
+            self.shout(renewal, &reloaded.plan);
+        }
+    }
+
+    /// For whoever has read all files anew.
+    pub(super) fn tell_of_refused_certificates(&self, plan: &Plan) {
+        self.shout(&mut lock(&self.renewal), plan);
+        self.tell_of_certificates();
+    }
+
+    /// Nobody would notice otherwise before the old ones end.
+    fn shout(&self, renewal: &mut Renewal, plan: &Plan) {
+        for why in refused(plan) {
+            renewal.refused += 1;
+            error!("a certificate cannot be used, and the one from before stays: {why}");
+            let about = json!({"outcome": "refused", "why": why});
+            self.events.publish("certificates", about);
+        }
     }
 
     /// What metrics say before the first look.
@@ -101,6 +132,13 @@ impl Live {
         let figures = figures(&self.running.plan(), &lock(&self.renewal));
         self.running.tell_of_certificates(figures);
     }
+}
+
+/// What is wrong with files whose certificates from before are still shown.
+fn refused(plan: &Plan) -> BTreeSet<&str> {
+    let all = plan.listeners.iter().filter_map(|l| l.tls.as_ref());
+    let all = all.flat_map(|tls| &tls.certificates);
+    all.filter_map(|files| files.refused.as_deref()).collect()
 }
 
 fn trait_of(path: &Path) -> Option<Trait> {

@@ -92,6 +92,7 @@ impl Live {
         };
         handover.bring_back(&plan, why, instant());
         tell_of_idle_changes(&heritage.changes(), &plan);
+        heritage.keep_certificates(&plan);
         let given = take_admin(&plan, &mut sockets);
         let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
             .map_err(LiveFault::Start)?;

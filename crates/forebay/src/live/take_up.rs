@@ -75,6 +75,7 @@ impl Live {
         drop(turn);
         self.tell("reload", &result);
         if let Ok(reloaded) = &result {
+            self.tell_of_refused_certificates(&reloaded.plan);
             tell_of_idle_changes(&self.changes(), &reloaded.plan);
         }
         result
@@ -162,6 +163,7 @@ impl Live {
         self.running
             .adopt(Arc::clone(&plan))
             .map_err(LiveFault::Start)?;
+        self.heritage.keep_certificates(&plan);
         admin.settle();
         Ok(Reloaded {
             hash: read.hash.clone(),

@@ -30,7 +30,7 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        let tls = tls::compile(written, tickets, open, problems);
+        let tls = tls::compile(written, tickets, (open, heritage), problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
         listeners.push(listener(written, (tls, hsts), names));
     }

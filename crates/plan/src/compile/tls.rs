@@ -1,21 +1,24 @@
 //! `cert_file`, `key_file`, `tls` and `hsts` of a listener.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+mod files;
+
+use std::time::Duration;
 
 use ::tls::{
-    Certificate, ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version,
-    check_cipher_suites, check_groups,
+    ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version, check_cipher_suites,
+    check_groups,
 };
-use config::{ClientCertificates, Problems, Spanned, TlsVersion};
+use config::{Problems, Spanned, TlsVersion};
 
 use super::Open;
-use crate::{CertificateFiles, Tls};
+use crate::{Heritage, Tls};
+use files::Files;
 
 /// How a listener speaks TLS, if it does.
 pub(super) fn compile(
     listener: &config::Listener,
     tickets: Option<(&Tickets, Duration)>,
-    open: &Open<'_>,
+    (open, heritage): (&Open<'_>, &Heritage),
     problems: &mut Problems,
 ) -> Option<Tls> {
     let settings = match &listener.tls {
@@ -24,6 +27,7 @@ pub(super) fn compile(
     };
     let mut files = Files {
         open,
+        heritage,
         problems,
         named: Vec::new(),
     };
@@ -89,104 +93,6 @@ fn pairs(
     let listed = settings.certificates.iter();
     pairs.extend(listed.map(|certificate| certificate.value.clone()));
     pairs
-}
-
-/// Reads files, and keeps their names.
-struct Files<'a, 'o> {
-    open: &'a Open<'o>,
-    problems: &'a mut Problems,
-    named: Vec<Box<str>>,
-}
-
-impl Files<'_, '_> {
-    fn read(&mut self, file: &Spanned<String>) -> Option<Vec<u8>> {
-        if !file.is_written() {
-            return None;
-        }
-        let name = (*file.value).into();
-        if !self.named.contains(&name) {
-            self.named.push(name);
-        }
-        match (self.open)(file) {
-            Ok(bytes) => Some(bytes),
-            Err(error) => {
-                self.refuse(file, format!("the file cannot be read: {error}"));
-                None
-            }
-        }
-    }
-
-    fn refuse(&mut self, file: &Spanned<String>, why: impl std::fmt::Display) {
-        let message = format!("`{}`: {why}", file.value);
-        self.problems.error(file.span, message);
-    }
-
-    fn certificate(
-        &mut self,
-        pair: config::TlsCertificate,
-    ) -> Option<(Certificate, CertificateFiles)> {
-        let (chain, key) = (self.read(&pair.cert_file), self.read(&pair.key_file));
-        let ocsp = pair.ocsp_file.as_ref().map(|file| self.read(file));
-        let mut certificate = match Certificate::read(&chain?, &key?) {
-            Ok(certificate) => certificate,
-            Err(fault) => {
-                let file = match fault.is_of_key() {
-                    true => &pair.key_file,
-                    false => &pair.cert_file,
-                };
-                self.refuse(file, fault);
-                return None;
-            }
-        };
-        for doubt in certificate.doubts(today()) {
-            let message = format!("`{}`: {doubt}", pair.cert_file.value);
-            self.problems.warning(pair.cert_file.span, message);
-        }
-        if let Some(ocsp) = ocsp {
-            certificate = certificate.with_ocsp(ocsp?);
-        }
-        let files = CertificateFiles {
-            chain: (*pair.cert_file.value).into(),
-            not_after: certificate.not_after(),
-            key: pair.key_file,
-        };
-        Some((certificate, files))
-    }
-
-    /// Whose clients are believed; None where that is wrong.
-    fn clients(&mut self, settings: &config::Tls) -> Option<Option<ClientAuthorities>> {
-        let is_required = match *settings.client_certificates {
-            ClientCertificates::Off => {
-                let unused = settings.client_ca_file.iter();
-                for file in unused.chain(&settings.client_crl_files) {
-                    self.problems
-                        .warning(file.span, "clients are not asked for certificates")
-                        .help("add `client_certificates: require` or `request`");
-                }
-                return Some(None);
-            }
-            ClientCertificates::Request => false,
-            ClientCertificates::Require => true,
-        };
-        let Some(bundle) = &settings.client_ca_file else {
-            self.problems
-                .error(
-                    settings.client_certificates.span,
-                    "nobody says whose clients are believed",
-                )
-                .help("add `client_ca_file`");
-            return None;
-        };
-        let bytes = self.read(bundle)?;
-        let clients = ClientAuthorities::read(&bytes, is_required);
-        let mut clients = clients.map_err(|why| self.refuse(bundle, why)).ok()?;
-        for file in &settings.client_crl_files {
-            let bytes = self.read(file)?;
-            let revoked = clients.revoke(&bytes);
-            revoked.map_err(|why| self.refuse(file, why)).ok()?;
-        }
-        Some(Some(clients))
-    }
 }
 
 fn options(
@@ -276,13 +182,4 @@ pub(super) fn hsts(
         }
     }
     Some(value.into())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether a certificate is valid depends on today"
-)]
-fn today() -> i64 {
-    let today = SystemTime::now().duration_since(UNIX_EPOCH);
-    today.map_or(0, |time| time.as_secs() as i64)
 }

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use wire::h1::Limits;
-use wire::h2::Patience;
 
 use super::aspect::{Aspect, compare};
 use super::{Difference, What, lines, tls};
-use crate::{Http2, Listener, Plan, describe};
+use crate::{Listener, Plan, describe};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
     let find = |plan: &Plan, id: &str| plan.listeners.iter().position(|l| *l.id == *id);
@@ -76,27 +75,8 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
     };
-    let redirect = match redirect_port {
-        Some(0) => "to HTTPS".to_owned(),
-        Some(port) => format!("to HTTPS at port {port}"),
-        None => "no".to_owned(),
-    };
-    let http2 = match http2 {
-        None => "none".to_owned(),
-        Some(Http2 {
-            max_concurrent_streams,
-            stream_window,
-            connection_window,
-            patience:
-                Patience {
-                    resets,
-                    control_frames,
-                    stalls,
-                },
-        }) => format!(
-            "{max_concurrent_streams} streams, windows {stream_window} and {connection_window} bytes, up to {resets} resets, {control_frames} control frames, {stalls} stalls"
-        ),
-    };
+    let redirect = redirect_port.map_or_else(|| "no".to_owned(), describe::redirect);
+    let http2 = http2.map_or_else(|| "none".to_owned(), |http2| http2.to_string());
     let mut aspects = vec![
         Aspect::value("name", id, "none"),
         Aspect::value("address", address, "none"),

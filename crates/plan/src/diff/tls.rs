@@ -3,7 +3,7 @@
 use ::tls::ServerOptions;
 
 use super::aspect::Aspect;
-use crate::Tls;
+use crate::{Tls, describe};
 
 pub(super) fn aspects(tls: Option<&Tls>) -> Vec<Aspect> {
     const NAMES: [&str; 10] = [
@@ -52,13 +52,7 @@ fn values(tls: &Tls) -> [String; 10] {
         [] => "the usual ones".to_owned(),
         names => names.join(", "),
     };
-    let clients = clients.as_ref().map(|clients| {
-        let demand = match clients.is_required {
-            true => "required",
-            false => "requested",
-        };
-        format!("{demand}, of authorities {}", clients.fingerprint())
-    });
+    let clients = clients.as_ref().map(describe::client_certificates);
     let word = |is_so: bool, words: [&str; 2]| words[usize::from(!is_so)].to_owned();
     [
         format!("certificate {}", server.fingerprint()),

@@ -20,7 +20,7 @@ use crate::affinity;
 use crate::ask::{ask, unless_gone};
 use crate::attempt::Attempt;
 use crate::exchange::Exchange;
-use crate::forward::{Forwarding, forward};
+use crate::forward::{Forwarding, forward, told_certificate};
 use crate::health;
 use crate::hedge::{Hedge, Won};
 use crate::ip_text::IpText;
@@ -329,9 +329,7 @@ fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
         other = IpText::new(x.address.ip());
         &other
     };
-    let shown = x.heads.certificate.clone();
-    let tells = x.listener.tls.as_ref();
-    let shown = shown.filter(|_| tells.is_some_and(|tls| tls.forwards_certificate));
+    let shown = told_certificate(x.listener, x.heads);
     let forwarding = Forwarding {
         peer,
         client,

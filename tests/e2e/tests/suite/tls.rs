@@ -539,11 +539,51 @@ fn renewed_certificates_are_taken_up_under_handshakes_and_bad_ones_are_not() {
     forebay.wait_metric(renewals, &[("result", "refused")], 1.0);
     for expected in [
         "the private key is not the one of the certificate",
-        "the certificates from before stay",
+        "the one from before stays",
     ] {
         forebay.stderr_line(expected, |line| line.contains(expected).then_some(()));
     }
     assert!(shown(&forebay, &authority) == renewed);
+}
+
+#[test]
+fn a_bad_renewal_of_one_certificate_keeps_nothing_else_from_a_reload() {
+    let (backend, authority) = (Backend::saying("hello"), Authority::new());
+    let folder = Scratch::new();
+    let first = authority.issue(&["a.test"]);
+    point_to(&folder, &first);
+    let [chain, key] = ["live.crt", "live.key"].map(|name| folder.path(name));
+    let other = authority.issue(&["b.test"]);
+    let config = Config::to(&backend)
+        .server(&format!("cert_file: {chain:?}, key_file: {key:?}"))
+        .server(&format!(
+            "tls: {{ certificates: [ {{ {} }} ] }}",
+            other.entries()
+        ));
+    let forebay = config.start();
+    let before = shown(&forebay, &authority);
+    // Others may be told; so is everything else that has changed since.
+    std::fs::remove_file(&key).unwrap();
+    std::fs::write(&key, "nonsense").unwrap();
+    let changed = config.server("hsts: { max_age: 60s }").yaml();
+    forebay.reload(&changed);
+    assert!(shown(&forebay, &authority) == before);
+    let answer = client(&forebay, &authority).get("/");
+    assert_eq!(answer.get("strict-transport-security"), Some("max-age=60"));
+    let labels = [("result", "refused")];
+    forebay.wait_metric("forebay_certificate_renewals_total", &labels, 1.0);
+    let expected = "the one from before stays: `";
+    forebay.stderr_line(expected, |line| line.contains(expected).then_some(()));
+    let file = folder.write("forebay.yaml", &changed);
+    let checked = forebay_e2e::forebay(&["check", "-c", &file]);
+    assert_eq!(checked.code, Some(1));
+    let expected = "there is no private key in the file";
+    assert!(checked.stderr.contains(expected), "{}", checked.stderr);
+    // A good one is taken up without being asked for.
+    point_to(&folder, &authority.issue(&["a.test"]));
+    let labels = [("result", "taken")];
+    forebay.wait_metric("forebay_certificate_renewals_total", &labels, 1.0);
+    assert!(shown(&forebay, &authority) != before);
 }
 
 #[test]
