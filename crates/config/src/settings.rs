@@ -1,6 +1,7 @@
 //! The settings, as written. One file per part of the configuration.
 
 mod admin;
+mod backend_tls;
 mod group;
 mod listener;
 mod route;
@@ -23,6 +24,7 @@ pub use route::{
 pub use source::{BackendList, BackendSource, DnsRecords, ListedBackend};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
 
+pub use backend_tls::BackendTls;
 pub use test::{Expectation, Test, TestRequest};
 pub use tls::{ClientCertificates, Hsts, SessionTickets, Tls, TlsCertificate, TlsVersion};
 

@@ -149,18 +149,16 @@ fn read_without(
     let plan = parsed
         .then(|| plan::compile(&settings, &mut problems, heritage, outside.open))
         .flatten();
-    for listener in plan.iter().flat_map(|plan| &plan.listeners) {
-        let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
-        for key in certificates.map(|files| &files.key) {
-            if (outside.is_public)(key) {
-                let message = format!(
-                    "`{}`: anybody on this machine may read the private key",
-                    key.value
-                );
-                problems
-                    .warning(key.span, message)
-                    .help("take the right away: chmod o= FILE");
-            }
+    let certificates = plan.iter().flat_map(plan::Plan::certificates);
+    for key in certificates.map(|files| &files.key) {
+        if (outside.is_public)(key) {
+            let message = format!(
+                "`{}`: anybody on this machine may read the private key",
+                key.value
+            );
+            problems
+                .warning(key.span, message)
+                .help("take the right away: chmod o= FILE");
         }
     }
     problems.finish();

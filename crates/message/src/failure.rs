@@ -120,6 +120,12 @@ kinds! {
     NameFailed: Upstream, 502, "dns_error", "The backend could not be reached.";
     ConnectRefused: Upstream, 502, "connection_refused", "The backend could not be reached.";
     Unroutable: Upstream, 502, "destination_ip_unroutable", "The backend could not be reached.";
+    /// The backend and we cannot agree on TLS, or it breaks the rules.
+    TlsProtocol: Upstream, 502, "tls_protocol_error", "The backend could not be reached.";
+    /// The backend's certificate is not believed.
+    TlsCertificate: Upstream, 502, "tls_certificate_error", "The backend could not be reached.";
+    /// The backend has ended TLS with an alert.
+    TlsAlert: Upstream, 502, "tls_alert_received", "The backend could not be reached.";
     ConnectTimeout: Upstream, 504, "connection_timeout", "The backend did not accept a connection in time.";
     /// The connection ended before a complete response head.
     Terminated: Upstream, 502, "connection_terminated", "The backend closed the connection.";

@@ -8,6 +8,7 @@
 mod adaptive;
 mod admin;
 mod affinity;
+mod backend_tls;
 mod checked;
 mod conditions;
 mod filters;
@@ -44,7 +45,7 @@ pub fn compile(
     let mut names = heritage.names();
     names.turn_page();
     let listeners = listeners::compile(settings, open, problems, heritage, &mut names);
-    let groups = groups::compile(settings, problems, heritage, &mut names);
+    let groups = groups::compile(settings, open, problems, heritage, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
     let error_pages = pages::compile(&settings.error_pages, open, problems);
     let (metrics, logging, access_log) = telemetry::compile(settings, problems);

@@ -6,7 +6,7 @@ use tls::ClientAuthorities;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
 use wire::h2::Patience;
 
-use crate::{AdminEndpoint, Check, Group, Http2, Listener, Plan, Sticky, Times};
+use crate::{AdminEndpoint, BackendTls, Check, Group, Http2, Listener, Plan, Sticky, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -185,6 +185,38 @@ pub(crate) fn client_certificates(clients: &ClientAuthorities) -> String {
     format!("{demand}, of authorities {}", clients.fingerprint())
 }
 
+/// How TLS is spoken to the backends of a group.
+fn to_backends(tls: &BackendTls) -> String {
+    let (min, max) = (&tls.options.min_version, &tls.options.max_version);
+    let shown = match &tls.certificate {
+        Some(files) => format!(", showing {}", files.chain),
+        None => String::new(),
+    };
+    format!(
+        "{} to {}, to {}, certificates {}{shown}",
+        min.name(),
+        max.name(),
+        name_in_tls(tls),
+        believed(tls)
+    )
+}
+
+/// Whose backends are believed.
+pub(crate) fn believed(tls: &BackendTls) -> String {
+    match (&tls.options.authorities, &tls.ca_file) {
+        (None, _) => "of anybody".to_owned(),
+        (Some(_), None) => "of the system's authorities".to_owned(),
+        (Some(authorities), Some(_)) => format!("of authorities {}", authorities.fingerprint()),
+    }
+}
+
+pub(crate) fn name_in_tls(tls: &BackendTls) -> String {
+    match &tls.server_name {
+        Some(name) => name.to_string(),
+        None => "the host of the URL".to_owned(),
+    }
+}
+
 fn conditions(conditions: &routing::Conditions) -> String {
     let all: Vec<String> = conditions.all().map(|c| c.to_string()).collect();
     match &*all {
@@ -205,6 +237,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
             write!(f, ", weight {weight}")?;
         }
         writeln!(f)?;
+    }
+    if let Some(tls) = &g.tls {
+        writeln!(f, "      TLS {}", to_backends(tls))?;
     }
     for source in &g.sources {
         writeln!(f, "      found by {}", source.in_full())?;

@@ -50,9 +50,7 @@ impl Heritage {
     /// What clients are shown from now on. The plans to come go on with it where
     /// its files cannot be used any more.
     pub fn keep_certificates(&self, plan: &Plan) {
-        let all = plan.listeners.iter().filter_map(|l| l.tls.as_ref());
-        let all = all.flat_map(|tls| &tls.certificates).cloned();
-        *lock(&self.certificates) = all.collect();
+        *lock(&self.certificates) = plan.certificates().cloned().collect();
     }
 
     /// What was in these files.

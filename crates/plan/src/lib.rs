@@ -23,7 +23,7 @@ pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;
 pub use plan::{
-    AccessLog, CertificateFiles, Check, Group, Http2, HttpProbe, Listener, Logging,
+    AccessLog, BackendTls, CertificateFiles, Check, Group, Http2, HttpProbe, Listener, Logging,
     MetricsEndpoint, Plan, Probe, Route, Sticky, StickyCookie, Times, Tls,
 };
 pub use source::{BackendSource, DnsSource, Records, RegistrySource};

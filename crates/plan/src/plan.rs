@@ -46,13 +46,32 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Where what was changed is kept for the next start, if anywhere.
     /// Whether it takes a restart, of a program with so many workers, until all
     /// of it is true.
     pub fn needs_restart(&self, workers: usize) -> bool {
         self.workers.is_some_and(|wanted| wanted != workers)
     }
 
+    /// Certificates that are shown, to clients or to backends.
+    pub fn certificates(&self) -> impl Iterator<Item = &CertificateFiles> {
+        let listeners = self.listeners.iter().filter_map(|l| l.tls.as_ref());
+        let groups = self.groups.iter().filter_map(|group| group.tls.as_ref());
+        let to_backends = groups.filter_map(|tls| tls.certificate.as_ref());
+        listeners
+            .flat_map(|tls| &tls.certificates)
+            .chain(to_backends)
+    }
+
+    /// Files that TLS is made of, as the configuration names them.
+    pub fn tls_files(&self) -> impl Iterator<Item = &str> {
+        let listeners = self.listeners.iter().filter_map(|l| l.tls.as_ref());
+        let groups = self.groups.iter().filter_map(|group| group.tls.as_ref());
+        let to_backends = groups.flat_map(|tls| &tls.files);
+        let all = listeners.flat_map(|tls| &tls.files).chain(to_backends);
+        all.map(|file| &**file)
+    }
+
+    /// Where what was changed is kept for the next start, if anywhere.
     pub fn state_file(&self) -> Option<&str> {
         self.admin.as_ref()?.state_file.as_deref()
     }
@@ -116,6 +135,22 @@ pub struct Tls {
     pub forwards_certificate: bool,
 }
 
+/// How TLS is spoken to a group's backends.
+#[derive(Debug, Clone)]
+pub struct BackendTls {
+    pub client: tls::Client,
+    /// What it was made with.
+    pub options: tls::ClientOptions,
+    /// The name that certificates have to be for; the URL's host where there is
+    /// none.
+    pub server_name: Option<Box<str>>,
+    pub ca_file: Option<Box<str>>,
+    /// What backends are shown that ask.
+    pub certificate: Option<CertificateFiles>,
+    /// All files that it was made of, as the configuration names them.
+    pub files: Vec<Box<str>>,
+}
+
 /// Where a certificate is from.
 #[derive(Debug, Clone)]
 pub struct CertificateFiles {
@@ -172,6 +207,8 @@ pub struct Group {
     pub numbers: Vec<u32>,
     /// Who says that each backend is one of the group.
     pub origins: Vec<Origin>,
+    /// How TLS is spoken to those at `https://`.
+    pub tls: Option<BackendTls>,
     /// Where further ones are found.
     pub sources: Vec<BackendSource>,
     /// How its backends are checked, if they are.

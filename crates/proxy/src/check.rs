@@ -28,7 +28,8 @@ pub(crate) async fn check(
     backend: &Backend,
     probe: &Probe,
 ) -> Result<(), String> {
-    let stream = open(resolver, &backend.address).await.map_err(told)?;
+    let opened = open(resolver, backend, &Blocks::default()).await;
+    let stream = opened.map_err(told)?;
     match probe {
         Probe::Tcp => Ok(()),
         Probe::Http(probe) => ask(stream, timers, backend, probe).await,

@@ -32,15 +32,7 @@ impl ClientAuthorities {
     ///
     /// When there is none, or one that cannot be used.
     pub fn read(bundle: &[u8], is_required: bool) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(bundle) {
-            let certificate = certificate.map_err(|error| format!("it is not PEM: {error}"))?;
-            let added = roots.add(certificate);
-            added.map_err(|error| format!("a certificate in it cannot be used: {error}"))?;
-        }
-        if roots.is_empty() {
-            return Err("there is no certificate in it".to_owned());
-        }
+        let roots = read_roots(bundle)?;
         Ok(Self {
             roots: Arc::new(roots),
             revoked: Vec::new(),
@@ -86,12 +78,7 @@ impl ClientAuthorities {
     pub(crate) fn hash(&self) -> [u8; 32] {
         let mut hash = Context::new(&SHA256);
         hash.update(&[u8::from(self.is_required)]);
-        for root in &self.roots.roots {
-            for part in [&*root.subject, &*root.subject_public_key_info] {
-                hash.update(&(part.len() as u64).to_be_bytes());
-                hash.update(part);
-            }
-        }
+        add_roots(&mut hash, &self.roots);
         for list in &self.revoked {
             hash.update(&(list.len() as u64).to_be_bytes());
             hash.update(list);
@@ -104,6 +91,20 @@ impl ClientAuthorities {
     /// The beginning of [`Self::hash`], in hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         hex(self.hash().get(..8).unwrap_or_default())
+    }
+}
+
+/// The certificates of authorities, from a PEM file.
+pub(crate) fn read_roots(bundle: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(bundle) {
+        let certificate = certificate.map_err(|error| format!("it is not PEM: {error}"))?;
+        let added = roots.add(certificate);
+        added.map_err(|error| format!("a certificate in it cannot be used: {error}"))?;
+    }
+    match roots.is_empty() {
+        true => Err("there is no certificate in it".to_owned()),
+        false => Ok(roots),
     }
 }
 
@@ -132,6 +133,15 @@ pub fn read_client_certificate(chain: &[u8]) -> Result<ClientCertificate, Certif
     client_certificate(&first).ok_or(CertificateFault::Malformed)
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn add_roots(hash: &mut Context, roots: &RootCertStore) {
+    for root in &roots.roots {
+        for part in [&*root.subject, &*root.subject_public_key_info] {
+            hash.update(&(part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -18,23 +18,23 @@ pub enum Reason {
     UnknownName,
     /// The client has to show a certificate, and has none.
     NoClientCertificate,
-    /// The client's certificate is not believed.
-    ClientCertificate,
-    /// The client has refused, such as for the certificate that it was shown.
+    /// The peer's certificate is not believed.
+    Certificate,
+    /// The peer has refused, such as for the certificate that it was shown.
     ByPeer,
-    /// What the client says is not TLS, or wrong.
+    /// What the peer says is not TLS, or wrong.
     Malformed,
     Other,
 }
 
 impl Reason {
-    /// As metrics call it.
+    /// As metrics of listeners call it.
     pub fn label(self) -> &'static str {
         match self {
             Self::NothingInCommon => "nothing_in_common",
             Self::UnknownName => "unknown_name",
             Self::NoClientCertificate => "no_client_certificate",
-            Self::ClientCertificate => "client_certificate_refused",
+            Self::Certificate => "client_certificate_refused",
             Self::ByPeer => "refused_by_client",
             Self::Malformed => "malformed",
             Self::Other => "other",
@@ -92,7 +92,7 @@ impl From<rustls::Error> for Fault {
             Error::NoCertificatesPresented => Reason::NoClientCertificate,
             Error::InvalidCertificate(_)
             | Error::InvalidCertRevocationList(_)
-            | Error::UnsupportedNameType => Reason::ClientCertificate,
+            | Error::UnsupportedNameType => Reason::Certificate,
             Error::AlertReceived(_) => Reason::ByPeer,
             Error::InappropriateMessage { .. }
             | Error::InappropriateHandshakeMessage { .. }

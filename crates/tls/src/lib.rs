@@ -7,6 +7,7 @@
 
 mod certificate;
 mod choice;
+mod client;
 mod clients;
 mod facts;
 mod fault;
@@ -17,6 +18,7 @@ mod server;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFault, Doubt};
+pub use client::{Client, ClientOptions, Peer, ServerAuthorities};
 pub use clients::{ClientAuthorities, read_client_certificate};
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};

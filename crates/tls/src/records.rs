@@ -5,6 +5,7 @@ mod keys;
 
 use std::io::IoSlice;
 
+use rustls::client::ClientConnectionData;
 use rustls::kernel::KernelConnection;
 use rustls::server::ServerConnectionData;
 use rustls::{ExtractedSecrets, ProtocolVersion};
@@ -27,11 +28,17 @@ const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
 
+const HELLO_REQUEST: u8 = 0;
+const NEW_SESSION_TICKET: u8 = 4;
 const KEY_UPDATE: u8 = 24;
+
+/// How long a session ticket may be, with what goes with it.
+const LONGEST_TICKET: usize = 64 * 1024;
 
 /// What is left of the handshake: the keys to come.
 pub(crate) enum Kernel {
     Server(Box<KernelConnection<ServerConnectionData>>),
+    Client(Box<KernelConnection<ClientConnectionData>>),
 }
 
 /// Both directions of one connection. Holds keys and, but for what came right
@@ -42,6 +49,8 @@ pub struct Records {
     is_tls13: bool,
     kernel: Kernel,
     ahead: Vec<u8>,
+    /// The beginning of a session ticket whose end is in further records.
+    ticket: Vec<u8>,
     /// Records since the last one that carried something.
     idle: u32,
     has_ended: bool,
@@ -68,6 +77,7 @@ impl Records {
             is_tls13,
             kernel,
             ahead: Vec::new(),
+            ticket: Vec::new(),
             idle: 0,
             has_ended: false,
             has_said_end: false,
@@ -182,12 +192,42 @@ impl Records {
 
     /// A message of the handshake protocol.
     fn told(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let is_client = matches!(self.kernel, Kernel::Client(_));
         match message {
             // Alone in its record, and whole (RFC 8446 section 5.1).
-            [KEY_UPDATE, ..] if self.is_tls13 => self.update_keys(message, out),
+            [KEY_UPDATE, ..] if self.is_tls13 && self.ticket.is_empty() => {
+                self.update_keys(message, out)
+            }
+            _ if self.is_tls13 && is_client => self.take_tickets(message),
+            // May be ignored (RFC 5246 section 7.4.1.1).
+            [HELLO_REQUEST, 0, 0, 0] if is_client => Ok(()),
             [kind, ..] => Err(unexpected(&format!("handshake message {kind}"))),
             [] => Ok(()),
         }
+    }
+
+    /// Session tickets, of which a record may have several or a part (RFC 8446
+    /// sections 4.6.1 and 5.1). They are kept for the next handshake.
+    fn take_tickets(&mut self, message: &[u8]) -> Result<(), Fault> {
+        self.ticket.extend_from_slice(message);
+        while let Some(&[kind, lengths @ ..]) = self.ticket.first_chunk::<4>() {
+            if kind != NEW_SESSION_TICKET {
+                return Err(unexpected(&format!("handshake message {kind}")));
+            }
+            let length = lengths.iter().fold(0, |sum, &n| sum << 8 | usize::from(n));
+            if length > LONGEST_TICKET {
+                return Err(Fault::new(Alert::DecodeError, "a ticket is too long"));
+            }
+            let Some(ticket) = self.ticket.get(4..4 + length) else {
+                return Ok(());
+            };
+            self.kernel.take_ticket(ticket)?;
+            self.ticket.drain(..4 + length);
+        }
+        if self.ticket.is_empty() {
+            self.ticket = Vec::new();
+        }
+        Ok(())
     }
 
     fn update_keys(&mut self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -301,12 +341,14 @@ impl Kernel {
     fn version(&self) -> ProtocolVersion {
         match self {
             Self::Server(kernel) => kernel.protocol_version(),
+            Self::Client(kernel) => kernel.protocol_version(),
         }
     }
 
     fn next_rx(&mut self) -> Result<Half, Fault> {
         let secrets = match self {
             Self::Server(kernel) => kernel.update_rx_secret()?,
+            Self::Client(kernel) => kernel.update_rx_secret()?,
         };
         Half::new(secrets, true)
     }
@@ -314,8 +356,16 @@ impl Kernel {
     fn next_tx(&mut self) -> Result<Half, Fault> {
         let secrets = match self {
             Self::Server(kernel) => kernel.update_tx_secret()?,
+            Self::Client(kernel) => kernel.update_tx_secret()?,
         };
         Half::new(secrets, true)
+    }
+
+    fn take_ticket(&mut self, ticket: &[u8]) -> Result<(), Fault> {
+        match self {
+            Self::Server(_) => Err(unexpected("session ticket")),
+            Self::Client(kernel) => Ok(kernel.handle_new_session_ticket(ticket)?),
+        }
     }
 }
 

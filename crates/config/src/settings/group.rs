@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::backend_tls::BackendTls;
 use super::source::BackendSource;
 use crate::span::Spanned;
 use crate::value::form::{COOKIE_NAME, COOKIE_PATH, TARGET, WORD};
@@ -137,6 +138,8 @@ settings! {
         /// A limit of requests under way that follows the group's own latency: none while all is well, and under overload as many as the
         /// backends can do without a queue. Further ones are answered with 503. Without it, none.
         adaptive_concurrency: Option<Spanned<AdaptiveConcurrency>>, example {"mode": "shadow"};
+        /// How TLS is spoken to backends at `https://`.
+        tls: Option<Spanned<BackendTls>>, example {"ca_file": "certs/backends-ca.crt"};
         /// Connections to the backends that are kept for further requests.
         connection_pool: Spanned<ConnectionPool>, example {"max_connections_per_host": 10};
         /// How long to wait for a backend.
@@ -150,7 +153,7 @@ settings! {
 
     /// One address that answers requests.
     "a backend" short url => pub struct Backend {
-        /// Where it is: `http://host:port` or `unix:/path/of/socket`.
+        /// Where it is: `http://host:port`, `https://host:port` for TLS, or `unix:/path/of/socket`.
         url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
         /// Its share of the requests relative to the others, for the strategies `weighted`, `least_connections`, `ip_hash` and
         /// `hash`. 0 takes it out of their choice, unless all have 0.

@@ -1,4 +1,4 @@
-//! The URL of a backend: `http://host:port`, or `unix:/path` for a socket in the file system.
+//! The URL of a backend: `http://host:port`, `https://host:port`, or `unix:/path` for a socket in the file system.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -12,8 +12,10 @@ pub enum BackendUrl {
     Tcp {
         /// Name or address.
         host: Host,
-        /// Port; 80 when the URL has none.
+        /// Port; when the URL has none, 80, or 443 with TLS.
         port: u16,
+        /// Through TLS.
+        tls: bool,
     },
     /// HTTP over a Unix domain socket.
     Unix {
@@ -34,7 +36,10 @@ pub enum Host {
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Tcp { host, port, tls } => {
+                let scheme = if *tls { "https" } else { "http" };
+                write!(f, "{scheme}://{host}:{port}")
+            }
             Self::Unix { path } => write!(f, "unix:{path}"),
         }
     }
@@ -64,7 +69,7 @@ impl std::str::FromStr for BackendUrl {
 
 impl Written for BackendUrl {
     const NOUN: &'static str = "a backend URL such as `http://10.0.0.1:8080`";
-    const PATTERN: &'static str = "^([hH][tT][tT][pP]://[^/?#@\\s]+/?|unix:/.+)$";
+    const PATTERN: &'static str = "^([hH][tT][tT][pP][sS]?://[^/?#@\\s]+/?|unix:/.+)$";
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -74,12 +79,10 @@ impl Written for BackendUrl {
             return Err(without_scheme(text));
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "http" => tcp(rest, text),
-            "https" => Err(Fault::new(
-                "TLS to backends (`https://`) is not available in this version",
-            )
-            .help(format!("use `http://{rest}`, if the backend speaks it"))),
-            _ => Err(unlike(Self::NOUN, text).help("backends are reached by `http://` or `unix:`")),
+            "http" => tcp(rest, text, false),
+            "https" => tcp(rest, text, true),
+            _ => Err(unlike(Self::NOUN, text)
+                .help("backends are reached by `http://`, `https://` or `unix:`")),
         }
     }
 
@@ -92,6 +95,7 @@ impl Written for BackendUrl {
         Self::Tcp {
             host: Host::Ip(Ipv4Addr::UNSPECIFIED.into()),
             port: 0,
+            tls: false,
         }
     }
 }
@@ -129,7 +133,7 @@ fn unix(path: &str, text: &str) -> Result<BackendUrl, Fault> {
     })
 }
 
-fn tcp(rest: &str, text: &str) -> Result<BackendUrl, Fault> {
+fn tcp(rest: &str, text: &str, tls: bool) -> Result<BackendUrl, Fault> {
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(authority_end);
     if !matches!(behind, "" | "/") {
@@ -137,7 +141,8 @@ fn tcp(rest: &str, text: &str) -> Result<BackendUrl, Fault> {
             "a backend URL cannot have a path or query, found `{behind}`"
         ))
         .help(format!(
-            "write `http://{authority}`; requests keep their own path"
+            "write `{}://{authority}`; requests keep their own path",
+            if tls { "https" } else { "http" }
         )));
     }
     if authority.contains('@') {
@@ -147,10 +152,11 @@ fn tcp(rest: &str, text: &str) -> Result<BackendUrl, Fault> {
         );
     }
     let (host, port) = host_and_port(authority, text)?;
-    Ok(BackendUrl::Tcp { host, port })
+    let port = port.unwrap_or(if tls { 443 } else { 80 });
+    Ok(BackendUrl::Tcp { host, port, tls })
 }
 
-fn host_and_port(authority: &str, text: &str) -> Result<(Host, u16), Fault> {
+fn host_and_port(authority: &str, text: &str) -> Result<(Host, Option<u16>), Fault> {
     if authority.parse::<Ipv6Addr>().is_ok() {
         return Err(unlike(BackendUrl::NOUN, text).help(format!(
             "put brackets around an IPv6 address: `http://[{authority}]:80`"
@@ -161,8 +167,8 @@ fn host_and_port(authority: &str, text: &str) -> Result<(Host, u16), Fault> {
         _ => (authority, None),
     };
     let port = match port.map(str::parse) {
-        None => 80,
-        Some(Ok(port)) if port > 0 => port,
+        None => None,
+        Some(Ok(port)) if port > 0 => Some(port),
         Some(_) => {
             return Err(unlike(BackendUrl::NOUN, text).help("a port is a number from 1 to 65535"));
         }
@@ -224,6 +230,8 @@ mod tests {
             ("http://[::1]:80", "http://[::1]:80"),
             ("http://[::1]", "http://[::1]:80"),
             ("http://my_app", "http://my_app:80"),
+            ("https://app", "https://app:443"),
+            ("HTTPS://[::1]:8443/", "https://[::1]:8443"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
             ("unix:///run/app.sock", "unix:/run/app.sock"),
         ] {
@@ -243,8 +251,8 @@ mod tests {
             ("localhost", "`http://localhost`"),
             ("/run/app.sock", "`unix:/run/app.sock`"),
             ("unix:app.sock", "absolute path"),
-            ("https://a", "not available in this version"),
-            ("ftp://a", "`http://` or `unix:`"),
+            ("https://a/api", "write `https://a`"),
+            ("ftp://a", "`http://`, `https://` or `unix:`"),
             ("http://a/api", "cannot have a path or query, found `/api`"),
             ("http://a?x", "cannot have a path or query"),
             ("http://u:p@a", "user or password"),
@@ -270,8 +278,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(host in "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,5}){0,2}", port in 1..u16::MAX) {
-            let url = BackendUrl::Tcp { host: Host::Name(host), port };
+        fn what_is_written_is_read_back(host in "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,5}){0,2}", port in 1..u16::MAX, tls: bool) {
+            let url = BackendUrl::Tcp { host: Host::Name(host), port, tls };
             prop_assert_eq!(BackendUrl::parse(&url.text()), Ok(url));
         }
 

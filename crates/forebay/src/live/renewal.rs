@@ -49,10 +49,9 @@ impl Live {
         let plan = self.running.plan();
         let mut renewal = lock(&self.renewal);
         let directory = self.kept().directory().to_owned();
-        let files = plan.listeners.iter().filter_map(|l| l.tls.as_ref());
-        let files = files.flat_map(|tls| &tls.files);
-        let look: BTreeMap<_, _> = files
-            .map(|file| (file.clone(), trait_of(&directory.join(&**file))))
+        let look: BTreeMap<Box<str>, _> = plan
+            .tls_files()
+            .map(|file| (file.into(), trait_of(&directory.join(file))))
             .collect();
         if renewal.seen != look {
             renewal.seen = look;
@@ -136,8 +135,7 @@ impl Live {
 
 /// What is wrong with files whose certificates from before are still shown.
 fn refused(plan: &Plan) -> BTreeSet<&str> {
-    let all = plan.listeners.iter().filter_map(|l| l.tls.as_ref());
-    let all = all.flat_map(|tls| &tls.certificates);
+    let all = plan.certificates();
     all.filter_map(|files| files.refused.as_deref()).collect()
 }
 
@@ -172,9 +170,8 @@ fn figures(plan: &Plan, renewal: &Renewal) -> CertificateFigures {
 fn warn_of_ends(plan: &Plan, renewal: &mut Renewal, now: SystemTime) {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let left = |end: i64| u64::try_from(end).unwrap_or(0).saturating_sub(now);
-    let all = plan.listeners.iter().filter_map(|l| l.tls.as_ref());
-    let mut ends: Vec<_> = all
-        .flat_map(|tls| &tls.certificates)
+    let mut ends: Vec<_> = plan
+        .certificates()
         .map(|files| (files.chain.clone(), files.not_after))
         .filter(|&(_, end)| left(end) < SOON.as_secs())
         .collect();

@@ -10,12 +10,13 @@ use upstream::{
 };
 
 use super::unique::Unique;
-use super::{affinity, health, sources};
+use super::{Open, affinity, backend_tls, health, sources};
 use crate::changes::{Member, members};
-use crate::{Group, GroupChanges, Heritage, Times};
+use crate::{BackendTls, Group, GroupChanges, Heritage, Times};
 
 pub(super) fn compile(
     settings: &Settings,
+    open: &Open<'_>,
     problems: &mut Problems,
     heritage: &Heritage,
     names: &mut Names,
@@ -31,7 +32,7 @@ pub(super) fn compile(
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
-        groups.push(group(written, members, &heritage.living, names, problems));
+        groups.push(group(written, members, (open, heritage), names, problems));
     }
     groups
 }
@@ -98,17 +99,21 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
 fn group(
     written: &Spanned<BackendGroup>,
     members: Vec<Member>,
-    living: &Living,
+    (open, heritage): (&Open<'_>, &Heritage),
     names: &mut Names,
     problems: &mut Problems,
 ) -> Group {
     let id = &written.id.value;
+    let living = &heritage.living;
+    let is_tls = |member: &Member| matches!(member.url, BackendUrl::Tcp { tls: true, .. });
+    let is_wanted = members.iter().any(is_tls);
+    let tls = backend_tls::compile(written, is_wanted, (open, heritage), problems);
     let mut numbers = Vec::new();
     let origins = members.iter().map(|member| member.origin).collect();
     let backends: Vec<(Arc<Backend>, u32)> = members
         .iter()
         .map(|member| {
-            let wanted = describe(member, written);
+            let wanted = describe(member, written, tls.as_ref());
             numbers.push(names.backend(id, &wanted.url));
             (living.backend(id, wanted), member.weight)
         })
@@ -124,6 +129,7 @@ fn group(
         balance,
         numbers,
         origins,
+        tls,
         sources: sources::compile(written, problems),
         check: health::check(&written.health_check).map(Arc::new),
         times: Times {
@@ -158,7 +164,7 @@ fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
     }
 }
 
-fn describe(backend: &Member, group: &BackendGroup) -> Backend {
+fn describe(backend: &Member, group: &BackendGroup, tls: Option<&BackendTls>) -> Backend {
     let pool = &group.connection_pool;
     let options = PoolOptions {
         max_idle: pool.max_idle_connections as usize,
@@ -171,10 +177,10 @@ fn describe(backend: &Member, group: &BackendGroup) -> Backend {
     };
     let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
-        BackendUrl::Tcp { host, port } => {
-            let authority = match port {
-                80 => host.to_string(),
-                port => format!("{host}:{port}"),
+        BackendUrl::Tcp { host, port, tls } => {
+            let authority = match (port, tls) {
+                (80, false) | (443, true) => host.to_string(),
+                (port, _) => format!("{host}:{port}"),
             };
             let address = match host {
                 Host::Ip(ip) => Address::Ip((*ip, *port).into()),
@@ -187,6 +193,7 @@ fn describe(backend: &Member, group: &BackendGroup) -> Backend {
         }
     };
     Backend::new(backend.url.to_string(), address, authority, options)
+        .with_tls(backend_tls::peer(tls, &backend.url))
 }
 
 fn strategy(group: &BackendGroup) -> Strategy {

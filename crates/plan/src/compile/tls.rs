@@ -12,7 +12,7 @@ use config::{Problems, Spanned, TlsVersion};
 
 use super::Open;
 use crate::{Heritage, Tls};
-use files::Files;
+pub(super) use files::Files;
 
 /// How a listener speaks TLS, if it does.
 pub(super) fn compile(
@@ -25,12 +25,7 @@ pub(super) fn compile(
         Some(tls) => tls.value.clone(),
         None => config::Tls::default(),
     };
-    let mut files = Files {
-        open,
-        heritage,
-        problems,
-        named: Vec::new(),
-    };
+    let mut files = Files::new(open, heritage, problems);
     let pairs = pairs(listener, &settings, files.problems);
     let listed: Vec<_> = pairs
         .into_iter()
@@ -95,6 +90,25 @@ fn pairs(
     pairs
 }
 
+/// The oldest and the newest version, if they are in this order.
+pub(super) fn versions(
+    min: &Spanned<TlsVersion>,
+    max: &Spanned<TlsVersion>,
+    problems: &mut Problems,
+) -> Option<(Version, Version)> {
+    let version = |version: TlsVersion| match version {
+        TlsVersion::V12 => Version::Tls12,
+        TlsVersion::V13 => Version::Tls13,
+    };
+    let versions = (version(**min), version(**max));
+    if versions.0 > versions.1 {
+        let span = if max.is_written() { max.span } else { min.span };
+        problems.error(span, "`max_version` is older than `min_version`");
+        return None;
+    }
+    Some(versions)
+}
+
 fn options(
     listener: &config::Listener,
     settings: &config::Tls,
@@ -102,17 +116,8 @@ fn options(
     tickets: Option<(&Tickets, Duration)>,
     problems: &mut Problems,
 ) -> Option<ServerOptions> {
-    let version = |version: TlsVersion| match version {
-        TlsVersion::V12 => Version::Tls12,
-        TlsVersion::V13 => Version::Tls13,
-    };
     let (min, max) = (&settings.min_version, &settings.max_version);
-    let (min_version, max_version) = (version(**min), version(**max));
-    if min_version > max_version {
-        let span = if max.is_written() { max.span } else { min.span };
-        problems.error(span, "`max_version` is older than `min_version`");
-        return None;
-    }
+    let (min_version, max_version) = versions(min, max, problems)?;
     let known = |found: Result<(), UnknownName>,
                  names: &[Spanned<String>],
                  what: &str,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use upstream::{CheckPolicy, HealthPolicy, RetryPolicy, Strategy};
 
 use super::aspect::{Aspect, compare};
-use super::{Change, Difference, What, backends, lines};
+use super::{Change, Difference, What, backends, lines, tls};
 use crate::describe::{self, retried};
 use crate::{BackendSource, Check, Group, Plan, Sticky, StickyCookie, Times};
 
@@ -52,6 +52,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         // Of the metrics.
         numbers: _,
         origins: _,
+        tls,
         sources,
         check,
         times,
@@ -74,6 +75,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     }
     if let Some(sticky) = sticky {
         all.extend(of_sticky(sticky));
+    }
+    if let Some(tls) = tls {
+        all.extend(tls::to_backends(tls));
     }
     all.extend(of_times(times));
     all.extend(of_retry(retry));

@@ -1,9 +1,9 @@
-//! How TLS of listeners differs.
+//! How TLS of listeners, and to backends, differs.
 
-use ::tls::ServerOptions;
+use ::tls::{ClientOptions, ServerOptions};
 
 use super::aspect::Aspect;
-use crate::{Tls, describe};
+use crate::{BackendTls, Tls, describe};
 
 pub(super) fn aspects(tls: Option<&Tls>) -> Vec<Aspect> {
     const NAMES: [&str; 10] = [
@@ -68,5 +68,44 @@ fn values(tls: &Tls) -> [String; 10] {
         },
         clients.unwrap_or_else(|| "not asked for".to_owned()),
         word(*forwards_certificate, ["yes", "no"]),
+    ]
+}
+
+pub(super) fn to_backends(tls: &BackendTls) -> [Aspect; 4] {
+    let BackendTls {
+        // Made of the others.
+        client: _,
+        options,
+        server_name: _,
+        ca_file: _,
+        certificate: _,
+        files: _,
+    } = tls;
+    let ClientOptions {
+        protocols: _,
+        min_version,
+        max_version,
+        authorities: _,
+        certificate,
+    } = options;
+    let shown = certificate.as_ref().map(|shown| shown.fingerprint());
+    let versions = format!("{} to {}", min_version.name(), max_version.name());
+    [
+        Aspect::value("TLS to backends", versions, "none"),
+        Aspect::value(
+            "certificates of backends",
+            describe::believed(tls),
+            "none looked at",
+        ),
+        Aspect::value(
+            "name of backends in TLS",
+            describe::name_in_tls(tls),
+            "none",
+        ),
+        Aspect::value(
+            "certificate for backends",
+            shown.unwrap_or_else(|| "none".to_owned()),
+            "none",
+        ),
     ]
 }

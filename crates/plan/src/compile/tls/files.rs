@@ -12,15 +12,28 @@ use crate::{CertificateFiles, Heritage};
 type FileFault<'p> = (&'p Spanned<String>, String);
 
 /// Reads files, and keeps their names.
-pub(super) struct Files<'a, 'o> {
-    pub(super) open: &'a Open<'o>,
-    pub(super) heritage: &'a Heritage,
-    pub(super) problems: &'a mut Problems,
-    pub(super) named: Vec<Box<str>>,
+pub(in crate::compile) struct Files<'a, 'o> {
+    open: &'a Open<'o>,
+    heritage: &'a Heritage,
+    pub(in crate::compile) problems: &'a mut Problems,
+    pub(in crate::compile) named: Vec<Box<str>>,
 }
 
-impl Files<'_, '_> {
-    fn read(&mut self, file: &Spanned<String>) -> Option<Vec<u8>> {
+impl<'a, 'o> Files<'a, 'o> {
+    pub(in crate::compile) fn new(
+        open: &'a Open<'o>,
+        heritage: &'a Heritage,
+        problems: &'a mut Problems,
+    ) -> Self {
+        Self {
+            open,
+            heritage,
+            problems,
+            named: Vec::new(),
+        }
+    }
+
+    pub(in crate::compile) fn read(&mut self, file: &Spanned<String>) -> Option<Vec<u8>> {
         if !file.is_written() {
             return None;
         }
@@ -36,14 +49,18 @@ impl Files<'_, '_> {
         (self.open)(file).map_err(|error| format!("the file cannot be read: {error}"))
     }
 
-    fn refuse(&mut self, file: &Spanned<String>, why: impl std::fmt::Display) {
+    pub(in crate::compile) fn refuse(
+        &mut self,
+        file: &Spanned<String>,
+        why: impl std::fmt::Display,
+    ) {
         let message = format!("`{}`: {why}", file.value);
         self.problems.error(file.span, message);
     }
 
     /// What is in the files; or, where that cannot be used, what is shown from
     /// them already: a renewal that went wrong takes nothing from anybody.
-    pub(super) fn certificate(
+    pub(in crate::compile) fn certificate(
         &mut self,
         pair: config::TlsCertificate,
     ) -> Option<(Certificate, CertificateFiles)> {

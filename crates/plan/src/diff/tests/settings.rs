@@ -77,7 +77,8 @@ fn base() -> Value {
                 "id": "hashed",
                 "strategy": "hash",
                 "hash": {},
-                "backends": [{ "url": "http://a" }],
+                "backends": [{ "url": "https://a" }],
+                "tls": { "ca_file": "third.crt", "cert_file": "first.crt", "key_file": "first.key" },
                 "sticky": {},
             },
             {
@@ -127,6 +128,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     // All keys of the test are the same.
     "server/key_file",
     "server/tls/certificates/key_file",
+    "backend_groups/tls/key_file",
     "server/max_idle_timeout",
     "server/max_incoming_streams",
     "server/keep_alive_period",
