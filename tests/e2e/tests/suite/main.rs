@@ -10,6 +10,7 @@
 
 mod admin;
 mod affinity;
+mod backend_tls;
 mod balance;
 mod checks;
 mod command;

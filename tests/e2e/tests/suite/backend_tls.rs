@@ -1,0 +1,184 @@
+//! TLS to backends.
+
+use forebay_e2e::{Authority, Backend, Config, Forebay, Issued, Nginx, Reply};
+
+/// nginx, which says what it knows of the connection.
+const TELLS: &str = "location / { return 200 \"$ssl_protocol $ssl_server_name $ssl_session_reused $http_host $ssl_client_s_dn\"; }";
+
+fn believing(authority: &Authority, more: &str) -> String {
+    format!("tls: {{ ca_file: {:?}{more} }}", authority.file())
+}
+
+/// One group of this backend, at this name in its certificate.
+fn to(nginx: &Nginx, authority: &Authority, more: &str) -> Config {
+    Config::to_urls([nginx.url()]).group(&believing(
+        authority,
+        &format!(", server_name: app.test{more}"),
+    ))
+}
+
+fn words(forebay: &Forebay) -> Vec<String> {
+    let response = forebay.get("/");
+    assert_eq!(response.status, 200, "{}", response.text());
+    response.text().split(' ').map(str::to_owned).collect()
+}
+
+#[test]
+fn nginx_is_asked_over_tls_and_sessions_are_taken_up_again() {
+    let authority = Authority::new();
+    let issued = authority.issue(&["app.test"]);
+    for (version, name) in [("1.2", "TLSv1.2"), ("1.3", "TLSv1.3")] {
+        // A connection for every request.
+        let server = format!("keepalive_requests 1; {TELLS}");
+        let nginx = Nginx::secure(&issued, &server);
+        let versions = format!(", min_version: \"{version}\", max_version: \"{version}\"");
+        let forebay = to(&nginx, &authority, &versions).top("workers: 1").start();
+        let first = words(&forebay);
+        assert_eq!(&first[..3], [name, "app.test", "."], "{version}");
+        let again = words(&forebay);
+        assert_eq!(&again[..3], [name, "app.test", "r"], "{version}");
+    }
+}
+
+#[test]
+fn connections_are_kept_for_further_requests() {
+    let authority = Authority::new();
+    let nginx = Nginx::secure(
+        &authority.issue(&["app.test"]),
+        "location / { return 200 $connection; }",
+    );
+    let forebay = to(&nginx, &authority, "").top("workers: 1").start();
+    let first = forebay.get("/").text().to_owned();
+    for _ in 0..3 {
+        assert_eq!(forebay.get("/").text(), first);
+    }
+}
+
+#[test]
+fn the_host_of_the_url_is_the_name_that_counts() {
+    let authority = Authority::new();
+    // An address is in the certificate and not asked for.
+    let nginx = Nginx::secure(&authority.issue(&["127.0.0.1"]), TELLS);
+    let forebay = Config::to_urls([nginx.url()])
+        .group(&believing(&authority, ""))
+        .start();
+    assert_eq!(&words(&forebay)[..2], ["TLSv1.3", ""]);
+    // A name is.
+    let nginx = Nginx::secure(&authority.issue(&["localhost"]), TELLS);
+    let forebay = Config::to_urls([nginx.url().replace("127.0.0.1", "localhost")])
+        .group(&believing(&authority, ""))
+        .start();
+    assert_eq!(&words(&forebay)[..2], ["TLSv1.3", "localhost"]);
+}
+
+/// Asks, and says what became of it.
+fn failure(config: Config) -> (String, String) {
+    let forebay = config.telemetry("access_log: { output: \"-\" }").start();
+    let response = forebay.get("/");
+    assert_eq!(response.status, 502);
+    let reason = response.reason().unwrap_or_default().to_owned();
+    let record = &forebay.access_log(1)[0];
+    (reason, record["failure_detail"].to_string())
+}
+
+#[test]
+fn a_certificate_that_is_not_believed_is_refused_and_told() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let nginx = Nginx::secure(&authority.issue(&["app.test"]), TELLS);
+    let (reason, detail) = failure(to(&nginx, &stranger, ""));
+    assert_eq!(reason, "tls_certificate_error");
+    assert!(detail.contains("UnknownIssuer"), "{detail}");
+    let elsewhere =
+        Config::to_urls([nginx.url()]).group(&believing(&authority, ", server_name: other.test"));
+    let (reason, detail) = failure(elsewhere);
+    assert_eq!(reason, "tls_certificate_error");
+    assert!(detail.contains("other.test"), "{detail}");
+    // Without a file, the system's authorities do not know it.
+    let (reason, _) = failure(Config::to_urls([nginx.url()]));
+    assert_eq!(reason, "tls_certificate_error");
+    let forebay = Config::to_urls([nginx.url()])
+        .group("tls: { verify: false }")
+        .start();
+    assert_eq!(words(&forebay)[0], "TLSv1.3");
+}
+
+#[test]
+fn nginx_is_shown_a_certificate() {
+    let authority = Authority::new();
+    let server = format!(
+        "ssl_verify_client on; ssl_client_certificate {}; {TELLS}",
+        authority.file()
+    );
+    let nginx = Nginx::secure(&authority.issue(&["app.test"]), &server);
+    let shown: Issued = authority.issue(&["forebay.test"]);
+    let forebay = to(&nginx, &authority, &format!(", {}", shown.entries())).start();
+    assert_eq!(words(&forebay)[4], "CN=forebay.test");
+    let without = to(&nginx, &authority, "").start();
+    let response = without.get("/");
+    assert_eq!(response.status, 400, "{}", response.text());
+}
+
+#[test]
+fn a_backend_that_speaks_no_tls_is_told_from_one_that_does() {
+    let authority = Authority::new();
+    let plain = Backend::saying("plain");
+    let url = plain.url().replace("http://", "https://");
+    let (reason, _) = failure(Config::to_urls([url.clone()]));
+    assert_eq!(reason, "tls_protocol_error");
+    // Another one is asked instead.
+    let nginx = Nginx::secure(&authority.issue(&["app.test"]), TELLS);
+    let forebay = Config::to_urls([url, nginx.url()])
+        .group(&believing(&authority, ", server_name: app.test"))
+        .start();
+    for _ in 0..4 {
+        assert_eq!(words(&forebay)[0], "TLSv1.3");
+    }
+}
+
+#[test]
+fn bodies_pass_through_two_of_us_bit_for_bit() {
+    let authority = Authority::new();
+    let backend = Backend::answering(|request| Reply::ok(&request.body));
+    let inner = Config::to(&backend)
+        .server(&authority.issue(&["127.0.0.1"]).entries())
+        .start();
+    let outer = Config::to_urls([format!("https://{}", inner.address())])
+        .group(&believing(&authority, ""))
+        .start();
+    for size in [0_usize, 1, 16_384, 65_537, 3 << 20] {
+        let body: Vec<u8> = (0..size).map(|i| (i ^ (i >> 8)) as u8).collect();
+        let mut client = outer.client();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
+        client.send_beside([head.as_bytes(), &body].concat());
+        assert!(client.response().body == body, "{size}");
+    }
+}
+
+#[test]
+fn health_is_checked_over_tls() {
+    let authority = Authority::new();
+    let nginx = Nginx::secure(&authority.issue(&["app.test"]), TELLS);
+    let check = "health_check: { enabled: true, interval: 50ms, healthy_threshold: 1, unhealthy_threshold: 1, passive: { enabled: false } }";
+    let is_up = |config: Config, up: f64| {
+        let forebay = config.group(check).start();
+        let url = nginx.url();
+        let labels = [("group", "app"), ("backend", &*url)];
+        forebay.wait_metric("forebay_backend_up", &labels, up);
+    };
+    is_up(to(&nginx, &authority, ""), 1.0);
+    is_up(to(&nginx, &Authority::new(), ""), 0.0);
+}
+
+#[test]
+fn other_terms_take_other_connections() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let nginx = Nginx::secure(&authority.issue(&["app.test"]), TELLS);
+    let config = to(&nginx, &authority, "").top("workers: 1");
+    let forebay = config.start();
+    assert_eq!(forebay.get("/").status, 200);
+    // The connection that lies ready was made with somebody who is not believed any more.
+    forebay.reload(&to(&nginx, &stranger, "").top("workers: 1").yaml());
+    assert_eq!(forebay.get("/").reason(), Some("tls_certificate_error"));
+    forebay.reload(&config.yaml());
+    assert_eq!(forebay.get("/").status, 200);
+}
