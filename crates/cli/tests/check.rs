@@ -201,15 +201,21 @@ fn certificates_for_development_are_good_private_and_never_written_over() {
 }
 
 #[test]
-fn the_configurations_of_the_page_about_tls_are_fine() {
+fn the_configurations_of_the_pages_about_tls_and_protocols_are_fine() {
     let folder = with_certificates("tls-page");
     for kind in ["crt", "key"] {
         let at = |name: &str| folder.join("certs").join(format!("{name}.{kind}"));
         std::fs::copy(at("server"), at("other")).unwrap();
     }
-    let page = std::fs::read_to_string(root().join("docs/tls.md")).unwrap();
-    let configurations: Vec<&str> = page.split("```yaml\n").skip(1).collect();
-    assert!(configurations.len() >= 5);
+    let pages = ["tls", "protocols"].map(|page| {
+        let page = root().join("docs").join(page).with_extension("md");
+        std::fs::read_to_string(page).unwrap()
+    });
+    let all = pages
+        .iter()
+        .flat_map(|page| page.split("```yaml\n").skip(1));
+    let configurations: Vec<&str> = all.collect();
+    assert!(configurations.len() >= 6);
     for configuration in configurations {
         let configuration = configuration.split("```").next().unwrap();
         let file = folder.join("page.yaml");

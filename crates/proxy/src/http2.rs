@@ -15,7 +15,7 @@ use http::Request;
 use http::request::Parts;
 use tokio::task::JoinSet;
 use tracing::debug;
-use wire::h2::{Flood, Patience, Watch};
+use wire::h2::{Patience, Watch};
 
 use crate::client::Client;
 use crate::h2_io::H2Io;
@@ -81,7 +81,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
             Ok((request, respond)) => serving.begin(request, respond),
             Err(error) => {
                 debug!(client = %peer, %error, "HTTP/2 connection failed");
-                serving.count(flood_of(&error));
+                if is_flood(&error) {
+                    let latest = serving.carrier.watch.borrow().latest();
+                    serving.count(latest);
+                }
                 break;
             }
         }
@@ -107,23 +110,9 @@ fn builder(worker: &Worker, held: &Held) -> Option<(Builder, Patience)> {
     Some((builder, limits.patience))
 }
 
-/// What the library has found too much of. It tells the client in these words,
-/// and nobody else in better ones.
-fn flood_of(error: &Error) -> Option<&'static str> {
-    let is_flood = error.is_go_away() && error.is_library();
-    if !is_flood || error.reason() != Some(Reason::ENHANCE_YOUR_CALM) {
-        return None;
-    }
-    let told = error.to_string();
-    let known = [
-        ("too_many_resets", Flood::Resets.label()),
-        ("too_many_internal_resets", "faulty_streams"),
-        ("too_many_continuations", "continuation"),
-        ("header_list_way_too_large", "header_list"),
-        ("too_many_data_frames", "data_frames"),
-    ];
-    let found = known.iter().find(|(words, _)| told.contains(words));
-    Some(found.map_or("other", |(_, label)| label))
+/// Whether the library has found too much of something. It does not say of what.
+fn is_flood(error: &Error) -> bool {
+    error.is_go_away() && error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM)
 }
 
 type Accepted = Result<(Request<RecvStream>, SendResponse<Bytes>), Error>;
@@ -196,21 +185,18 @@ impl Serving {
     /// Ends the connection of a client that asks for it; true once.
     fn calms(&mut self) -> bool {
         let flood = self.carrier.watch.borrow().flood();
-        if flood.is_none() || self.is_calmed {
+        let Some(flood) = flood.filter(|_| !self.is_calmed) else {
             return false;
-        }
+        };
         self.is_calmed = true;
         self.is_leaving = true;
-        self.count(flood.map(Flood::label));
+        self.count(flood.label());
         self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
         self.idle.within(GRACE);
         true
     }
 
-    fn count(&self, flood: Option<&'static str>) {
-        let Some(reason) = flood else {
-            return;
-        };
+    fn count(&self, reason: &'static str) {
         let mut metrics = self.worker.metrics.borrow_mut();
         metrics.http2_flood(self.held.number, reason);
         debug!(client = %self.peer, reason, "HTTP/2 connection ended: too much of something");

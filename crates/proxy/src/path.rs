@@ -42,8 +42,10 @@ pub(crate) fn connection(worker: Rc<Worker>, accepted: Accepted) -> impl Future<
         };
         let door = (Rc::clone(&held.door), held.place);
         let mut client = Box::new(Client::new(&worker, stream, door, peer));
-        if receive::begins_h2(&worker, &mut client).await {
-            return Box::pin(http2::serve(worker, client, held)).await;
+        match receive::begins_h2(&worker, &mut client).await {
+            Some(false) => {}
+            Some(true) => return Box::pin(http2::serve(worker, client, held)).await,
+            None => return client.outbound.io().say_end(),
         }
         for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
             if !receive::first_byte(&worker, &mut client, is_first).await {

@@ -64,6 +64,10 @@ pub fn read_request(
         if size > limits.fields {
             return Err(Kind::HeadTooLarge.into());
         }
+        // RFC 9113 section 8.2.1. Whoever reads HTTP/1.1 takes it off.
+        if value.as_bytes().trim_ascii().len() != value.len() {
+            return refuse("a field value begins or ends with white space");
+        }
         match *name {
             http::header::HOST if authority.is_some() => {}
             http::header::COOKIE => {}

@@ -7,11 +7,13 @@ use crate::watched::PATIENCE;
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
+pub const PRIORITY: u8 = 2;
 pub const RST_STREAM: u8 = 3;
 pub const SETTINGS: u8 = 4;
 pub const PING: u8 = 6;
 pub const GOAWAY: u8 = 7;
 pub const WINDOW_UPDATE: u8 = 8;
+pub const CONTINUATION: u8 = 9;
 
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -98,7 +100,7 @@ impl Frames {
     }
 
     /// The next frame; none at the end of the connection.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn read(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         match self.0.read_exact(&mut head) {
             Ok(()) => {}
@@ -123,7 +125,7 @@ impl Frames {
     #[track_caller]
     pub fn wait(&mut self, mut is_it: impl FnMut(&Frame) -> bool) -> Frame {
         loop {
-            let Some(frame) = self.next() else {
+            let Some(frame) = self.read() else {
                 panic!("the connection ended");
             };
             if frame.kind == SETTINGS && frame.flags == 0 {
@@ -141,7 +143,7 @@ impl Frames {
     /// Reads on to the end of the connection; what it was told last.
     pub fn wait_end(&mut self) -> Option<Frame> {
         let mut last = None;
-        while let Some(frame) = self.next() {
+        while let Some(frame) = self.read() {
             if frame.kind == GOAWAY {
                 last = Some(frame);
             }

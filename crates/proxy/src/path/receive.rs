@@ -21,37 +21,51 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// The beginning of what a client sends that speaks HTTP/2 without being asked
 /// (RFC 9113 section 3.4); no other request begins so.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n";
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Whether a client speaks HTTP/2 on a listener that takes it: TLS has agreed on
 /// it or not; elsewhere it begins with it (RFC 9113 section 3). Waits for as many
-/// bytes as it takes to tell.
-pub(crate) async fn begins_h2(worker: &Worker, client: &mut Client) -> bool {
+/// bytes as it takes to tell. None where the client is done, or nothing has come
+/// in time.
+pub(crate) async fn begins_h2(worker: &Worker, client: &mut Client) -> Option<bool> {
     if let Some(has_agreed) = client.outbound.io().has_agreed_on_h2() {
-        return has_agreed;
+        return Some(has_agreed);
     }
     let current = client.door.plan(worker);
-    let takes_it = client
-        .door
-        .listener(&current)
-        .is_some_and(|l| l.http2.is_some());
+    let takes_it = client.door.listener(&current)?.http2.is_some();
     drop(current);
-    takes_it && expect(worker, client, true) && poll_fn(|cx| poll_preface(client, cx)).await
+    if !takes_it {
+        return Some(false);
+    }
+    match expect(worker, client, true) {
+        true => poll_fn(|cx| poll_preface(client, cx)).await,
+        false => None,
+    }
 }
 
-fn poll_preface(client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
+fn poll_preface(client: &mut Client, cx: &mut Context<'_>) -> Poll<Option<bool>> {
     loop {
         let arrived = client.inbound.buffered();
         let common = arrived.len().min(PREFACE.len());
         let is_alike = arrived.get(..common) == PREFACE.get(..common);
         if !is_alike || common == PREFACE.len() {
-            return Poll::Ready(is_alike);
+            return Poll::Ready(Some(is_alike));
         }
         match client.inbound.poll_more(cx) {
             Poll::Ready(Ok(n)) if n > 0 => {}
-            Poll::Ready(_) => return Poll::Ready(false),
-            Poll::Pending => return Poll::Pending,
+            // Half a preface is half a request, and is told so.
+            Poll::Ready(_) => return Poll::Ready((common > 0).then_some(false)),
+            Poll::Pending => break,
         }
+    }
+    hurry(client);
+    Poll::Pending
+}
+
+/// Once its door is closed, a connection without a request has little time left.
+fn hurry(client: &Client) {
+    if client.door.is_closed() {
+        client.inbound.io().deadline.no_later_than(GRACE);
     }
 }
 
@@ -144,8 +158,6 @@ fn poll_first_byte(client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
             Poll::Pending => break,
         }
     }
-    if client.door.is_closed() {
-        client.inbound.io().deadline.no_later_than(GRACE);
-    }
+    hurry(client);
     Poll::Pending
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 
 /// The client's preface, of 24 bytes (RFC 9113 section 3.4).
@@ -18,7 +19,11 @@ const HEAD: usize = 9;
 
 /// For how many frames without use one makes up that carries something, in
 /// either direction: settings, pings and windows go with data.
-const WORTH: u32 = 4;
+const WORTH: i64 = 4;
+
+/// How much of that is kept for what comes later, in times of what is allowed: a
+/// client speaks of data when it has taken it.
+const CREDIT: i64 = 10;
 
 /// In so much time all that was used up is there again.
 const PERIOD: Duration = Duration::from_secs(10);
@@ -63,7 +68,8 @@ pub struct Watch {
     /// Bytes of a payload that are still to come.
     skip: usize,
     resets: u32,
-    control_frames: u32,
+    /// Below zero it has some to its credit.
+    control_frames: i64,
     stalls: u32,
     /// Since when the time has not been made up for.
     since: Instant,
@@ -91,6 +97,19 @@ impl Watch {
         self.flood
     }
 
+    /// Of what there was too much, if whoever reads the frames says that there
+    /// was: what came last was a part of it.
+    pub fn latest(&self) -> &'static str {
+        let [_, _, _, kind, ..] = self.head;
+        match kind {
+            DATA => "data_frames",
+            HEADERS => "header_list",
+            CONTINUATION => "continuation",
+            RST_STREAM => Flood::Resets.label(),
+            _ => "other",
+        }
+    }
+
     /// Time makes up for what was done.
     pub fn pass(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.since);
@@ -100,11 +119,10 @@ impl Watch {
             return;
         }
         self.since = now;
-        let forgive = |count: &mut u32, most: u32| {
-            *count = count.saturating_sub((f64::from(most) * share).ceil() as u32);
-        };
-        forgive(&mut self.resets, self.patience.resets);
-        forgive(&mut self.control_frames, self.patience.control_frames);
+        let forgiven = |most: u32| (f64::from(most) * share).ceil() as u32;
+        self.resets = (self.resets).saturating_sub(forgiven(self.patience.resets));
+        let frames = i64::from(forgiven(self.patience.control_frames));
+        self.control_frames -= frames.min(self.control_frames.max(0));
     }
 
     /// Looks at the next bytes that have come.
@@ -142,7 +160,7 @@ impl Watch {
             }
             _ => {
                 self.control_frames += 1;
-                let is_flood = self.control_frames > self.patience.control_frames;
+                let is_flood = self.control_frames > i64::from(self.patience.control_frames);
                 self.judge(is_flood, Flood::ControlFrames);
             }
         }
@@ -156,8 +174,9 @@ impl Watch {
 
     /// So many frames have carried something, to the client or from it.
     pub fn carried(&mut self, frames: u32) {
-        let worth = WORTH.saturating_mul(frames);
-        self.control_frames = self.control_frames.saturating_sub(worth);
+        let most = CREDIT * i64::from(self.patience.control_frames);
+        let credit = WORTH * i64::from(frames);
+        self.control_frames = (self.control_frames - credit).max(-most);
     }
 
     /// A request has got all of its answer.

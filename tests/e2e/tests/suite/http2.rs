@@ -1,13 +1,12 @@
 //! HTTP/2 from clients: curl for what is usual, frames by hand for the rest.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use forebay_e2e::frames::{DATA, Frames, GOAWAY, HEADERS, RST_STREAM};
-use forebay_e2e::{Backend, Config, Forebay, Gate, Reply, Scratch, curl};
+use forebay_e2e::{Authority, Backend, Client, Config, Forebay, Gate, Reply, Scratch, curl};
 
 const PROTOCOL_ERROR: u32 = 1;
-const REFUSED_STREAM: u32 = 7;
-const ENHANCE_YOUR_CALM: u32 = 11;
 
 fn url(forebay: &Forebay, target: &str) -> String {
     format!("http://{}{target}", forebay.address())
@@ -144,7 +143,9 @@ fn no_body_means_none() {
 fn trailers_pass_in_both_directions() {
     let backend = Backend::scripted(|conn| {
         let head = conn.request_head().unwrap();
-        conn.request_body(&head.head).unwrap();
+        assert_eq!(head.head.get("transfer-encoding"), Some("chunked"));
+        let body = "3\r\nabc\r\n0\r\nx-check: 7\r\n\r\n";
+        assert_eq!(conn.exactly(body.len()).unwrap(), body.as_bytes());
         conn.send(
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n\r\n\
              2\r\nok\r\n0\r\nX-Sum: 42\r\n\r\n",
@@ -219,28 +220,6 @@ fn many_requests_at_a_time_and_none_waits_for_another() {
 }
 
 #[test]
-fn more_at_a_time_than_allowed_are_refused() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let backend = Backend::answering(move |_| {
-        held.pass();
-        Reply::ok("ok")
-    });
-    let forebay = Config::to(&backend)
-        .server("http2: { max_concurrent_streams: 2 }")
-        .start();
-    let mut frames = Frames::connect(forebay.address());
-    frames.wait(|frame| frame.kind == forebay_e2e::frames::SETTINGS);
-    for stream in [1, 3, 5] {
-        frames.get(stream);
-    }
-    let refused = frames.wait(|frame| frame.kind == RST_STREAM);
-    assert_eq!((refused.stream, refused.code()), (5, REFUSED_STREAM));
-    gate.open();
-    frames.wait(|frame| frame.kind == DATA && frame.ends_stream());
-}
-
-#[test]
 fn a_cancelled_request_leaves_its_backend() {
     let backend = Backend::scripted(|conn| {
         conn.request_head().unwrap();
@@ -294,6 +273,10 @@ fn what_could_be_understood_in_two_ways_is_refused() {
         &[("Upper", "case")],
         &[("bad name", "x")],
         &[("x", "a\r\nb: c")],
+        &[("x", " a")],
+        &[("x", "a\t")],
+        &[("content-length", " 0")],
+        &[("content-length", "+0")],
         &[("content-length", "5")],
         &[("content-length", "0"), ("content-length", "5")],
         &[(":path", "/twice")],
@@ -321,6 +304,51 @@ fn what_could_be_understood_in_two_ways_is_refused() {
         (
             "no host",
             vec![(":method", "GET"), (":path", "/"), (":scheme", "http")],
+        ),
+        (
+            "space in the path",
+            vec![
+                (":method", "GET"),
+                (":path", "/ HTTP/1.1"),
+                (":scheme", "http"),
+                (":authority", "a"),
+            ],
+        ),
+        (
+            "path without its slash",
+            vec![
+                (":method", "GET"),
+                (":path", "smuggled"),
+                (":scheme", "http"),
+                (":authority", "a"),
+            ],
+        ),
+        (
+            "line in the method",
+            vec![
+                (":method", "GET / HTTP/1.1\r\nx:"),
+                (":path", "/"),
+                (":scheme", "http"),
+                (":authority", "a"),
+            ],
+        ),
+        (
+            "line in the host",
+            vec![
+                (":method", "GET"),
+                (":path", "/"),
+                (":scheme", "http"),
+                (":authority", "a\r\nx: b"),
+            ],
+        ),
+        (
+            "somebody at the host",
+            vec![
+                (":method", "GET"),
+                (":path", "/"),
+                (":scheme", "http"),
+                (":authority", "b@a"),
+            ],
         ),
         (
             "after a field",
@@ -357,59 +385,6 @@ fn what_could_be_understood_in_two_ways_is_refused() {
 }
 
 #[test]
-fn floods_end_the_connection() {
-    let backend = Backend::saying("ok");
-    let forebay = Config::to(&backend).start();
-    type Flood = fn(&mut Frames, u32);
-    let floods: [(&str, Flood); 2] = [
-        ("resets", |frames, n| {
-            frames.get(2 * n + 1);
-            frames.send(RST_STREAM, 0, 2 * n + 1, &8_u32.to_be_bytes());
-        }),
-        ("empty frames", |frames, n| {
-            if n == 0 {
-                frames.head(1, &request("POST", &[]), false);
-            }
-            frames.data(1, b"", false);
-        }),
-    ];
-    for (name, flood) in floods {
-        let mut frames = Frames::connect(forebay.address());
-        for n in 0..20_000 {
-            flood(&mut frames, n);
-        }
-        let told = frames.wait_end();
-        let code = told.map(|told| told.code());
-        assert!(
-            matches!(code, None | Some(ENHANCE_YOUR_CALM)),
-            "{name}: {code:?}"
-        );
-    }
-    assert_eq!(ask(&forebay, "/", &[]), "ok");
-}
-
-#[test]
-fn limits_of_requests_hold() {
-    let backend = Backend::saying("ok");
-    let forebay = Config::to(&backend)
-        .server("max_body: 10B")
-        .server("max_request_line: 100B")
-        .server("max_header_count: 20")
-        .start();
-    let status = &["-o", "/dev/null", "-w", "%{http_code}"];
-    let with = |more: &[&'static str]| [&status[..], more].concat();
-    assert_eq!(ask(&forebay, "/", &with(&["-d", "0123456789"])), "200");
-    assert_eq!(ask(&forebay, "/", &with(&["-d", "0123456789a"])), "413");
-    let long = format!("/{}", "a".repeat(100));
-    assert_eq!(ask(&forebay, &long, status), "414");
-    let mut frames = Frames::connect(forebay.address());
-    frames.head(1, &request("POST", &[]), false);
-    frames.data(1, b"0123456789ab", true);
-    let told = frames.wait(|frame| frame.kind == HEADERS);
-    assert_ne!(told.payload.first(), Some(&0x88), "not 200");
-}
-
-#[test]
 fn a_drain_lets_what_has_begun_end_and_takes_nothing_new() {
     let gate = Gate::default();
     let held = gate.clone();
@@ -427,4 +402,205 @@ fn a_drain_lets_what_has_begun_end_and_takes_nothing_new() {
     let end = frames.wait(|frame| frame.kind == DATA && frame.ends_stream());
     assert_eq!(end.payload, b"done");
     frames.wait_end();
+}
+
+#[test]
+fn a_listener_that_is_taken_away_says_so_and_another_change_does_not() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::answering(move |request| {
+        if request.target() == "/" {
+            held.pass();
+        }
+        Reply::ok("done")
+    });
+    let config = Config::to(&backend).server("id: first");
+    let forebay = config.start();
+    let another = config.yaml().replacen("id: first", "id: second", 1);
+    let mut frames = Frames::connect(forebay.address());
+    frames.get(1);
+    backend.wait_requests(1);
+    forebay.reload(&config.server("header_timeout: 7s").yaml());
+    frames.head(3, &path("/quick"), true);
+    let end = frames.wait(|frame| frame.kind == GOAWAY || frame.ends_stream());
+    assert_eq!((end.kind, end.stream), (DATA, 3));
+    forebay.reload(&another);
+    frames.wait(|frame| frame.kind == GOAWAY && frame.code() == 0);
+    gate.open();
+    let end = frames.wait(|frame| frame.kind == DATA && frame.ends_stream());
+    assert_eq!((end.stream, &*end.payload), (1, &b"done"[..]));
+    frames.wait_end();
+}
+
+fn path(path: &str) -> [(&str, &str); 4] {
+    [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":path", path),
+        (":authority", "a"),
+    ]
+}
+
+#[test]
+fn an_idle_connection_is_told_to_go() {
+    let backend = Backend::saying("ok");
+    let forebay = Config::to(&backend)
+        .server("keep_alive_timeout: 100ms")
+        .start();
+    let mut frames = Frames::connect(forebay.address());
+    frames.get(1);
+    frames.wait(|frame| frame.kind == DATA && frame.ends_stream());
+    frames.wait(|frame| frame.kind == GOAWAY && frame.code() == 0);
+    frames.wait_end();
+    // One that has asked for nothing at all, too.
+    let mut silent = Frames::connect(forebay.address());
+    silent.wait(|frame| frame.kind == GOAWAY && frame.code() == 0);
+    silent.wait_end();
+}
+
+#[test]
+fn what_the_end_of_the_process_cuts_is_logged_as_that() {
+    let backend = Backend::scripted(|conn| {
+        conn.request_head().unwrap();
+        conn.until_gone();
+    });
+    let forebay = Config::to(&backend).top("shutdown_timeout: 100ms").start();
+    let mut frames = Frames::connect(forebay.address());
+    frames.get(1);
+    frames.get(3);
+    backend.wait_requests(2);
+    forebay.terminate();
+    for line in forebay.access_log(2) {
+        assert_eq!(line["failure"], "shutdown_timeout", "{line}");
+    }
+    frames.wait_end();
+}
+
+#[test]
+fn a_connection_is_active_once_however_many_requests_it_has() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::answering(move |_| {
+        held.pass();
+        Reply::ok("ok")
+    });
+    let forebay = Config::to(&backend).start();
+    let mut frames = Frames::connect(forebay.address());
+    for stream in [1, 3, 5] {
+        frames.get(stream);
+    }
+    backend.wait_requests(3);
+    let connections = "forebay_client_connections";
+    forebay.wait_metric(connections, &[("state", "active")], 1.0);
+    forebay.wait_metric("forebay_http_requests_in_flight", &[], 3.0);
+    gate.open();
+    forebay.wait_metric(connections, &[("state", "active")], 0.0);
+    forebay.wait_metric(connections, &[("state", "idle")], 1.0);
+}
+
+#[test]
+fn over_tls_clients_choose_and_what_they_show_is_known() {
+    let (backend, authority, clients) =
+        (Backend::saying("hello"), Authority::new(), Authority::new());
+    let (issued, shown) = (
+        authority.issue(&["localhost"]),
+        clients.issue(&["billing.test"]),
+    );
+    let tls = format!(
+        "tls: {{ client_certificates: request, client_ca_file: {:?}, forward_client_certificate: true }}",
+        clients.file()
+    );
+    let config = Config::to(&backend).server(&issued.entries()).server(&tls);
+    let forebay = config.start();
+    let port = forebay.address().port();
+    let (url, ca) = (format!("https://localhost:{port}/"), authority.file());
+    let resolve = format!("localhost:{port}:127.0.0.1");
+    let asks = |more: &[&str]| {
+        let usual = ["-sS", "-m", "20", "--cacert", &*ca, "--resolve", &*resolve];
+        let version = ["-w", " %{http_version}", &*url];
+        let said = curl(&[&usual, more, &version].concat());
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        said.stdout
+    };
+    let with = [
+        "--http2",
+        "--cert",
+        &*shown.cert_file,
+        "--key",
+        &*shown.key_file,
+    ];
+    assert_eq!(asks(&with), "hello 2");
+    let seen = backend.requests().pop().unwrap();
+    assert_eq!(seen.head.get("x-forwarded-proto"), Some("https"));
+    assert!(
+        seen.head
+            .get("client-cert")
+            .is_some_and(|cert| cert.len() > 100)
+    );
+    assert_eq!(asks(&["--http1.1"]), "hello 1.1");
+    // It has to be agreed on (RFC 9113 section 3.2).
+    let trusting = Arc::new(authority.client());
+    let mut unasked = Client::secure(forebay.address(), &trusting, "localhost").unwrap();
+    let told = unasked.ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    assert_eq!(told.status, 505);
+    forebay.reload(&config.server("http2: { enabled: false }").yaml());
+    assert_eq!(asks(&["--http2"]), "hello 1.1");
+}
+
+#[test]
+fn clients_are_sent_to_https_and_told_to_stay_there() {
+    let (backend, authority) = (Backend::saying("hello"), Authority::new());
+    let issued = authority.issue(&["a.test"]);
+    let plain = "listeners: [ { id: plain, address: \"127.0.0.1:0\", redirect_to_https: true } ]";
+    let forebay = Config::to(&backend)
+        .server(&issued.entries())
+        .top(plain)
+        .start();
+    let url = format!("http://{}/x?y=1", forebay.address_of(1));
+    let said = curl(&[
+        "-sS",
+        "-i",
+        "--http2-prior-knowledge",
+        "-H",
+        "Host: a.test",
+        &url,
+    ]);
+    assert!(said.stdout.starts_with("HTTP/2 308"), "{}", said.stdout);
+    let expected = "location: https://a.test/x?y=1";
+    assert!(said.stdout.contains(expected), "{}", said.stdout);
+    assert_eq!(backend.accepted(), 0);
+}
+
+#[test]
+fn what_follows_the_preface_is_never_a_request_of_http_1() {
+    let backend = Backend::saying("no");
+    let forebay = Config::to(&backend).start();
+    for rest in [
+        "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        let mut client = forebay.client();
+        let preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        client.send(format!("{preface}{rest}")).unwrap();
+        let said = client.until_gone();
+        assert!(!said.starts_with(b"HTTP/1"), "{}", said.escape_ascii());
+    }
+    assert_eq!(backend.accepted(), 0);
+}
+
+#[test]
+fn there_is_no_tunnel_to_be_had() {
+    let backend = Backend::saying("no");
+    let forebay = Config::to(&backend).start();
+    let mut frames = Frames::connect(forebay.address());
+    let fields = [(":method", "CONNECT"), (":authority", "a:80")];
+    frames.head(1, &fields, false);
+    frames.wait(|frame| frame.kind == HEADERS);
+    let line = forebay.access_log(1).remove(0);
+    assert_eq!(
+        (&line["status"], &line["failure"]),
+        (&501.into(), &"method_not_supported".into())
+    );
+    assert_eq!(backend.accepted(), 0);
 }

@@ -25,6 +25,7 @@ mod handed_over;
 mod health;
 mod hedging;
 mod http2;
+mod http2_limits;
 mod http_bodies;
 mod http_connections;
 mod http_heads;

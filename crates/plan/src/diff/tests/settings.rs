@@ -18,6 +18,7 @@ fn base() -> Value {
                 "client_ca_file": "third.crt",
             },
             "hsts": {},
+            "http2": {},
         },
         "listeners": [
             {
@@ -31,6 +32,7 @@ fn base() -> Value {
                     "client_ca_file": "third.crt",
                 },
                 "hsts": {},
+                "http2": {},
             },
             { "id": "third", "address": "127.0.0.1:3333" },
         ],

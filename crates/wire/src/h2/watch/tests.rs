@@ -9,7 +9,6 @@ const PATIENCE: Patience = Patience {
 };
 
 const PING: u8 = 6;
-const CONTINUATION: u8 = 9;
 
 fn frame(kind: u8, flags: u8, length: usize) -> Vec<u8> {
     let size = (length as u32).to_be_bytes();
@@ -71,12 +70,12 @@ fn what_is_too_much() {
         ("requests", vec![(HEADERS, 5, 20); 100], None),
         (
             "cancelled",
-            vec![(HEADERS, 5, 20), (RST_STREAM, 0, 4)].repeat(3),
+            [(HEADERS, 5, 20), (RST_STREAM, 0, 4)].repeat(3),
             None,
         ),
         (
             "too often",
-            vec![(HEADERS, 5, 20), (RST_STREAM, 0, 4)].repeat(4),
+            [(HEADERS, 5, 20), (RST_STREAM, 0, 4)].repeat(4),
             Some(Flood::Resets),
         ),
         (
@@ -96,6 +95,31 @@ fn what_is_too_much() {
     ] {
         assert_eq!(after(&frames), expected, "{name}");
     }
+}
+
+#[test]
+fn what_came_last_is_known() {
+    for (kind, expected) in [
+        (DATA, "data_frames"),
+        (HEADERS, "header_list"),
+        (CONTINUATION, "continuation"),
+        (RST_STREAM, "resets"),
+        (PING, "other"),
+    ] {
+        let mut watch = watch(now());
+        watch.receive(&frame(kind, 0, 3));
+        assert_eq!(watch.latest(), expected);
+    }
+}
+
+#[test]
+fn data_that_was_sent_may_be_spoken_of_later() {
+    let mut watch = watch(now());
+    watch.carried(1000);
+    watch.receive(&frame(8, 0, 4).repeat(110));
+    assert_eq!(watch.flood(), None);
+    watch.receive(&frame(8, 0, 4));
+    assert_eq!(watch.flood(), Some(Flood::ControlFrames));
 }
 
 #[test]
