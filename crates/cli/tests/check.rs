@@ -64,7 +64,7 @@ fn every_one_of_many_mistakes_is_reported_in_one_run_at_its_line() {
         (20, "the route `c` leads nowhere"),
         (23, "unknown variable `${hots}`"),
         (26, "one of `round_robin`"),
-        (28, "TLS to backends"),
+        (28, "cannot have a path"),
         (29, "a backend URL"),
         (30, "an integer from 0 to 1000, found the integer -1"),
         (31, "the backend group `empty` has no backends"),

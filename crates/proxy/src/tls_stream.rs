@@ -163,18 +163,18 @@ impl Wires {
 /// Why a handshake has come to nothing.
 #[derive(Debug)]
 pub(crate) enum Unshaken {
-    /// The client speaks HTTP without TLS.
+    /// The peer speaks HTTP without TLS.
     PlainHttp,
-    /// By us, or by the client with an alert.
+    /// By us, or by the peer with an alert.
     Refused(Fault),
-    /// The client has left.
+    /// The peer has left.
     Gone,
     Timeout,
     Socket(io::Error),
 }
 
 impl Unshaken {
-    /// As metrics call it: one of a few.
+    /// As metrics of listeners call it: one of a few.
     pub(crate) fn label(&self) -> &'static str {
         match self {
             Self::PlainHttp => "plain_http",
@@ -198,9 +198,9 @@ impl From<io::Error> for Unshaken {
 impl fmt::Display for Unshaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::PlainHttp => f.write_str("the client speaks HTTP without TLS"),
+            Self::PlainHttp => f.write_str("the peer speaks HTTP without TLS"),
             Self::Refused(fault) => fault.fmt(f),
-            Self::Gone => f.write_str("the client has left"),
+            Self::Gone => f.write_str("the peer has left"),
             Self::Timeout => f.write_str("it took too long"),
             Self::Socket(error) => error.fmt(f),
         }

@@ -1,6 +1,6 @@
 //! TLS to backends.
 
-use forebay_e2e::{Authority, Backend, Config, Forebay, Issued, Nginx, Reply};
+use forebay_e2e::{Authority, Backend, Config, Forebay, Issued, Nginx, Reply, Scratch, forebay};
 
 /// nginx, which says what it knows of the connection.
 const TELLS: &str = "location / { return 200 \"$ssl_protocol $ssl_server_name $ssl_session_reused $http_host $ssl_client_s_dn\"; }";
@@ -87,7 +87,7 @@ fn a_certificate_that_is_not_believed_is_refused_and_told() {
     let nginx = Nginx::secure(&authority.issue(&["app.test"]), TELLS);
     let (reason, detail) = failure(to(&nginx, &stranger, ""));
     assert_eq!(reason, "tls_certificate_error");
-    assert!(detail.contains("UnknownIssuer"), "{detail}");
+    assert!(detail.contains("invalid peer certificate"), "{detail}");
     let elsewhere =
         Config::to_urls([nginx.url()]).group(&believing(&authority, ", server_name: other.test"));
     let (reason, detail) = failure(elsewhere);
@@ -121,10 +121,13 @@ fn nginx_is_shown_a_certificate() {
 #[test]
 fn a_backend_that_speaks_no_tls_is_told_from_one_that_does() {
     let authority = Authority::new();
-    let plain = Backend::saying("plain");
+    let plain = Backend::scripted(|conn| {
+        let _ = conn.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+    });
     let url = plain.url().replace("http://", "https://");
-    let (reason, _) = failure(Config::to_urls([url.clone()]));
+    let (reason, detail) = failure(Config::to_urls([url.clone()]));
     assert_eq!(reason, "tls_protocol_error");
+    assert!(detail.contains("speaks HTTP without TLS"), "{detail}");
     // Another one is asked instead.
     let nginx = Nginx::secure(&authority.issue(&["app.test"]), TELLS);
     let forebay = Config::to_urls([url, nginx.url()])
@@ -181,4 +184,54 @@ fn other_terms_take_other_connections() {
     assert_eq!(forebay.get("/").reason(), Some("tls_certificate_error"));
     forebay.reload(&config.yaml());
     assert_eq!(forebay.get("/").status, 200);
+}
+
+#[test]
+fn mistakes_are_told_with_what_to_do() {
+    let authority = Authority::new();
+    let scratch = Scratch::new();
+    let issued = authority.issue(&["app.test"]);
+    let (ca, no_pem) = (authority.file(), scratch.write("text", "hello"));
+    let (cert, key) = (&issued.cert_file, &issued.key_file);
+    let said = |tls: &str, url: &str| {
+        let config = Config::to_urls([url.to_owned()]).group(&format!("tls: {{ {tls} }}"));
+        let file = scratch.write("forebay.yaml", &config.yaml());
+        let checked = forebay(&["check", "-c", &file]);
+        checked.stdout + &checked.stderr
+    };
+    for (tls, part) in [
+        (
+            format!("ca_file: {no_pem:?}"),
+            "there is no certificate in it",
+        ),
+        (
+            "ca_file: /none/ca.crt".to_owned(),
+            "the file cannot be read",
+        ),
+        (
+            format!("ca_file: {ca:?}, cert_file: {cert:?}"),
+            "takes both `cert_file` and `key_file`",
+        ),
+        (
+            format!("ca_file: {ca:?}, cert_file: {key:?}, key_file: {key:?}"),
+            "no certificate",
+        ),
+        (
+            format!("ca_file: {ca:?}, server_name: \"a b\""),
+            "neither a name nor an address",
+        ),
+        (
+            format!("ca_file: {ca:?}, min_version: \"1.3\", max_version: \"1.2\""),
+            "is older than",
+        ),
+        (
+            format!("ca_file: {ca:?}, verify: false"),
+            "are not looked at",
+        ),
+    ] {
+        let told = said(&tls, "https://app.test");
+        assert!(told.contains(part), "{tls}: {told}");
+    }
+    let idle = said(&format!("ca_file: {ca:?}"), "http://app.test");
+    assert!(idle.contains("begin their URLs with `https://`"), "{idle}");
 }
