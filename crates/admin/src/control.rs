@@ -94,10 +94,15 @@ pub trait Control: Send + Sync {
 /// What became of the latest configuration.
 #[derive(Debug, Clone)]
 pub struct LastReload {
+    /// What the running configuration is, in sixteen hexadecimal digits; other
+    /// text, other digits.
     pub hash: String,
+    /// Since when it is the one.
     pub since: SystemTime,
+    /// When one was last read, and why that is not the running one.
     pub tried: SystemTime,
     pub failure: Option<String>,
+    /// How often another one was taken up, and refused.
     pub taken: u64,
     pub refused: u64,
 }

@@ -8,23 +8,32 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-/// Events that are kept for those who come back.
+/// Events that are kept for those who come back, and bytes of their text.
 const KEPT: usize = 512;
+const KEPT_BYTES: usize = 128 * 1024;
 /// Events that wait for one who watches; who is slower than this is sent away.
 const WAITING: usize = 128;
 
 /// Something that has happened.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Event {
+#[derive(Debug)]
+pub(crate) struct Event {
     /// Where to go on after it: the life of this program and a number.
-    pub id: String,
-    #[serde(skip)]
+    pub(crate) id: String,
     number: u64,
     /// Such as `reload` or `backend`.
-    pub kind: &'static str,
+    pub(crate) kind: &'static str,
+    /// As it is sent. Text takes a third of the memory of the values in it.
+    pub(crate) text: Box<str>,
+}
+
+/// What the text of an event says.
+#[derive(Serialize)]
+struct Told<'a> {
+    id: &'a str,
+    kind: &'static str,
     /// RFC 3339.
-    pub at: String,
-    pub about: Value,
+    at: String,
+    about: Value,
 }
 
 /// Where events are published and watched. Cheap to clone, and all clones are
@@ -36,6 +45,8 @@ struct Kept {
     epoch: u64,
     last: u64,
     latest: VecDeque<Arc<Event>>,
+    /// The bytes of their text.
+    bytes: usize,
     live: broadcast::Sender<Arc<Event>>,
 }
 
@@ -56,6 +67,7 @@ impl Events {
             epoch,
             last: 0,
             latest: VecDeque::new(),
+            bytes: 0,
             live: broadcast::channel(WAITING).0,
         })))
     }
@@ -65,17 +77,21 @@ impl Events {
         let at = crate::clock::rfc3339(crate::clock::micros(crate::clock::wall()));
         let mut kept = self.lock();
         kept.last += 1;
-        let event = Arc::new(Event {
-            id: format!("{:x}-{}", kept.epoch, kept.last),
-            number: kept.last,
+        let id = format!("{:x}-{}", kept.epoch, kept.last);
+        let told = Told {
+            id: &id,
             kind,
             at,
             about,
+        };
+        let text = serde_json::to_string(&told).unwrap_or_default().into();
+        let event = Arc::new(Event {
+            id,
+            number: kept.last,
+            kind,
+            text,
         });
-        if kept.latest.len() >= KEPT {
-            kept.latest.pop_front();
-        }
-        kept.latest.push_back(Arc::clone(&event));
+        kept.keep(Arc::clone(&event));
         // Nobody may be watching.
         let _ = kept.live.send(event);
     }
@@ -104,6 +120,18 @@ impl Events {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    /// The latest is kept, however long it is.
+    fn keep(&mut self, event: Arc<Event>) {
+        self.bytes += event.text.len();
+        self.latest.push_back(event);
+        while self.latest.len() > KEPT || (self.bytes > KEPT_BYTES && self.latest.len() > 1) {
+            let gone = self.latest.pop_front();
+            self.bytes -= gone.map_or(0, |event| event.text.len());
+        }
     }
 }
 
@@ -147,6 +175,25 @@ mod tests {
         let watching = events.watch(Some("beef-3"));
         assert!(!watching.has_gap);
         assert_eq!(watching.missed.len(), KEPT);
+    }
+
+    #[test]
+    fn long_events_take_the_place_of_more_old_ones() {
+        let events = Events::new(1);
+        for n in 0..KEPT {
+            events.publish("test", n.into());
+        }
+        // (events of this length, so many are kept after each)
+        for (length, left) in [(KEPT_BYTES * 2 / 5, 2), (KEPT_BYTES * 2, 1)] {
+            for _ in 0..3 {
+                events.publish("test", "x".repeat(length).into());
+            }
+            let kept = events.lock();
+            assert_eq!(kept.latest.len(), left);
+            let bytes: usize = kept.latest.iter().map(|event| event.text.len()).sum();
+            assert_eq!(kept.bytes, bytes);
+        }
+        assert!(events.watch(Some("1-3")).has_gap);
     }
 
     #[test]

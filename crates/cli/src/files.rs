@@ -127,7 +127,7 @@ fn say_unreadable(why: &str, path: Option<&Path>) {
 }
 
 /// Larger files are a mistake, and reading them would take all memory.
-const LARGEST: u64 = 256 << 20;
+const LARGEST: u64 = 64 << 20;
 
 /// What may be read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,16 +139,20 @@ enum Kinds {
 }
 
 fn bytes_of(path: &Path, kinds: Kinds) -> std::io::Result<Vec<u8>> {
-    let kind = std::fs::metadata(path)?.file_type();
+    let about = std::fs::metadata(path)?;
+    let kind = about.file_type();
     if kinds == Kinds::Regular && !kind.is_file() && !kind.is_dir() {
         return Err(Error::other("it is a pipe, a socket or a device"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Error::other(format!("it is larger than {LARGEST} bytes")));
+    // Nothing of it is read in vain, but where the size is not known before.
+    if about.len() <= LARGEST {
+        let mut file = File::open(path)?.take(LARGEST + 1);
+        file.read_to_end(&mut bytes)?;
+    }
+    if about.len().max(bytes.len() as u64) > LARGEST {
+        let most = LARGEST >> 20;
+        return Err(Error::other(format!("it is larger than {most} MiB")));
     }
     Ok(bytes)
 }

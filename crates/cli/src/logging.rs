@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 use forebay::{LogHandle, LogWriter, Logging, OpenFault, Output};
 use tracing::Subscriber;
@@ -22,14 +22,13 @@ struct Open {
     writer: LogWriter,
     level: reload::Handle<LevelFilter, Registry>,
     layer: reload::Handle<Lines, Filtered>,
+    /// Ends when the last lines of the log before are written, or given up.
+    closing: Option<JoinHandle<()>>,
 }
 
 /// What comes through the level.
 type Filtered = tracing_subscriber::layer::Layered<reload::Layer<LevelFilter, Registry>, Registry>;
 type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
-
-/// How long the last lines may take at the end.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Log {
     pub(crate) fn start(logging: &Logging) -> Result<Self, OpenFault> {
@@ -46,15 +45,32 @@ impl Log {
             writer,
             level: level_handle,
             layer: layer_handle,
+            closing: None,
         }))))
     }
 
     /// Goes on as another plan says. Where that cannot be, as before.
     pub(crate) fn adopt(&self, logging: &Logging) -> Result<(), OpenFault> {
-        match &mut *self.lock() {
-            Some(open) => open.adopt(logging),
-            None => Ok(()),
+        // A slow disk is waited for without the lock: signals need it too.
+        let output = match &*self.lock() {
+            Some(open) if open.logging == *logging => return Ok(()),
+            Some(open) => open.logging.output.clone(),
+            None => return Ok(()),
+        };
+        let moves = output != logging.output;
+        let new = moves.then(|| open(logging)).transpose()?;
+        let old = match &mut *self.lock() {
+            Some(open) => open.adopt(logging, new),
+            None => None,
+        };
+        if let Some((writer, before)) = old {
+            wait_until_closed(before);
+            let closing = writer.close_in_background(LogWriter::LAST_LINES, || {});
+            if let Some(open) = &mut *self.lock() {
+                open.closing = closing;
+            }
         }
+        Ok(())
     }
 
     /// How much it says, until the configuration says otherwise.
@@ -73,7 +89,8 @@ impl Log {
     pub(crate) fn close(&self) {
         let open = self.lock().take();
         if let Some(open) = open {
-            open.writer.close(PATIENCE);
+            open.writer.close(LogWriter::LAST_LINES);
+            wait_until_closed(open.closing);
         }
     }
 
@@ -83,21 +100,27 @@ impl Log {
 }
 
 impl Open {
-    fn adopt(&mut self, logging: &Logging) -> Result<(), OpenFault> {
-        if self.logging == *logging {
-            return Ok(());
-        }
-        let moves = self.logging.output != logging.output;
-        let new = moves.then(|| open(logging)).transpose()?;
+    /// Returns the log before, where there is another, and what is left of the one
+    /// before that.
+    fn adopt(
+        &mut self,
+        logging: &Logging,
+        new: Option<LogWriter>,
+    ) -> Option<(LogWriter, Option<JoinHandle<()>>)> {
         let handle = new.as_ref().unwrap_or(&self.writer).writer();
         // Only the end of the program takes the subscriber away.
         let _ = self.level.reload(level_of(&logging.level));
         let _ = self.layer.reload(lines(logging, handle));
-        if let Some(new) = new {
-            std::mem::replace(&mut self.writer, new).close(PATIENCE);
-        }
         self.logging = logging.clone();
-        Ok(())
+        let old = std::mem::replace(&mut self.writer, new?);
+        Some((old, self.closing.take()))
+    }
+}
+
+fn wait_until_closed(closing: Option<JoinHandle<()>>) {
+    if let Some(closing) = closing {
+        // It has nothing to tell.
+        let _ = closing.join();
     }
 }
 

@@ -5,7 +5,7 @@ use tracing::warn;
 
 use crate::pid_file::PidFile;
 use crate::service;
-use crate::upgrade::Link;
+use crate::upgrade::{LastWord, Link};
 
 pub(crate) struct Office {
     link: Option<Link>,
@@ -18,15 +18,18 @@ impl Office {
     }
 
     /// This process serves, and is the main one.
-    pub(crate) fn take(&mut self) {
+    pub(crate) fn take(&mut self) -> Option<LastWord> {
         self.claim_file();
         match self.link.take() {
-            None => service::ready(),
+            None => {
+                service::ready();
+                None
+            }
             Some(link) => {
                 // The process before may end as soon as it has been told, which
                 // must not look like the end of the service.
                 service::main_and_ready();
-                link.take_office();
+                Some(link.take_office())
             }
         }
     }

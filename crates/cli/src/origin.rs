@@ -27,13 +27,13 @@ impl Origin {
                 link: None,
             });
         };
-        let (predecessor, trouble) = link.receive()?;
-        if let Some(why) = trouble {
-            eprintln!("warning: what the process before knows is of no use: {why}");
+        let received = link.receive()?;
+        if let Some(why) = received.trouble {
+            eprintln!("warning: {why}");
         }
         Ok(Self {
-            predecessor,
-            link: Some(link),
+            predecessor: received.predecessor,
+            link: received.link,
         })
     }
 }

@@ -6,11 +6,13 @@
 //! 1. old to new: a letter with every listening socket and what is to be known;
 //! 2. new to old: `R`, everything is open and could be served;
 //! 3. old to new: `G`, go: only now the new one accepts;
-//! 4. new to old: `M`, it is the main process now, and the old one drains.
+//! 4. new to old: `M`, it is the main process now, and the old one drains;
+//! 5. the old one hangs up when it has left the admin API to the new one.
 //!
 //! Until the fourth step, whatever goes wrong leaves the old one as it was: the
 //! new one is killed, or has died, which shows as the end of the stream. One
-//! that refuses says why instead of `R`: `F`, and text until the end.
+//! that refuses says why instead of `R`: `F`, and text until the end. Where the
+//! old one dies, the new one goes on alone.
 
 mod attempt;
 mod letter;
@@ -21,7 +23,7 @@ mod refusal;
 mod successor;
 
 pub(crate) use attempt::{Attempt, Forward};
-pub(crate) use link::Link;
+pub(crate) use link::{LastWord, Link};
 pub(crate) use outcome::{Outcome, Outcomes, Watching};
 pub(crate) use program::Program;
 

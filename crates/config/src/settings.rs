@@ -39,7 +39,7 @@ use crate::value::form::WORD;
 settings! {
     /// Everything that a configuration file can say.
     "the configuration" => pub struct Settings {
-        /// Further files, from the directory of this one; `*` and `?` stand for any letters of a name, but for a dot that it begins with. They may have `routes`,
+        /// Further files, from the directory of this one; `*` and `?` stand for any letters of a name, but for a dot that it begins with. Each has 64 MiB at most. They may have `routes`,
         /// `backend_groups`, `filter_lists`, `error_pages` and `tests`, which are added to those here. A file with a mistake is left out
         /// at the start, unless Forebay is told to be strict, and refuses a reload.
         include: Vec<Spanned<String>>, rule Form(&WORD), example ["routes.d/*.yaml"];

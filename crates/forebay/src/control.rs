@@ -24,15 +24,7 @@ impl Control for Live {
     }
 
     fn last(&self) -> LastReload {
-        let last = Live::last(self);
-        LastReload {
-            hash: last.hash,
-            since: last.since,
-            tried: last.tried,
-            failure: last.failure,
-            taken: last.taken,
-            refused: last.refused,
-        }
+        Live::last(self)
     }
 
     fn reload(&self) -> Result<Taken, Refused> {

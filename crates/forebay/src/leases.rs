@@ -1,7 +1,8 @@
 //! Leases over an upgrade.
 //!
-//! The process before answers heartbeats until this one serves, and does not
-//! tell of each. So no lease ends before that, and then each begins anew.
+//! The process before answers heartbeats until this one serves, and a moment
+//! longer, and does not tell of each. So no lease ends before that, and then each
+//! begins anew, and once more when that one answers nobody any more.
 
 use std::time::{Duration, Instant};
 

@@ -26,13 +26,13 @@ mod sources;
 mod testing;
 pub mod words;
 
-pub use admin::{document as admin_api, rfc3339};
+pub use admin::{LastReload, document as admin_api, rfc3339};
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;
 pub use kept::Kept;
 pub use kept_state::check as check_state_file;
-pub use live::{Last, Leaving, Live, LiveFault, Reloaded, Source};
+pub use live::{Leaving, Live, LiveFault, Reloaded, Source};
 pub use plan::{
     AccessLog, Change, Changes, Difference, Differences, Found, Group, GroupChanges, Heritage,
     Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,

@@ -10,12 +10,13 @@ mod take_up;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use admin::{Events, Server};
+use admin::{Events, LastReload, Server};
 use plan::{Changes, Heritage};
 use proxy::Running;
 use registry::Shared as Registry;
+use telemetry::ConfigurationFigures;
 
 use crate::sources::Sources;
 use crate::{Hooks, Kept};
@@ -23,7 +24,7 @@ use crate::{Hooks, Kept};
 pub use leaving::Leaving;
 use renewal::Renewal;
 
-pub use outcome::{Last, LiveFault, Reloaded};
+pub use outcome::{LiveFault, Reloaded};
 pub use source::Source;
 
 /// A Forebay that serves and takes its configuration anew when told to.
@@ -48,9 +49,27 @@ pub struct Live {
 }
 
 struct State {
-    last: Last,
+    last: LastReload,
+    /// Whether what was changed could be written to the file for it when that was
+    /// tried last.
+    is_kept: Option<bool>,
     /// What the running plan was made of.
     kept: Arc<Kept>,
+}
+
+impl State {
+    fn figures(&self) -> ConfigurationFigures {
+        let last = &self.last;
+        let since = last.since.duration_since(SystemTime::UNIX_EPOCH);
+        ConfigurationFigures {
+            hash: last.hash.clone(),
+            is_latest: last.failure.is_none(),
+            since_unix_seconds: since.unwrap_or_default().as_secs_f64(),
+            taken: last.taken,
+            refused: last.refused,
+            is_state_kept: self.is_kept,
+        }
+    }
 }
 
 impl Live {
@@ -77,7 +96,7 @@ impl Live {
         &self.running
     }
 
-    pub fn last(&self) -> Last {
+    pub fn last(&self) -> LastReload {
         self.lock().last.clone()
     }
 

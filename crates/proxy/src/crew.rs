@@ -109,8 +109,12 @@ pub(crate) async fn ask_all<T>(
     all
 }
 
-/// Tells every worker what it is to do, and waits until it is done.
-pub(crate) fn tell(workers: &[Worker], adoptions: Vec<Adoption>) {
+/// Workers that have been told what to do.
+#[must_use]
+pub(crate) struct Told(Vec<std::sync::mpsc::Receiver<()>>);
+
+/// Tells every worker what it is to do.
+pub(crate) fn tell(workers: &[Worker], adoptions: Vec<Adoption>) -> Told {
     let mut all_done = Vec::new();
     for (worker, mut adoption) in workers.iter().zip(adoptions) {
         let (done, is_done) = std::sync::mpsc::channel();
@@ -124,10 +128,18 @@ pub(crate) fn tell(workers: &[Worker], adoptions: Vec<Adoption>) {
             all_done.push(is_done);
         }
     }
-    for is_done in all_done {
-        // It is done when the sender is dropped.
-        if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = is_done.recv_timeout(PATIENCE) {
-            warn!("a worker is busy and takes the new configuration later");
+    Told(all_done)
+}
+
+impl Told {
+    /// Waits until all have done it.
+    pub(crate) fn wait(self) {
+        for is_done in self.0 {
+            // It is done when the sender is dropped.
+            if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = is_done.recv_timeout(PATIENCE)
+            {
+                warn!("a worker is busy and takes the new configuration later");
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and ends all of it, `listening` has its sockets and `crew` its workers; `run` is
 //! one worker's life; `worker` is what it owns.
 
+mod access_log;
 mod affinity;
 mod allowance;
 mod ask;

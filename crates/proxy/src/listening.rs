@@ -96,6 +96,7 @@ pub(crate) fn open_listeners(
         sockets: Vec::new(),
         moved: Vec::new(),
     };
+    check_all_free(plan, now, closing, given)?;
     for listener in &plan.listeners {
         let is_same = |known: &&Bound| {
             known.address == listener.address
@@ -103,7 +104,7 @@ pub(crate) fn open_listeners(
         };
         let (listening, sockets) = match now.iter().find(is_same) {
             Some(known) => (known.clone(), Vec::new()),
-            None => open_listener(listener, now, closing, count, given)?,
+            None => open_listener(listener, count, given)?,
         };
         opened.listening.push(Bound {
             listener: listener.id.clone(),
@@ -122,30 +123,44 @@ pub(crate) fn open_listeners(
     Ok(opened)
 }
 
-fn open_listener(
-    listener: &plan::Listener,
+/// Says whether somebody else listens where the plan wants to. Comes before any
+/// is opened: one of ours, such as 127.0.0.1:80 beside 0.0.0.0:80 or for it, is in
+/// nobody's way.
+fn check_all_free(
+    plan: &Plan,
     now: &[Bound],
     closing: &[u16],
+    given: &Given,
+) -> Result<(), StartFault> {
+    for listener in &plan.listeners {
+        let port = listener.address.port();
+        let is_ours = now.iter().any(|known| known.bound.port() == port) || closing.contains(&port);
+        if !is_ours && !given.has_port(port) {
+            check_free(listener.address).map_err(|error| cannot_listen(listener, error))?;
+        }
+    }
+    Ok(())
+}
+
+fn cannot_listen(listener: &plan::Listener, error: io::Error) -> StartFault {
+    StartFault::Listen {
+        what: format!("listener \"{}\"", listener.id).into(),
+        address: listener.address,
+        error,
+    }
+}
+
+fn open_listener(
+    listener: &plan::Listener,
     count: usize,
     given: &mut Given,
 ) -> Result<(Bound, Vec<Vec<TcpListener>>), StartFault> {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let address = listener.address;
-    let fault = |error| StartFault::Listen {
-        what: format!("listener \"{}\"", listener.id).into(),
-        address,
-        error,
-    };
+    let fault = |error| cannot_listen(listener, error);
     let is_lent = given.are_lent(&listener.id, address);
     let mut sockets = given.take(Sockets::LISTENER, &listener.id, address);
     if sockets.is_empty() {
-        // One of ours that is about to go, such as 127.0.0.1:80 for 0.0.0.0:80,
-        // is in nobody's way.
-        let port = address.port();
-        let is_ours = now.iter().any(|known| known.bound.port() == port) || closing.contains(&port);
-        if !is_ours && !given.has_port(port) {
-            check_free(address).map_err(fault)?;
-        }
         sockets = listen(address, count).map_err(fault)?;
     }
     let of_workers = share(&sockets, count).map_err(fault)?;

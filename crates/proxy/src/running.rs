@@ -4,17 +4,18 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::thread::JoinHandle;
 
 use plan::Plan;
-use telemetry::{CertificateFigures, ConfigurationFigures, LogWriter, Snapshot, Trouble};
+use telemetry::{CertificateFigures, ConfigurationFigures, LogWriter, Snapshot};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::{error, warn};
+use tracing::error;
 
 use crate::StartFault;
+use crate::access_log;
 use crate::checker::{Checked, Checker, await_first_checks, wait_for_first_checks};
-use crate::crew::{Worker, adoptions, ask_all, gather, start_workers, tell};
+use crate::crew::{Told as ToldWorkers, Worker, adoptions, ask_all, gather, start_workers, tell};
 use crate::descriptors::make_room;
 use crate::draining::Draining;
 use crate::given::{Given, Sockets};
@@ -26,6 +27,9 @@ use crate::run::{Command, Ending};
 
 /// A Forebay that serves. Dropping it ends it at once; `drain` ends it well.
 pub struct Running {
+    /// Held by whoever goes over to another plan, for as long as that takes.
+    turn: Mutex<()>,
+    /// Held only for moments.
     state: Mutex<State>,
 }
 
@@ -39,6 +43,8 @@ struct State {
     moved: Vec<(u16, Weak<AtomicUsize>)>,
     metrics: Option<MetricsPage>,
     access_log: Option<LogWriter>,
+    /// Ends when the last lines of the log before are written, or given up.
+    closing_log: Option<JoinHandle<()>>,
     told: Arc<Mutex<Told>>,
     checker: Checker,
 }
@@ -65,7 +71,7 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
     if let Some(any) = opened.listening.iter().flat_map(|l| &*l.sockets).next() {
         make_room(&plan, any);
     }
-    let access_log = open_access_log(&plan)?;
+    let access_log = access_log::open(&plan)?;
     let page = open_metrics(&plan, &mut given)?;
     let listening = opened.listening.clone();
     let adoptions = adoptions(&plan, opened, count, |_| {
@@ -86,6 +92,7 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
     let metrics = start_metrics(&plan, page, commands, drops, &told)?;
     given.close();
     Ok(Running {
+        turn: Mutex::default(),
         state: Mutex::new(State {
             plan,
             workers,
@@ -93,6 +100,7 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
             moved: Vec::new(),
             metrics,
             access_log,
+            closing_log: None,
             told,
             checker,
         }),
@@ -101,18 +109,6 @@ pub fn start_with(plan: Arc<Plan>, mut given: Given) -> Result<Running, StartFau
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn open_access_log(plan: &Plan) -> Result<Option<LogWriter>, StartFault> {
-    let Some(log) = &plan.access_log else {
-        return Ok(None);
-    };
-    LogWriter::open(log.output.clone(), |trouble| match trouble {
-        Trouble::Recovered { .. } => warn!("access log: {trouble}"),
-        _ => error!("access log: {trouble}"),
-    })
-    .map(Some)
-    .map_err(StartFault::AccessLog)
 }
 
 impl Running {
@@ -129,7 +125,28 @@ impl Running {
     ///
     /// As for [`start`]; everything goes on as it was then.
     pub fn adopt(&self, plan: Arc<Plan>) -> Result<(), StartFault> {
-        self.state().adopt(plan)
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // A slow disk and a busy worker are waited for without the state, so that
+        // whoever only looks at it does not wait with them.
+        let is_same = access_log::output(&self.plan()) == access_log::output(&plan);
+        let access_log = match is_same {
+            true => None,
+            false => Some(access_log::open(&plan)?),
+        };
+        let is_log_moved = access_log.is_some();
+        let (told, old_log) = self.state().adopt(plan, access_log)?;
+        told.wait();
+        if is_log_moved {
+            self.close_log(old_log);
+        }
+        Ok(())
+    }
+
+    /// Lets the last lines of a log be written, of one log at a time.
+    fn close_log(&self, log: Option<LogWriter>) {
+        let before = self.state().closing_log.take();
+        access_log::wait_until_closed(before);
+        self.state().closing_log = log.and_then(access_log::close);
     }
 
     /// The plan that new requests go by.
@@ -287,16 +304,15 @@ impl Running {
             let _ = worker.commands.send(Command::Drain(ending.clone()));
         }
         drop(ending);
-        let access_log = state.access_log.take();
+        let (access_log, closing_log) = (state.access_log.take(), state.closing_log.take());
         drop(state);
         for worker in workers {
             if worker.thread.join().is_err() {
                 error!("a worker ended with a panic");
             }
         }
-        if let Some(log) = access_log {
-            close_access_log(log);
-        }
+        let closing = [closing_log, access_log.and_then(access_log::close)];
+        closing.into_iter().for_each(access_log::wait_until_closed);
     }
 }
 
@@ -315,24 +331,19 @@ fn start_metrics(
         .map_err(|error| no_metrics(endpoint, error))
 }
 
-fn close_access_log(log: LogWriter) {
-    if !log.close(Duration::from_secs(5)) {
-        warn!("the access log takes nothing any more; its last lines are lost");
-    }
-}
-
 impl State {
-    fn adopt(&mut self, plan: Arc<Plan>) -> Result<(), StartFault> {
+    /// Returns who has been told, and the access log before where there is another.
+    fn adopt(
+        &mut self,
+        plan: Arc<Plan>,
+        access_log: Option<Option<LogWriter>>,
+    ) -> Result<(ToldWorkers, Option<LogWriter>), StartFault> {
         // Whatever can go wrong comes first, while nothing has changed.
         let count = self.workers.len();
         self.moved.retain(|(_, open)| open.strong_count() > 0);
         let closing: Vec<u16> = self.moved.iter().map(|(port, _)| *port).collect();
         let none = &mut Given::default();
         let opened = open_listeners(&plan, &self.listening, &closing, count, none)?;
-        let access_log = match self.output() == output(&plan) {
-            true => None,
-            false => Some(open_access_log(&plan)?),
-        };
         self.move_metrics(&plan, access_log.as_ref())?;
 
         await_first_checks(&plan, Instant::now().into_std());
@@ -346,14 +357,10 @@ impl State {
             let log = access_log.as_ref()?;
             Some(log.as_ref().map(LogWriter::sink))
         };
-        tell(&self.workers, adoptions(&plan, opened, count, sink));
-        if let Some(new) = access_log
-            && let Some(old) = std::mem::replace(&mut self.access_log, new)
-        {
-            close_access_log(old);
-        }
+        let told = tell(&self.workers, adoptions(&plan, opened, count, sink));
+        let old_log = access_log.and_then(|new| std::mem::replace(&mut self.access_log, new));
         self.plan = plan;
-        Ok(())
+        Ok((told, old_log))
     }
 
     /// Serves the metrics where the plan says.
@@ -377,12 +384,4 @@ impl State {
         }
         Ok(())
     }
-
-    fn output(&self) -> Option<&telemetry::Output> {
-        output(&self.plan)
-    }
-}
-
-fn output(plan: &Plan) -> Option<&telemetry::Output> {
-    plan.access_log.as_ref().map(|log| &log.output)
 }

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use socket2::SockRef;
 
+use crate::gate::Gate;
 use crate::message::{Head, Request};
 use crate::reply::{After, Reply};
 use crate::watched::Watched;
@@ -75,6 +76,19 @@ impl Backend {
     /// Answers everything with this text.
     pub fn saying(text: &'static str) -> Self {
         Self::answering(move |_| Reply::ok(text))
+    }
+
+    /// Answers everything with this text; requests for `target` wait at the gate.
+    pub fn holding(target: &'static str, text: &'static str) -> (Self, Gate) {
+        let gate = Gate::default();
+        let held = gate.clone();
+        let backend = Self::answering(move |request| {
+            if request.target() == target {
+                held.pass();
+            }
+            Reply::ok(text)
+        });
+        (backend, gate)
     }
 
     pub fn address(&self) -> SocketAddr {

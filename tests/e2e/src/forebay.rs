@@ -1,7 +1,9 @@
 //! The program under test, serving.
 
+use std::fs::{File, OpenOptions};
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -11,7 +13,7 @@ use serde_json::Value;
 use crate::client::{self, Client};
 use crate::metrics::Metrics;
 use crate::process::{Process, program};
-use crate::scratch::Scratch;
+use crate::scratch::{Scratch, make_pipe};
 use crate::until;
 
 pub struct Forebay {
@@ -100,14 +102,21 @@ impl Forebay {
         self.scratch.write("forebay.yaml", yaml);
     }
 
-    /// Whoever reads the configuration waits for what is written to this pipe.
+    /// Puts a pipe in the place of the configuration and waits until a reload reads
+    /// from it, which it does for as long as the file is kept.
     #[track_caller]
-    pub fn replace_configuration_by_pipe(&self) -> PathBuf {
-        let file = self.scratch.path("forebay.yaml");
-        std::fs::remove_file(&file).unwrap();
-        let made = Process::start("mkfifo", &[&file.display().to_string()]).finish();
-        assert_eq!(made.code, Some(0), "{}", made.stderr);
-        file
+    pub fn begin_hanging_reload(&self) -> (PathBuf, File) {
+        let pipe = self.scratch.path("forebay.yaml");
+        std::fs::remove_file(&pipe).unwrap();
+        make_pipe(&pipe);
+        self.process.signal(Signal::HUP);
+        // It cannot be opened this way while nobody reads.
+        let writer = until("the reload hangs", || {
+            let mut options = OpenOptions::new();
+            let options = options.write(true).custom_flags(libc::O_NONBLOCK);
+            options.open(&pipe).ok()
+        });
+        (pipe, writer)
     }
 
     /// Takes the file away: what it has is all there is.
@@ -201,6 +210,11 @@ impl Forebay {
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
         self.status("VmRSS:") * 1024
+    }
+
+    /// The most of it that there ever was.
+    pub fn most_resident(&self) -> u64 {
+        self.status("VmHWM:") * 1024
     }
 
     /// How many descriptors there is room for before the kernel has to make more.

@@ -31,6 +31,7 @@ mod process;
 mod recorder;
 mod reply;
 mod scratch;
+mod stop_at_end;
 mod watched;
 mod wire;
 
@@ -52,5 +53,6 @@ pub use recorder::{Extent, Recorder, Seen, unescape};
 pub use reply::Reply;
 pub use rustls;
 pub use scratch::Scratch;
+pub use stop_at_end::StopAtEnd;
 pub use watched::{PATIENCE, Watched, until};
 pub use wire::Wire;

@@ -1,6 +1,10 @@
 //! A directory of a test's own, gone when the test is.
 
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub struct Scratch(PathBuf);
@@ -26,9 +30,36 @@ impl Scratch {
         path.to_str().unwrap().to_owned()
     }
 
+    /// A pipe with a name.
+    #[track_caller]
+    pub fn pipe(&self, name: &str) -> PathBuf {
+        let path = self.path(name);
+        make_pipe(&path);
+        path
+    }
+
+    /// A pipe that takes nothing for as long as what is returned is neither read
+    /// nor dropped.
+    #[track_caller]
+    pub fn full_pipe(&self, name: &str) -> (PathBuf, File) {
+        let path = self.pipe(name);
+        // Open for both, so that it is there without anybody else.
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true);
+        let mut pipe = options.custom_flags(libc::O_NONBLOCK).open(&path).unwrap();
+        while pipe.write(&[b'\n'; 4096]).is_ok() {}
+        (path, pipe)
+    }
+
     pub fn as_path(&self) -> &Path {
         &self.0
     }
+}
+
+#[track_caller]
+pub(crate) fn make_pipe(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
 }
 
 impl Default for Scratch {

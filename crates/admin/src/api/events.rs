@@ -75,5 +75,8 @@ impl Comes for Reader {
 }
 
 fn sent(event: &Event) -> Sent {
-    stream::event(event.kind, event).id(&event.id)
+    Sent::default()
+        .event(event.kind)
+        .id(&event.id)
+        .data(&*event.text)
 }

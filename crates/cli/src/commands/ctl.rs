@@ -95,7 +95,13 @@ fn ask(client: &Client, question: Question, as_json: bool) -> Result<ExitCode, S
     let code = match (is_good, as_json) {
         (true, true) if status == 204 => ExitCode::SUCCESS,
         (true, true) => print(&pretty(&json)),
-        (true, false) => print(&show(&json)),
+        (true, false) => {
+            let code = print(&show(&json));
+            if let Some(warning) = json.pointer("/warning").and_then(Value::as_str) {
+                eprintln!("warning: {}", plain(warning));
+            }
+            code
+        }
         (false, true) => {
             print(&pretty(&json));
             ExitCode::from(REFUSED)

@@ -207,7 +207,15 @@ fn serve_logged(
         let live = live.map_err(|fault| fault.to_string())?;
         announce(live.running());
         ready(live.running());
-        office.take();
+        if let Some(last_word) = office.take() {
+            let live = Arc::downgrade(&live);
+            tokio::task::spawn_blocking(move || {
+                last_word.wait();
+                if let Some(live) = live.upgrade() {
+                    live.predecessor_has_left();
+                }
+            });
+        }
         let end = duties.obey(&live, &mut signals, log, office).await;
         Ok(finish(&live, &mut signals, end).await)
     });
@@ -277,10 +285,7 @@ async fn finish(live: &Arc<Live>, signals: &mut Signals, end: End) -> ExitCode {
                 ending.close();
                 ending.running().drain();
             }
-            End::Succeeded(_) => {
-                ending.leave_admin();
-                ending.running().hand_over();
-            }
+            End::Succeeded(_) => ending.running().hand_over(),
         }
     });
     loop {

@@ -56,6 +56,8 @@ pub(super) fn succeed(
     let told = successor.stream.write_all(&[GO]);
     told.map_err(|error| format!("{} cannot be told to go on: {error}", successor.name))?;
     successor.wait_for(MAIN, UNTIL_MAIN, || false)?;
+    // Before the end of the link, which says so.
+    live.leave_admin();
     successor.let_go()
 }
 

@@ -42,7 +42,7 @@ settings! {
     "a listener" => pub struct Listener {
         /// Name of the listener in logs and metrics. Without it, its address.
         id: Option<Spanned<String>>, rule Form(&WORD), example "public";
-        /// IP address and port. `:8080` listens on all addresses; port 0 takes any free port.
+        /// IP address and port. `:8080` listens on all addresses; port 0 takes any free port. Beside a listener for all addresses, one with an address of its own takes what comes there; it is told as a warning.
         address: Spanned<SocketAddr>, example "0.0.0.0:8080";
         /// What to speak.
         protocol: Spanned<Protocol> = Spanned::unwritten(Protocol::Http), example "http";

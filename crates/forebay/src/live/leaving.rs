@@ -22,7 +22,8 @@ pub enum Leaving {
     /// Another process starts with what was known when this began. It believes
     /// services longer, so heartbeats still count.
     HandedOver,
-    /// Another process may serve already.
+    /// Another process may serve already. Heartbeats are still answered: it begins
+    /// all leases anew when it is the only one.
     Succeeded,
     /// This one ends.
     Ending,
@@ -67,6 +68,12 @@ impl Live {
         *lock(&self.admin) = None;
     }
 
+    /// The process before answers nobody any more. Of the heartbeats that it has
+    /// answered to the last, this one knows nothing.
+    pub fn predecessor_has_left(&self) {
+        leases::begin_anew(&self.registry, instant());
+    }
+
     /// What a process that takes over should know. Nothing is missed if changes
     /// are refused by then, and none is under way.
     pub fn handover(&self) -> Handover {
@@ -103,7 +110,7 @@ impl Live {
     pub fn allow_changes(&self) {
         let before = lock(&self.leaving).take();
         if before == Some(Leaving::Succeeded) {
-            // Heartbeats were refused for a while.
+            // The other one may have answered heartbeats.
             leases::begin_anew(&self.registry, instant());
         }
     }
@@ -165,9 +172,9 @@ impl Live {
     ///
     /// # Errors
     ///
-    /// Once another process may have it.
+    /// When this one ends.
     pub(crate) fn registry_to_renew(&self) -> Result<MutexGuard<'_, Registry>, LiveFault> {
-        self.registry_unless(|why| why != Leaving::HandedOver)
+        self.registry_unless(|why| why == Leaving::Ending)
     }
 
     fn registry_unless(

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::SystemTime;
 
-use admin::Events;
+use admin::{Events, LastReload};
 use plan::{Heritage, Plan};
 use proxy::{Given, StartFault};
 use registry::Shared as Registry;
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::admin_place::take_admin;
 use super::take_up::{tell_of_idle_changes, with_finds};
-use super::{Last, Live, LiveFault, Source, State, instant};
+use super::{Live, LiveFault, Source, State, instant};
 use crate::kept_state::{self, KeptState};
 use crate::sources::Sources;
 use crate::{Hooks, Predecessor, Read, leases};
@@ -99,16 +99,19 @@ impl Live {
         if is_successor {
             leases::begin_anew(&registry, instant());
         }
-        let last = Last {
-            hash: first.hash,
-            since: now,
-            tried: now,
-            failure: None,
-            taken: handover.reloads.taken,
-            refused: handover.reloads.refused,
+        let state = State {
+            last: LastReload {
+                hash: first.hash,
+                since: now,
+                tried: now,
+                failure: None,
+                taken: handover.reloads.taken,
+                refused: handover.reloads.refused,
+            },
             is_kept: None,
+            kept: Arc::new(first.kept),
         };
-        running.tell_of_configuration(last.figures());
+        running.tell_of_configuration(state.figures());
         running.tell_of_sources(sources.figures());
         let live = Arc::new_cyclic(|itself| Self {
             running,
@@ -119,10 +122,7 @@ impl Live {
             sources,
             events,
             turn: Mutex::default(),
-            state: Mutex::new(State {
-                last,
-                kept: Arc::new(first.kept),
-            }),
+            state: Mutex::new(state),
             renewal: Mutex::default(),
             leaving: Mutex::default(),
             admin: Mutex::default(),

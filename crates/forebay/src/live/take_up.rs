@@ -83,7 +83,7 @@ impl Live {
 
     fn note(&self, result: &Result<Reloaded, LiveFault>, now: SystemTime) {
         let mut state = self.lock();
-        let State { last, kept } = &mut *state;
+        let State { last, kept, .. } = &mut *state;
         last.tried = now;
         match result {
             Ok(reloaded) => {
@@ -100,15 +100,15 @@ impl Live {
                 last.refused += 1;
             }
         }
-        self.running.tell_of_configuration(last.figures());
+        self.running.tell_of_configuration(state.figures());
     }
 
     /// Whether what was changed could be written to its file just now. True where
     /// that is another outcome than before.
     pub(crate) fn note_kept(&self, is_kept: bool) -> bool {
         let mut state = self.lock();
-        let before = state.last.is_kept.replace(is_kept);
-        self.running.tell_of_configuration(state.last.figures());
+        let before = state.is_kept.replace(is_kept);
+        self.running.tell_of_configuration(state.figures());
         before != Some(is_kept)
     }
 

@@ -79,7 +79,35 @@ fn check_address(
             )
             .also(first.span, "the first one");
     }
+    for other in seen.iter() {
+        if let Some(who) = who_takes_what(address.value, other.value) {
+            problems
+                .warning(address.span, format!("two listeners share a port: {who}"))
+                .help("give each a port of its own, unless it is meant so")
+                .also(other.span, "the other one");
+        }
+    }
     seen.push(*address);
+}
+
+/// Which of two that overlap takes which connections, if they do: the kernel
+/// prefers an address to all addresses, and all of IPv4 to all of both.
+fn who_takes_what(one: SocketAddr, other: SocketAddr) -> Option<String> {
+    let covers = |wide: SocketAddr, narrow: SocketAddr| {
+        let is_wider = !narrow.ip().is_unspecified() || narrow.is_ipv4() && wide.is_ipv6();
+        let is_reached = wide.is_ipv6() || narrow.is_ipv4();
+        wide.port() == narrow.port() && wide.ip().is_unspecified() && is_wider && is_reached
+    };
+    let (wide, narrow) = match (covers(one, other), covers(other, one)) {
+        (true, _) => (one, other),
+        (_, true) => (other, one),
+        _ => return None,
+    };
+    let what = match narrow.ip().is_unspecified() {
+        true => "what comes over IPv4",
+        false => "what comes to that address",
+    };
+    Some(format!("{narrow} takes {what}, and {wide} everything else"))
 }
 
 /// Where clients of listeners without TLS are sent.
@@ -156,4 +184,29 @@ fn http2(written: &config::Http2) -> Option<Http2> {
 
 fn bytes(size: config::Size) -> usize {
     usize::try_from(size.as_bytes()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_that_overlap_the_narrower_one_comes_first() {
+        let that = "takes what comes to that address";
+        for (wide, narrow, takes) in [
+            ("0.0.0.0:80", "127.0.0.1:80", Some(that)),
+            ("[::]:80", "127.0.0.1:80", Some(that)),
+            ("[::]:80", "[::1]:80", Some(that)),
+            ("[::]:80", "0.0.0.0:80", Some("takes what comes over IPv4")),
+            ("0.0.0.0:80", "[::1]:80", None),
+            ("0.0.0.0:80", "127.0.0.1:81", None),
+            ("127.0.0.2:80", "127.0.0.1:80", None),
+            ("0.0.0.0:80", "0.0.0.0:80", None),
+        ] {
+            let said = takes.map(|takes| format!("{narrow} {takes}, and {wide} everything else"));
+            let [wide, narrow] = [wide, narrow].map(|address| address.parse().unwrap());
+            assert_eq!(who_takes_what(wide, narrow), said);
+            assert_eq!(who_takes_what(narrow, wide), said);
+        }
+    }
 }

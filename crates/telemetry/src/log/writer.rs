@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::queue::Queue;
@@ -24,6 +24,10 @@ pub struct LogWriter {
 }
 
 impl LogWriter {
+    /// How long the last lines may take at the end: a log that takes nothing, such
+    /// as a full pipe that nobody reads, must not be what a program ends by.
+    pub const LAST_LINES: Duration = Duration::from_secs(1);
+
     /// Opens the output and starts its thread. `on_trouble` is called on that
     /// thread, rarely; it may itself write to this log.
     ///
@@ -84,6 +88,23 @@ impl LogWriter {
         self.queue.signals.close.store(true, Ordering::SeqCst);
         self.queue.wake();
         self.ended.recv_timeout(patience) == Err(RecvTimeoutError::Disconnected)
+    }
+
+    /// The same without waiting, but for the thread that is returned; `gave_up`
+    /// is called there if lines are lost.
+    pub fn close_in_background(
+        self,
+        patience: Duration,
+        gave_up: impl FnOnce() + Send + 'static,
+    ) -> Option<JoinHandle<()>> {
+        let closing = move || {
+            if !self.close(patience) {
+                gave_up();
+            }
+        };
+        // Without a thread it is dropped here, and what is queued is written as well.
+        let thread = thread::Builder::new().name("forebay-log-end".to_owned());
+        thread.spawn(closing).ok()
     }
 }
 

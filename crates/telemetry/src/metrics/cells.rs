@@ -155,7 +155,7 @@ impl Metrics {
     }
 
     /// Goes over to the names of a new plan, which must have grown out of the
-    /// ones so far. Nothing counted is lost but what has not been used for long.
+    /// ones so far. Nothing counted is lost but what has not been used for longest.
     /// Exchanges that use a new name
     /// are to be recorded only after this.
     pub fn adopt(&mut self, names: Arc<Names>) {
@@ -180,18 +180,19 @@ impl Metrics {
                 *cells = RouteCells::default();
             }
         }
-        self.requests.retain(|key| {
-            let is_in = |number: Option<u32>, all: &HashSet<u32>| {
-                number.is_some_and(|number| all.contains(&number))
-            };
-            !is_in(key.route(), routes) && !is_in(key.backend(), backends)
-        });
+        self.requests.retain(|key| !key.has_any(routes, backends));
     }
 
-    /// Counts an exchange that has settled.
+    /// Counts an exchange that has settled. What it had and is forgotten by now
+    /// counts as none.
     pub fn record(&mut self, record: &Record<'_>) {
-        let route = record.route.map(|(number, _)| number);
-        let backend = record.backend.map(|(number, _)| number);
+        let names = &self.names;
+        let route = record
+            .route
+            .filter(|&(number, id)| names.is_route(number, id));
+        let route = route.map(|(number, _)| number);
+        let is_known = |&(number, url): &(u32, &str)| names.is_backend(number, url);
+        let backend = record.backend.filter(is_known).map(|(number, _)| number);
         self.requests
             .bump(Key::new(record.method, route, backend, record.status));
         let cells = self.route_cells(route);

@@ -7,9 +7,10 @@ use std::hash::Hash;
 ///
 /// A plan that follows another clones its names, opens a new page and adds to
 /// them, so a number means the same to every worker for as long as it is used,
-/// and counters survive a reload. Names that no plan has used for long are
-/// forgotten and their numbers given to others: backends that come and go for
-/// years must not fill the memory.
+/// and counters survive a reload. Of the names that the latest plan does not use,
+/// those unused for longest are forgotten and their numbers given to others:
+/// backends that come and go for years must not fill the memory. An exchange that
+/// ends after that has a number that is another's; its name tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
     /// Counts the plans.
@@ -27,7 +28,7 @@ impl Names {
         self.page += 1;
     }
 
-    /// Forgets most of what has not been used for long. To be called when a plan
+    /// Forgets what has not been used for longest. To be called when a plan
     /// has used all it needs.
     pub fn forget_unused(&mut self) {
         self.routes.forget_unused(self.page);
@@ -68,6 +69,17 @@ impl Names {
         Some((group, url))
     }
 
+    /// Whether the number still is that of this route.
+    pub(super) fn is_route(&self, number: u32, id: &str) -> bool {
+        self.route_name(number) == Some(id)
+    }
+
+    /// Whether the number still is that of a backend with this URL.
+    pub(super) fn is_backend(&self, number: u32, url: &str) -> bool {
+        self.backend_name(number)
+            .is_some_and(|(_, known)| known == url)
+    }
+
     pub(super) fn listener_name(&self, number: u32) -> Option<&str> {
         self.listeners.name(number).map(|l| &**l)
     }
@@ -104,11 +116,7 @@ struct Numbered<T: Eq + Hash> {
 }
 
 /// Unused names that are kept: counters of what has just gone are still wanted.
-const UNUSED: usize = 64;
-
-/// No name is forgotten sooner than this many plans after it was used, so that
-/// what began with the old plan has ended.
-const PAGES: u64 = 64;
+const UNUSED: usize = 256;
 
 impl<T: Eq + Hash + Clone> Numbered<T> {
     fn number_of(&mut self, name: T, page: u64) -> u32 {
@@ -142,10 +150,7 @@ impl<T: Eq + Hash + Clone> Numbered<T> {
             .collect();
         unused.sort_unstable();
         let surplus = unused.len().saturating_sub(UNUSED);
-        for (used, number) in unused.into_iter().take(surplus) {
-            if used + PAGES > page {
-                return;
-            }
+        for (_, number) in unused.into_iter().take(surplus) {
             if let Some((name, _)) = self.names.get_mut(number as usize).and_then(Option::take) {
                 self.numbers.remove(&name);
                 self.free.push(number);
@@ -218,5 +223,27 @@ mod tests {
         let count = names.backends.names.len();
         assert!(count <= UNUSED + 3, "{count}");
         assert!(reused > 4_000, "{reused}");
+    }
+
+    #[test]
+    fn however_many_go_at_a_time_so_many_are_kept_and_the_latest() {
+        let mut names = Names::default();
+        let route = |plan: usize, n: usize| format!("{plan}-{n}");
+        for plan in 0..20 {
+            names.turn_page();
+            for n in 0..500 {
+                names.route(&route(plan, n));
+            }
+            names.forget_unused();
+            let known: HashSet<&str> = (0..names.route_count() as u32)
+                .filter_map(|number| names.route_name(number))
+                .collect();
+            assert!((0..500).all(|n| known.contains(&*route(plan, n))));
+            let gone = known.len() - 500;
+            assert_eq!(gone, if plan == 0 { 0 } else { UNUSED });
+            let of_before = |name: &&&str| name.starts_with(&format!("{}-", plan.wrapping_sub(1)));
+            assert_eq!(known.iter().filter(of_before).count(), gone);
+            assert!(names.route_count() <= 1_000 + UNUSED);
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! occurred: a small open-addressing table that remembers its last hit,
 //! because a worker tends to count the same thing again.
 
+use std::collections::HashSet;
+
 use message::Method;
 
 /// Distinct combinations that one worker keeps. A backend that answers with
@@ -66,6 +68,14 @@ impl Key {
     pub(super) fn status(self) -> Option<u16> {
         let status = (self.0 & ((1 << STATUS_BITS) - 1)) as u16;
         (status != 0).then_some(status)
+    }
+
+    /// Whether its route or its backend is one of these.
+    pub(super) fn has_any(self, routes: &HashSet<u32>, backends: &HashSet<u32>) -> bool {
+        let is_in = |number: Option<u32>, all: &HashSet<u32>| {
+            number.is_some_and(|number| all.contains(&number))
+        };
+        is_in(self.route(), routes) || is_in(self.backend(), backends)
     }
 
     /// Where to begin looking in a table of 2^`bits` slots.

@@ -1,6 +1,6 @@
 //! Counters that have left their worker.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::cells::{Failures, ListenerCells, Retried, RouteCells};
@@ -53,11 +53,34 @@ impl Snapshot {
         self.limits.insert(group.into(), figures);
     }
 
-    /// Adds the counters of another worker.
+    /// Adds the counters of another worker. One of the two may go by a later plan,
+    /// in which numbers mean something else.
     pub fn merge(&mut self, other: &Self) {
-        if !self.names.covers(&other.names) {
-            self.names = Arc::clone(&other.names);
+        if self.names == other.names {
+            self.add(other);
+        } else if self.names.covers(&other.names) {
+            let mut other = other.clone();
+            other.go_over_to(&self.names);
+            self.add(&other);
+        } else {
+            self.go_over_to(&other.names);
+            self.add(other);
         }
+    }
+
+    /// Drops what was counted for numbers that mean something else by these names.
+    fn go_over_to(&mut self, names: &Arc<Names>) {
+        let routes = names.other_routes(&self.names);
+        let backends = names.other_backends(&self.names);
+        self.requests
+            .retain(|(key, _)| !key.has_any(&routes, &backends));
+        clear(&mut self.routes, &routes);
+        clear(&mut self.upstream, &backends);
+        clear(&mut self.standing, &backends);
+        self.names = Arc::clone(names);
+    }
+
+    fn add(&mut self, other: &Self) {
         self.requests.extend_from_slice(&other.requests);
         self.requests_beyond += other.requests_beyond;
         for (at, cells) in other.routes.iter().enumerate() {
@@ -84,6 +107,14 @@ impl Snapshot {
         }
         for (group, &figures) in &other.limits {
             self.limits.entry(group.clone()).or_insert(figures);
+        }
+    }
+}
+
+fn clear<T: Default>(list: &mut [T], numbers: &HashSet<u32>) {
+    for &number in numbers {
+        if let Some(at) = list.get_mut(number as usize) {
+            *at = T::default();
         }
     }
 }

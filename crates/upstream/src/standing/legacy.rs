@@ -1,8 +1,8 @@
 //! What of a standing goes to a process that takes over.
 //!
 //! Moments mean nothing to another process, so it is told how long things still
-//! last. Requests that are under way, and what has led to a decision, stay
-//! behind.
+//! last, and how long ago they were. Requests that are under way, and what has led
+//! a breaker or checks to a decision, stay behind.
 
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,14 @@ pub struct Legacy {
     /// Checks have found it well.
     #[serde(skip_serializing_if = "is_false")]
     pub checked_good: bool,
+    /// Failures in a row, and how long ago the last one was, in milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_ms: Option<u64>,
+    /// It should be out, but enough others are.
+    #[serde(skip_serializing_if = "is_false")]
+    pub kept_in: bool,
     /// How long its ejection still lasts, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ejected_ms: Option<u64>,
@@ -42,10 +50,23 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// How long until then, in milliseconds.
-pub(super) fn millis_until(then: Instant, now: Instant) -> u64 {
-    let left = then.saturating_duration_since(now).as_millis();
-    u64::try_from(left).unwrap_or(u64::MAX)
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands out references"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// How long from one moment to another, in milliseconds; 0 where that is earlier.
+pub(super) fn millis_between(from: Instant, to: Instant) -> u64 {
+    let between = to.saturating_duration_since(from).as_millis();
+    u64::try_from(between).unwrap_or(u64::MAX)
+}
+
+/// So many milliseconds ago, as far as this machine has been up for so long.
+pub(super) fn before_millis(now: Instant, millis: u64) -> Option<Instant> {
+    now.checked_sub(Duration::from_millis(millis))
 }
 
 /// When so many milliseconds have passed. What lasts for days is not believed.

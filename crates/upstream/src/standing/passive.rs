@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::PassivePolicy;
+use super::legacy::{Legacy, before_millis, millis_between};
 
 #[derive(Debug, Default)]
 pub(super) struct Passive {
@@ -70,16 +71,29 @@ impl Passive {
         }
     }
 
-    /// Ejections ever, and those that still count.
-    pub(super) fn counts(&self) -> (u64, u32) {
-        (self.ejections, self.repeats)
+    /// What another process needs to go on with.
+    pub(super) fn legacy(&self, now: Instant) -> Legacy {
+        let last = self.last.filter(|_| self.failures > 0);
+        Legacy {
+            failures: self.failures,
+            failed_ms: last.map(|last| millis_between(last, now)),
+            kept_in: self.is_kept_in,
+            ejected_ms: self.until.map(|until| millis_between(now, until)),
+            ejections: self.ejections,
+            repeats: self.repeats,
+            ..Legacy::default()
+        }
     }
 
     /// Goes on with what another process has counted.
-    pub(super) fn inherit(&mut self, counts: (u64, u32), until: Option<Instant>, now: Instant) {
-        (self.ejections, self.repeats) = counts;
+    pub(super) fn inherit(&mut self, legacy: &Legacy, until: Option<Instant>, now: Instant) {
+        (self.ejections, self.repeats) = (legacy.ejections, legacy.repeats);
         self.until = until;
         self.back = Some(now);
+        if until.is_none() {
+            (self.failures, self.is_kept_in) = (legacy.failures, legacy.kept_in);
+            self.last = legacy.failed_ms.and_then(|ago| before_millis(now, ago));
+        }
     }
 
     pub(super) fn forgive(&mut self, now: Instant) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::breaker::Breaker;
 use super::checks::{Checks, Finding};
-use super::legacy::{Legacy, after_millis, millis_until};
+use super::legacy::{Legacy, after_millis, millis_between};
 use super::passive::Passive;
 use super::state::{Flags, State, Word};
 use super::{Change, Check, Fault, HealthPolicy, seconds};
@@ -216,18 +216,15 @@ impl Record {
 
     /// What goes to a process that takes over.
     pub(super) fn legacy(&self, now: Instant) -> Legacy {
-        let (ejections, repeats) = self.passive.counts();
         let open = self.breaker.open_until();
-        let open_ms = open.map(|until| millis_until(until, now));
+        let open_ms = open.map(|until| millis_between(now, until));
         Legacy {
             draining: self.is_draining,
             disabled: self.is_disabled,
             checked_bad: self.checks.is_bad,
             checked_good: self.checks.last.is_some() && !self.checks.is_bad && !self.is_unknown,
-            ejected_ms: self.passive.until.map(|until| millis_until(until, now)),
-            ejections,
-            repeats,
             open_ms: open_ms.or(self.breaker.is_half_open().then_some(0)),
+            ..self.passive.legacy(now)
         }
     }
 
@@ -250,8 +247,7 @@ impl Record {
         if health.passive.is_some() {
             let until = legacy.ejected_ms.map(|millis| after_millis(now, millis));
             let until = until.filter(|_| claim());
-            self.passive
-                .inherit((legacy.ejections, legacy.repeats), until, now);
+            self.passive.inherit(legacy, until, now);
         }
         if health.breaker.is_some() {
             match legacy.open_ms {

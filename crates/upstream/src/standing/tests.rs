@@ -773,6 +773,7 @@ fn another_process_goes_on_where_one_has_left_off() {
             .standing
             .checked(policy, check(now, Some("status 503")), now)
     });
+    old.failed(5, None, BROKEN, now);
     let later = now + seconds(4);
     for (from, to) in old.backends.iter().zip(&new.backends) {
         let text = serde_json::to_string(&from.standing.legacy(later)).unwrap();
@@ -788,5 +789,14 @@ fn another_process_goes_on_where_one_has_left_off() {
             (0..6).map(|index| state(group, index, now)).collect()
         };
         assert_eq!(states(&old, then), states(&new, there), "{seconds_on}");
+    }
+    // A row of failures goes on, and is over as long after its last one.
+    let window = old.health.passive.as_ref().unwrap().window;
+    for (on, failures) in [(seconds(1), 2), (window * 3, 1)] {
+        for (group, at) in [(&old, later + on), (&new, begun + on)] {
+            group.failed(5, None, BROKEN, at);
+            let view = group.backends[5].standing.view(&group.health, at);
+            assert_eq!(view.consecutive_failures, failures, "{on:?}");
+        }
     }
 }

@@ -163,3 +163,21 @@ fn short_secrets_do_not_mangle_what_is_said() {
         checked.stderr
     );
 }
+
+#[test]
+fn what_is_odd_about_a_change_is_said() {
+    let [one, two] = [Backend::saying("x"), Backend::saying("x")];
+    let forebay = with_admin(Config::to(&one));
+    let warning = "warning: the strategy `round_robin` does not look at weights";
+    for arguments in [
+        &["weight", "app", &one.url(), "3"][..],
+        &["add", "app", &two.url(), "--weight", "3"],
+    ] {
+        let done = ctl(&forebay, arguments);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+        assert!(done.stderr.starts_with(warning), "{}", done.stderr);
+        assert!(!done.stdout.contains("warning"), "{}", done.stdout);
+    }
+    let done = ctl(&forebay, &["drain", "app", &one.url()]);
+    assert_eq!((done.code, &*done.stderr), (Some(0), ""));
+}

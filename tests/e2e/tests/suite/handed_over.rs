@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use forebay_e2e::{
-    Backend, Client, Config, Gate, Generations, NameServer, Process, Reply, Response, Scratch,
-    until,
+    Backend, Client, Config, DeadAddress, Generations, NameServer, Process, Reply, Response,
+    Scratch, until,
 };
 use rustix::process::{Pid, Signal, getpgid, kill_process};
 use serde_json::{Value, json};
@@ -157,16 +157,38 @@ fn a_heartbeat_during_an_upgrade_counts_for_the_successor() {
     assert!((58.5..=60.0).contains(&left), "{left}");
 }
 
+/// A new process that has been told to serve, and has not yet said that it does.
+#[test]
+fn a_heartbeat_is_answered_in_the_last_moment_of_an_upgrade() {
+    let backend = Backend::saying("x");
+    let generations = Generations::start(&Config::to(&backend).top(ADMIN).yaml());
+    let admin = generations.admin_address();
+    let service = r#"{"id": "a", "name": "web", "address": "10.0.0.1:80"}"#;
+    assert_eq!(ask(admin, "POST", "/v1/services", service).status, 201);
+    let heard = generations.path("heard");
+    let (gate, ready) = (generations.path("gate"), "printf R >&3");
+    let wait = format!("while [ ! -e {gate} ]; do sleep 0.01; done");
+    generations.replace_with(&format!(
+        "exec 3<&0; cat <&3 >{heard} & {ready}; {wait}; kill $!; exit 3"
+    ));
+    generations.signal_main(Signal::USR2);
+    // The word to go is the last that comes.
+    until("it may serve", || {
+        (std::fs::read(&heard).ok()?.last() == Some(&b'G')).then_some(())
+    });
+    let beat = || ask(admin, "PUT", "/v1/services/a/heartbeat", "");
+    assert_eq!(beat().status, 200, "{}", beat().text());
+    // What it would not know of is still refused.
+    let other = ask(admin, "DELETE", "/v1/services/a", "");
+    assert_eq!(other.status, 503, "{}", other.text());
+    generations.open_gate();
+    generations.wait_said("failed, and everything goes on as before");
+    assert_eq!(beat().status, 200, "{}", beat().text());
+}
+
 #[test]
 fn a_reload_that_is_asked_of_the_old_one_is_done_by_the_new_one() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let backend = Backend::answering(move |request| {
-        if request.target() == "/slow" {
-            held.pass();
-        }
-        Reply::ok("x")
-    });
+    let (backend, gate) = Backend::holding("/slow", "x");
     let generations = Generations::start(&Config::to(&backend).yaml());
     let old = generations.pid();
     let mut slow = generations.client();
@@ -268,4 +290,48 @@ fn what_was_found_is_there_after_an_upgrade_in_which_nobody_answers() {
             (generations.get(target).status == 503).then_some(())
         });
     }
+}
+
+#[test]
+fn failures_in_a_row_go_on_being_counted() {
+    let dead = DeadAddress::new();
+    let backend = Backend::answering(|_| Reply::with("500 Internal Server Error", &[], ""));
+    // Neither may be out: one is the only one of its group, the other fails too seldom.
+    let config = Config::to_urls([dead.url()])
+        .top(ADMIN)
+        .top("workers: 1")
+        .add_route("id: all, backend_group: app")
+        .add_route("id: broken, path: /broken, backend_group: broken")
+        .add_group("broken", &backend);
+    let generations = Generations::start(&config.yaml());
+    let admin = generations.admin_address();
+    for target in ["/", "/broken", "/broken"] {
+        assert!(generations.get(target).status >= 500);
+    }
+    let standing = || {
+        let backends = ask(admin, "GET", "/backends", "");
+        let backends: Value = serde_json::from_str(backends.text()).unwrap();
+        let of = |backend: &Value| {
+            (
+                backend["state"].clone(),
+                backend["consecutive_failures"].clone(),
+            )
+        };
+        backends
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(of)
+            .collect::<Vec<_>>()
+    };
+    // Each attempt at the dead one counts.
+    let before = [(json!("failing"), json!(3)), (json!("up"), json!(2))];
+    assert_eq!(standing(), before);
+    generations.succeed();
+    assert_eq!(standing(), before);
+    for _ in 0..3 {
+        assert_eq!(generations.get("/broken").status, 500);
+    }
+    // The fifth in a row.
+    assert_eq!(standing()[1], (json!("failing"), json!(5)));
 }

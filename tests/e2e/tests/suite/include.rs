@@ -247,3 +247,20 @@ fn the_name_of_a_file_does_nothing_to_the_log() {
         assert!(!line.starts_with("2026-01-01"), "{line:?}");
     }
 }
+
+#[test]
+fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+    let scratch = Scratch::new();
+    let main = files(&scratch);
+    scratch.write("routes.d/b.yaml", "routes: []\n");
+    let forebay = Forebay::with_arguments(&["run", "-c", &main]);
+    let before = forebay.most_resident();
+    let large = std::fs::File::create(scratch.path("routes.d/large.yaml")).unwrap();
+    large.set_len(1 << 30).unwrap();
+    forebay.signal(Signal::HUP);
+    let told = "this file cannot be used: it is larger than 64 MiB";
+    forebay.stderr_line(told, |line| line.contains(told).then_some(()));
+    let grown = forebay.most_resident() - before;
+    assert!(grown < 32 << 20, "{grown}");
+    assert_eq!(forebay.get("/a").text(), "a");
+}

@@ -136,9 +136,7 @@ fn a_file_that_cannot_be_written_is_told_at_once() {
 fn a_device_or_a_pipe_stays_what_it_is() {
     let backend = Backend::saying("x");
     let scratch = Scratch::new();
-    let pipe = scratch.path("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-    assert!(made.unwrap().success());
+    let pipe = scratch.pipe("pipe");
     let path = pipe.display().to_string();
     let is_pipe = || !std::fs::metadata(&pipe).unwrap().is_file();
     let admin = format!("admin: {{ address: \"127.0.0.1:0\", state_file: {path:?} }}");

@@ -1,7 +1,6 @@
 //! From start to end: signals, draining, logs that are moved away.
 
 use std::net::TcpStream;
-use std::os::unix::fs::OpenOptionsExt;
 use std::time::{Duration, Instant};
 
 use forebay_e2e::{
@@ -164,25 +163,12 @@ fn the_end_is_obeyed_also_before_it_serves() {
     assert!(!ended.stderr.contains("ready"), "{}", ended.stderr);
 }
 
-/// Puts a pipe in the place of the configuration and waits until a reload reads
-/// from it, which it does for as long as this is kept.
-fn hanging_reload(forebay: &Forebay) -> std::fs::File {
-    let pipe = forebay.replace_configuration_by_pipe();
-    forebay.signal(Signal::HUP);
-    // It cannot be opened this way while nobody reads.
-    until("the reload hangs", || {
-        let mut options = std::fs::OpenOptions::new();
-        let options = options.write(true).custom_flags(libc::O_NONBLOCK);
-        options.open(&pipe).ok()
-    })
-}
-
 #[test]
 fn a_reload_that_hangs_does_not_hold_up_the_end() {
     let backend = Backend::saying("x");
     for arguments in [&[][..], &["--watch"]] {
         let mut forebay = Forebay::start_with(&Config::to(&backend).yaml(), arguments);
-        let _writer = hanging_reload(&forebay);
+        let _writer = forebay.begin_hanging_reload();
         assert_eq!(forebay.get("/").text(), "x");
         forebay.terminate();
         assert_eq!(forebay.wait_exit(), Some(0));
@@ -196,7 +182,7 @@ fn a_second_signal_ends_at_once_also_while_a_reload_hangs() {
     let mut client = forebay.client();
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     gate.wait_for(1);
-    let _writer = hanging_reload(&forebay);
+    let _writer = forebay.begin_hanging_reload();
     forebay.terminate();
     forebay.wait_draining();
     assert!(forebay.is_running());
@@ -347,4 +333,39 @@ fn a_restart_on_the_same_port_works_at_once() {
     let second = Forebay::with_arguments(&["run", "--listen", &listen, "--to", &backend.url()]);
     assert_eq!(second.address(), address);
     assert_eq!(second.get("/").text(), "ok");
+}
+
+/// A log is let go of beside everything else, and its last lines have a second.
+#[test]
+fn a_log_that_takes_nothing_does_not_hold_up_a_reload() {
+    let scratch = Scratch::new();
+    let (path, _pipe) = scratch.full_pipe("pipe");
+    let config = || Config::default().add_route("id: a, respond: { status: 200 }");
+    let to_pipe = config().telemetry(&format!("access_log: {{ output: {path:?} }}"));
+    let forebay = to_pipe.start();
+    let lost = "the access log takes nothing any more";
+    assert_eq!(forebay.get("/").status, 200);
+    forebay.reload(&config().yaml());
+    assert!(!forebay.stderr().contains(lost), "{}", forebay.stderr());
+    assert_eq!(forebay.get("/").status, 200);
+    assert_eq!(forebay.access_log(1)[0]["status"], 200);
+    forebay.stderr_line(lost, |line| line.contains(lost).then_some(()));
+}
+
+#[test]
+fn a_log_that_takes_nothing_does_not_hold_up_the_end() {
+    let scratch = Scratch::new();
+    let (path, _pipe) = scratch.full_pipe("pipe");
+    let telemetry = format!("access_log: {{ output: {path:?} }}, logging: {{ output: {path:?} }}");
+    let mut forebay = Config::default()
+        .add_route("id: a, respond: { status: 200 }")
+        .telemetry(&telemetry)
+        .start();
+    assert_eq!(forebay.get("/").status, 200);
+    let start = Instant::now();
+    forebay.terminate();
+    assert_eq!(forebay.wait_exit(), Some(0));
+    // A second for each of the two.
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(4), "{took:?}");
 }

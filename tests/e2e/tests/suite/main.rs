@@ -35,6 +35,7 @@ mod kept;
 mod leaving;
 mod lifecycle;
 mod metrics;
+mod orphaned;
 mod overload;
 mod peers;
 mod pool;

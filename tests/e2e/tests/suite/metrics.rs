@@ -1,6 +1,7 @@
 //! The metrics count exactly what was sent.
 
-use forebay_e2e::{Backend, Client, Config, Gate, Reply, get};
+use forebay_e2e::{Backend, Client, Config, Forebay, Gate, Reply, get};
+use serde_json::Value;
 
 #[test]
 fn requests_and_bytes_are_counted() {
@@ -157,4 +158,40 @@ fn the_page_is_only_where_it_should_be() {
     assert_eq!(post.status, 405);
     // On the listener it is a request like any other.
     assert_eq!(forebay.get("/metrics").text(), "ok");
+}
+
+/// Counters of what is gone are kept for a while, however much of it there is.
+#[test]
+fn routes_that_come_and_go_do_not_fill_the_memory() {
+    const ROUTES: usize = 300;
+    const KEPT: usize = 256;
+    let config = |generation: usize| {
+        let route = |n: usize| {
+            format!("id: {generation}-{n}, path: /{generation}-{n}, respond: {{ body: x }}")
+        };
+        let routes = (0..ROUTES).map(route);
+        let config = Config::default().top("admin: { address: \"127.0.0.1:0\" }");
+        routes
+            .fold(config, |config, route| config.add_route(&route))
+            .yaml()
+    };
+    let forebay = Forebay::start(&config(0));
+    let last = |generation: usize| format!("{generation}-{}", ROUTES - 1);
+    for generation in 0..4 {
+        if generation > 0 {
+            forebay.reload(&config(generation));
+        }
+        assert_eq!(forebay.get(&format!("/{}", last(generation))).text(), "x");
+    }
+    let admin = format!("http://{}", forebay.admin_address());
+    let stats = forebay_e2e::forebay(&["ctl", "--admin", &admin, "--json", "stats"]);
+    let stats: Value = serde_json::from_str(&stats.stdout).unwrap();
+    let routes = stats["routes"].as_object().unwrap();
+    assert_eq!(routes.len(), ROUTES + KEPT);
+    for (generation, requests) in [(0, None), (1, None), (2, Some(1)), (3, Some(1))] {
+        let counted = routes
+            .get(&last(generation))
+            .map(|route| &route["requests"]);
+        assert_eq!(counted.and_then(Value::as_u64), requests, "{generation}");
+    }
 }

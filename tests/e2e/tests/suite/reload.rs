@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use forebay_e2e::{Backend, Client, Config, Forebay, Gate, Reply, Scratch, get, until};
+use forebay_e2e::{Backend, Client, Config, Forebay, Scratch, StopAtEnd, forebay, get, until};
+use socket2::{Domain, Socket, Type};
 
 fn answering(body: &str) -> String {
     let respond = format!("id: all, respond: {{ body: {body} }}");
@@ -171,14 +172,7 @@ fn free_address() -> SocketAddr {
 
 #[test]
 fn listeners_come_and_go_and_what_they_have_begun_is_finished() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let backend = Backend::answering(move |request| {
-        if request.target() == "/slow" {
-            held.pass();
-        }
-        Reply::ok("x")
-    });
+    let (backend, gate) = Backend::holding("/slow", "x");
     let config = Config::to(&backend).yaml();
     let forebay = Forebay::start(&config);
     let address = free_address();
@@ -222,11 +216,12 @@ fn a_listener_moves_to_an_overlapping_address_and_back_and_no_connection_is_lost
                 })
             })
             .collect();
+        let end = StopAtEnd(&stop);
         for _ in 0..10 {
             forebay.reload(&with_listener(&config, everywhere));
             forebay.reload(&with_listener(&config, address));
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(end);
         for client in clients {
             assert!(client.join().unwrap() > 30);
         }
@@ -370,4 +365,54 @@ fn turns_go_on_through_reloads() {
         forebay.reload(&config.replace("id: all", &format!("id: all{n}")));
     }
     assert_eq!(order, "012012");
+}
+
+/// The narrower one comes first, after a start and after a reload.
+#[test]
+fn listeners_that_overlap_are_told_and_each_takes_its_own() {
+    // Kept, so that nobody else gets the port; who listens is not in its way.
+    let kept = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    kept.set_reuse_address(true).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    kept.bind(&any.into()).unwrap();
+    let port = kept.local_addr().unwrap().as_socket().unwrap().port();
+    let listener = |ip: &str| format!("{{ id: {ip:?}, address: \"{ip}:{port}\" }}");
+    let config = |listeners: &[String]| {
+        format!(
+            "listeners: [ {} ]\nroutes: [ {{ id: all, respond: {{ body: x }} }} ]\n\
+             telemetry: {{ metrics: {{ enabled: true, port: 0 }} }}\n",
+            listeners.join(", ")
+        )
+    };
+    let (narrow, wide) = (listener("127.0.0.1"), listener("0.0.0.0"));
+    let both = config(&[wide.clone(), narrow.clone()]);
+    let told = format!(
+        "two listeners share a port: 127.0.0.1:{port} takes what comes to that address, and \
+         0.0.0.0:{port} everything else"
+    );
+    let scratch = Scratch::new();
+    let checked = forebay(&["check", "-c", &scratch.write("forebay.yaml", &both)]);
+    assert_eq!(checked.code, Some(0));
+    assert!(checked.stderr.contains(&told), "{}", checked.stderr);
+
+    let started = Forebay::start(&both);
+    assert!(started.stderr().contains(&told), "{}", started.stderr());
+    each_takes_its_own(&started, port);
+    drop(started);
+    let reloaded = Forebay::start(&config(&[narrow]));
+    reloaded.reload(&both);
+    reloaded.stderr_line(&told, |line| line.contains(&told).then_some(()));
+    each_takes_its_own(&reloaded, port);
+}
+
+fn each_takes_its_own(forebay: &Forebay, port: u16) {
+    let accepted = |listener: &str| {
+        let labels = [("listener", listener)];
+        let metrics = forebay.metrics();
+        metrics.sum("forebay_client_connections_accepted_total", &labels)
+    };
+    for (ip, expected) in [([127, 0, 0, 1], (1.0, 0.0)), ([127, 0, 0, 2], (1.0, 1.0))] {
+        assert_eq!(get((ip, port).into(), "/").text(), "x");
+        assert_eq!((accepted("127.0.0.1"), accepted("0.0.0.0")), expected);
+    }
 }

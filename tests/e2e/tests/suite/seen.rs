@@ -276,18 +276,7 @@ fn the_access_log_may_be_off() {
 #[test]
 fn a_log_that_takes_nothing_never_blocks() {
     let scratch = Scratch::new();
-    let path = scratch.path("pipe");
-    let made = std::process::Command::new("mkfifo")
-        .arg(&path)
-        .status()
-        .unwrap();
-    assert!(made.success());
-    // Open for both, so that opening it blocks neither here nor there.
-    let pipe = std::fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open(&path)
-        .unwrap();
+    let (path, pipe) = scratch.full_pipe("pipe");
     let forebay = Config::default()
         .add_route("id: a, respond: { status: 200 }")
         .telemetry(&format!("access_log: {{ output: {path:?} }}"))
@@ -310,9 +299,7 @@ fn a_log_that_takes_nothing_never_blocks() {
 #[test]
 fn a_pipe_that_nobody_reads_is_no_log() {
     let scratch = Scratch::new();
-    let path = scratch.path("pipe");
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    assert!(made.unwrap().success());
+    let path = scratch.pipe("pipe");
     let config = Config::default().add_route("id: a, respond: { status: 200 }");
     let forebay = config.start();
     let with_pipe = config.telemetry(&format!("access_log: {{ output: {path:?} }}"));

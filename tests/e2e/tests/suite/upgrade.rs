@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use forebay_e2e::{
-    Backend, Client, Config, Gate, Generations, PATIENCE, Reply, forebay, get, until,
+    Backend, Client, Config, Generations, PATIENCE, Reply, StopAtEnd, forebay, get, until,
 };
 use rustix::process::Signal;
 use socket2::{Domain, Socket, Type};
@@ -15,14 +15,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 #[test]
 fn a_request_in_flight_is_finished_by_the_old_one_and_the_new_one_serves() {
-    let gate = Gate::default();
-    let held = gate.clone();
-    let backend = Backend::answering(move |request| {
-        if request.target() == "/slow" {
-            held.pass();
-        }
-        Reply::ok("served")
-    });
+    let (backend, gate) = Backend::holding("/slow", "served");
     let mut generations = Generations::start(&Config::to(&backend).yaml());
     let (old, address, metrics) = (
         generations.pid(),
@@ -90,15 +83,6 @@ fn keep_coming(address: SocketAddr, stop: &AtomicBool, answered: &AtomicUsize) {
     while !stop.load(Ordering::Relaxed) {
         assert_eq!(get(address, "/").text(), "x");
         answered.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Lets the clients end also when the test fails.
-struct StopAtEnd<'a>(&'a AtomicBool);
-
-impl Drop for StopAtEnd<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 

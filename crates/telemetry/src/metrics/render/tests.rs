@@ -15,13 +15,21 @@ use crate::metrics::{
 };
 use crate::{Record, record::sample};
 
+const ROUTES: [&str; 2] = ["api", "odd \"id\"\n\\"];
+const BACKENDS: [(&str, &str); 3] = [
+    ("web", "http://127.0.0.1:3000"),
+    ("web", "http://127.0.0.1:3001"),
+    ("old", "http://127.0.0.1:3000"),
+];
+
 fn names() -> Arc<Names> {
     let mut names = Names::default();
-    names.route("api");
-    names.route("odd \"id\"\n\\");
-    names.backend("web", "http://127.0.0.1:3000");
-    names.backend("web", "http://127.0.0.1:3001");
-    names.backend("old", "http://127.0.0.1:3000");
+    for route in ROUTES {
+        names.route(route);
+    }
+    for (group, url) in BACKENDS {
+        names.backend(group, url);
+    }
     names.listener("main");
     names.listener("second");
     Arc::new(names)
@@ -74,7 +82,7 @@ fn busy_worker() -> Metrics {
         ..fine
     });
     metrics.record(&Record {
-        route: Some((1, "odd")),
+        route: Some((1, ROUTES[1])),
         backend: None,
         method: Method::Other,
         status: 502,
@@ -385,6 +393,53 @@ fn counters_survive_new_names_and_workers_may_lag_behind() {
     assert_eq!(accepted, Some(1.0));
 }
 
+/// What ends after its route and backend are forgotten is nobody else's, nor is
+/// what a worker has counted that has not yet gone over to the new names.
+#[test]
+fn numbers_that_are_others_now_count_for_nobody() {
+    let mut names = Names::default();
+    let old = (names.route("old"), names.backend("web", "http://old"));
+    let fine = Record {
+        route: Some((old.0, "old")),
+        backend: Some((old.1, "http://old")),
+        ..sample::record()
+    };
+    let [mut ahead, mut behind] = [(); 2].map(|()| Metrics::new(Arc::new(names.clone())));
+    ahead.record(&fine);
+    behind.record(&fine);
+    let is_reused =
+        |names: &Names| !names.is_route(old.0, "old") && !names.is_backend(old.1, "http://old");
+    for n in 0.. {
+        if is_reused(&names) {
+            break;
+        }
+        names.turn_page();
+        names.route(&format!("new {n}"));
+        names.backend("web", &format!("http://new-{n}"));
+        names.forget_unused();
+    }
+    // The numbers are given to the next.
+    names.turn_page();
+    let new = (names.route("newest"), names.backend("web", "http://newest"));
+    assert_eq!(new, old);
+    ahead.adopt(Arc::new(names));
+    ahead.record(&fine);
+    for order in [[&ahead, &behind], [&behind, &ahead]] {
+        let mut snapshot = order[0].snapshot();
+        snapshot.merge(&order[1].snapshot());
+        let read = page(snapshot);
+        let of = |route| {
+            let labels = [("route", route)];
+            read.value("forebay_http_request_duration_seconds_count", &labels)
+        };
+        assert_eq!(
+            (of("old"), of("newest"), of("none")),
+            (None, None, Some(1.0))
+        );
+        assert_eq!(read.sum("forebay_http_requests_total"), 1.0);
+    }
+}
+
 #[test]
 fn a_route_called_none_shares_the_series_of_no_route() {
     let mut names = Names::default();
@@ -432,10 +487,15 @@ fn unknown_numbers_are_counted_without_a_name() {
 
 #[test]
 fn combinations_beyond_the_limit_end_in_one_series() {
-    let mut metrics = Metrics::new(names());
-    for n in 0..20_000 {
+    let mut names = Names::default();
+    let urls: Vec<String> = (0..20_000).map(|n| format!("http://a:{n}")).collect();
+    for url in &urls {
+        names.backend("web", url);
+    }
+    let mut metrics = Metrics::new(Arc::new(names));
+    for (n, url) in (0..).zip(&urls) {
         metrics.record(&Record {
-            backend: Some((n, "")),
+            backend: Some((n, url)),
             ..sample::record()
         });
     }
@@ -461,8 +521,8 @@ proptest! {
         for (i, &(route, backend, status, failed)) in exchanges.iter().enumerate() {
             let failure = Failure::from(Kind::ALL[usize::from(status) % Kind::ALL.len()]);
             all[i % workers].record(&Record {
-                route: (route < 2).then_some((route, "")),
-                backend: (backend < 3).then_some((backend, "")),
+                route: ROUTES.get(route as usize).map(|&id| (route, id)),
+                backend: BACKENDS.get(backend as usize).map(|&(_, url)| (backend, url)),
                 status,
                 failure: failed.then_some(&failure),
                 ..sample::record()
