@@ -6,3 +6,4 @@
 pub mod blocks;
 pub mod h1;
 pub mod io;
+pub mod proxy_protocol;
