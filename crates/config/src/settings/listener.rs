@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::tls::{Hsts, Tls};
 use crate::span::Spanned;
+use crate::value::Value;
 use crate::value::form::{SERVER_NAME, WORD};
 use crate::value::{Pairs, Size};
 
@@ -89,5 +90,40 @@ settings! {
         /// Bytes per second at which a client has to send a body and take an answer, over all the time that it is waited for: beyond
         /// `body_timeout` or `write_timeout` it gets only as much time as its bytes take at this rate. `0B` is no rate.
         min_rate: Size = Size::bytes(240), rule Within(0, 1 << 30), example "1KiB";
+    }
+}
+
+impl Listener {
+    /// Keys about HTTP that say something else than their defaults.
+    pub fn about_http(&self) -> Vec<&'static str> {
+        const KEYS: [&str; 14] = [
+            "redirect_to_https",
+            "hsts",
+            "max_idle_timeout",
+            "max_incoming_streams",
+            "keep_alive_period",
+            "max_request_line",
+            "max_header_size",
+            "max_header_count",
+            "max_body",
+            "header_timeout",
+            "body_timeout",
+            "keep_alive_timeout",
+            "write_timeout",
+            "min_rate",
+        ];
+        self.changed(&KEYS)
+    }
+
+    /// Keys about plain TCP that say something else than their defaults.
+    pub fn about_tcp(&self) -> Vec<&'static str> {
+        self.changed(&["group", "sni", "connect_timeout", "idle_timeout"])
+    }
+
+    fn changed(&self, keys: &[&'static str]) -> Vec<&'static str> {
+        let (mine, default) = (self.write(), Self::default().write());
+        let keys = keys.iter().copied();
+        keys.filter(|key| mine.get(key) != default.get(key))
+            .collect()
     }
 }

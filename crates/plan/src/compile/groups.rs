@@ -4,13 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::telemetry::Names;
-use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
+use config::{
+    BackendGroup, BackendUrl, Host, Problems, RetryOn, SendProxyProtocol, Settings, Span, Spanned,
+};
 use upstream::{
     Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
 };
+use wire::proxy_protocol;
 
 use super::unique::Unique;
-use super::{affinity, health, sources};
+use super::{affinity, health, sources, tcp};
 use crate::changes::{Member, members};
 use crate::{Group, GroupChanges, Heritage, Times};
 
@@ -31,7 +34,8 @@ pub(super) fn compile(
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
-        groups.push(group(written, members, &heritage.living, names, problems));
+        let written = with_room(settings, written);
+        groups.push(group(&written, members, &heritage.living, names, problems));
     }
     groups
 }
@@ -95,6 +99,18 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
     }
 }
 
+/// Where nothing else is said, a group takes all connections that listeners
+/// pass on to it.
+fn with_room(settings: &Settings, written: &Spanned<BackendGroup>) -> Spanned<BackendGroup> {
+    let mut written = written.clone();
+    let most = tcp::most_connections(settings, &written.id.value);
+    let of_group = &mut written.value.connection_pool.value.max_connections_per_host;
+    if let (Some(most), false) = (most, of_group.is_written()) {
+        of_group.value = most;
+    }
+    written
+}
+
 fn group(
     written: &Spanned<BackendGroup>,
     members: Vec<Member>,
@@ -133,6 +149,11 @@ fn group(
             wait: written.connection_pool.wait_timeout,
             total: written.timeout.total,
         },
+        send_proxy_protocol: match *written.send_proxy_protocol {
+            SendProxyProtocol::Off => None,
+            SendProxyProtocol::V1 => Some(proxy_protocol::Version::V1),
+            SendProxyProtocol::V2 => Some(proxy_protocol::Version::V2),
+        },
         retry: retry(id, &written.retry, living),
         hedge: written.hedge.as_ref().map(|hedge| {
             let budget = living.hedges(id, hedge.max_percent);
@@ -166,12 +187,12 @@ fn describe(backend: &Member, group: &BackendGroup) -> Backend {
         max_age: pool.max_age,
         max_connections: backend
             .max_connections
-            .unwrap_or(pool.max_connections_per_host) as usize,
+            .unwrap_or(*pool.max_connections_per_host) as usize,
         max_waiting: pool.max_waiting as usize,
     };
     let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
-        BackendUrl::Tcp { host, port } => {
+        BackendUrl::Tcp { host, port, .. } => {
             let authority = match port {
                 80 => host.to_string(),
                 port => format!("{host}:{port}"),

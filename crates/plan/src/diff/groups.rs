@@ -55,6 +55,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         sources,
         check,
         times,
+        send_proxy_protocol,
         retry,
         hedge,
     } = group;
@@ -82,6 +83,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     }
     if let Some(limit) = &balance.adaptive {
         all.push(Aspect::value("adaptive limit", limit, "none"));
+    }
+    if let Some(version) = send_proxy_protocol {
+        all.push(Aspect::value("PROXY protocol to backends", version, "no"));
     }
     all.extend(of_health(&balance.health));
     if let Some(check) = check {
