@@ -10,6 +10,7 @@ mod render;
 mod series;
 mod snapshot;
 mod standing;
+mod tunnels;
 mod upstream;
 
 pub use cells::{Metrics, Retried};

@@ -11,6 +11,7 @@ mod clients;
 mod facts;
 mod fault;
 mod handshake;
+mod hello;
 mod offer;
 mod records;
 mod server;
@@ -20,6 +21,7 @@ pub use certificate::{Certificate, CertificateFault, Doubt};
 pub use clients::ClientAuthorities;
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
+pub use hello::{Hello, LONGEST_HELLO, NoHello, UNRECOGNIZED_NAME, client_hello};
 pub use offer::{
     UnknownName, Version, check_cipher_suites, check_groups, cipher_suites, key_exchange_groups,
 };

@@ -8,6 +8,7 @@ use message::Kind;
 
 use super::histogram::Histogram;
 use super::series::{Key, Series};
+use super::tunnels::Tunnels;
 use super::{Names, Snapshot};
 use crate::Record;
 
@@ -97,6 +98,7 @@ pub struct Metrics {
     /// Exchanges without a route.
     routeless: RouteCells,
     listeners: Vec<ListenerCells>,
+    tunnels: Tunnels,
     failures: Failures,
     panics: u64,
     retries: [u64; Retried::ALL.len()],
@@ -140,6 +142,7 @@ impl Metrics {
             routes: Vec::new(),
             routeless: RouteCells::default(),
             listeners: Vec::new(),
+            tunnels: Tunnels::default(),
             failures: [0; Kind::ALL.len()],
             panics: 0,
             retries: [0; Retried::ALL.len()],
@@ -175,6 +178,7 @@ impl Metrics {
                 *cells = RouteCells::default();
             }
         }
+        self.tunnels.forget(backends);
         self.requests.retain(|key| {
             let is_in = |number: Option<u32>, all: &HashSet<u32>| {
                 number.is_some_and(|number| all.contains(&number))
@@ -193,6 +197,21 @@ impl Metrics {
         cells.duration.record(record.duration);
         cells.request_bytes += record.request_bytes;
         cells.response_bytes += record.response_bytes;
+        if let Some(failure) = record.failure {
+            self.failed(failure.kind);
+        }
+    }
+
+    /// Counts bytes that a connection over TCP has moved: from the client, and to
+    /// it.
+    pub fn tunnel_moved(&mut self, listener: u32, backend: u32, bytes: (u64, u64)) {
+        self.tunnels.moved((listener, Some(backend)), bytes);
+    }
+
+    /// Counts a connection over TCP that has ended, but for its bytes.
+    pub fn tunnel_ended(&mut self, listener: u32, record: &Record<'_>) {
+        let backend = record.backend.map(|(number, _)| number);
+        self.tunnels.ended((listener, backend), record);
         if let Some(failure) = record.failure {
             self.failed(failure.kind);
         }
@@ -290,6 +309,7 @@ impl Metrics {
             routes: self.routes.clone(),
             routeless: self.routeless,
             listeners: self.listeners.clone(),
+            tunnels: self.tunnels.clone(),
             failures: self.failures,
             panics: self.panics,
             retries: self.retries,
