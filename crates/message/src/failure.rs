@@ -154,6 +154,19 @@ kinds! {
 }
 
 impl Kind {
+    /// A connection does not begin as it has to, before anybody has asked for
+    /// anything: a mistake in how things are set up more often than a client's.
+    pub fn is_of_beginning(self) -> bool {
+        matches!(
+            self,
+            Kind::BadProxyHeader
+                | Kind::NoProxyHeader
+                | Kind::ProxyHeaderTimeout
+                | Kind::UntrustedProxy
+                | Kind::UnknownServerName
+        )
+    }
+
     /// The registered error type for `Proxy-Status` (RFC 9209 section 2.3);
     /// where the reason is not itself registered, the nearest that is.
     pub fn proxy_error(self) -> &'static str {

@@ -214,6 +214,8 @@ pub struct Check {
     pub timeout: Duration,
     /// A backend is used before it has been checked.
     pub assume_healthy: bool,
+    /// Requests begin with a header that speaks for Forebay itself.
+    pub send_proxy_protocol: Option<proxy_protocol::Version>,
     pub probe: Probe,
 }
 

@@ -31,14 +31,13 @@ impl ServerNames {
     pub fn find(&self, name: &str) -> Option<usize> {
         let exact = self.exact.get(name);
         let behind = || name.split_once('.').map(|(_, rest)| rest);
-        exact
-            .or_else(|| self.wildcard.get(behind()?))
-            .copied()
+        exact.or_else(|| self.wildcard.get(behind()?)).copied()
     }
 
     /// Every name with its group.
     pub fn all(&self) -> impl Iterator<Item = (impl fmt::Display, usize)> {
-        let shown = |prefix| move |(name, &group): (&Box<str>, &usize)| (format!("{prefix}{name}"), group);
+        let shown =
+            |prefix| move |(name, &group): (&Box<str>, &usize)| (format!("{prefix}{name}"), group);
         let exact = self.exact.iter().map(shown(""));
         exact.chain(self.wildcard.iter().map(shown("*.")))
     }
@@ -66,7 +65,10 @@ mod tests {
         ] {
             assert_eq!(names.find(name), expected, "{name}");
         }
-        let all: Vec<String> = names.all().map(|(name, group)| format!("{name} {group}")).collect();
+        let all: Vec<String> = names
+            .all()
+            .map(|(name, group)| format!("{name} {group}"))
+            .collect();
         assert_eq!(all, ["a.example.com 1", "*.example.com 2"]);
     }
 }

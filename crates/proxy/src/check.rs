@@ -4,12 +4,13 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use message::{Failure, Kind, Method, RequestHead, ResponseHead, Side, Source};
-use plan::{HttpProbe, Probe};
+use plan::{Check, HttpProbe, Probe};
 use upstream::Backend;
 use wire::blocks::Blocks;
 use wire::h1::{
     Body, Framing, HeadError, Inbound, Incoming, Outbound, response_framing, write_request_head,
 };
+use wire::proxy_protocol::write_local;
 
 use crate::ask::{MAX_INTERIM, RESPONSE_LIMITS};
 use crate::connect::open;
@@ -26,12 +27,18 @@ pub(crate) async fn check(
     resolver: &Resolver,
     timers: &Rc<Timers>,
     backend: &Backend,
-    probe: &Probe,
+    how: &Check,
 ) -> Result<(), String> {
     let stream = open(resolver, &backend.address).await.map_err(told)?;
-    match probe {
+    match &how.probe {
         Probe::Tcp => Ok(()),
-        Probe::Http(probe) => ask(stream, timers, backend, probe).await,
+        Probe::Http(probe) => {
+            let mut first = Vec::new();
+            if let Some(version) = how.send_proxy_protocol {
+                write_local(version, &mut first);
+            }
+            ask(stream, timers, backend, probe, &first).await
+        }
     }
 }
 
@@ -45,12 +52,14 @@ async fn ask(
     timers: &Rc<Timers>,
     backend: &Backend,
     probe: &HttpProbe,
+    first: &[u8],
 ) -> Result<(), String> {
     let (reader, writer) = stream.split(timers);
     let blocks = Blocks::default();
     let mut inbound = Inbound::new(reader, blocks.clone());
     let mut outbound = Outbound::new(writer, blocks);
     let request = request(backend, probe);
+    outbound.buffer().extend_from_slice(first);
     write_request_head(outbound.buffer(), &request, Framing::Empty);
     let sent = poll_fn(|cx| outbound.poll_flush(cx)).await;
     sent.map_err(|error| error.to_string())?;

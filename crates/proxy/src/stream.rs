@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +15,7 @@ use wire::io::{Input, Output};
 #[cfg(feature = "sim")]
 use crate::sim::Socket;
 use crate::timers::{Deadline, Timers};
-use crate::tls_stream::TlsStream;
+use crate::tls_stream::{Terms, TlsStream};
 
 /// A connected socket.
 pub(crate) enum Stream {
@@ -63,6 +64,16 @@ enum ReadHalf {
     Tls(Rc<RefCell<TlsStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
+}
+
+impl Reader {
+    /// The socket, where bytes are on it as they are.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match &self.half {
+            ReadHalf::Tcp(half) => Some(half.as_ref()),
+            _ => None,
+        }
+    }
 }
 
 enum WriteHalf {
@@ -174,6 +185,14 @@ impl Writer {
         }
     }
 
+    /// The socket, where bytes are on it as they are.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match &self.half {
+            WriteHalf::Tcp(half) => Some(half.as_ref()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_secure(&self) -> bool {
         matches!(self.half, WriteHalf::Tls(_))
     }
@@ -182,6 +201,22 @@ impl Writer {
     pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
         match &self.half {
             WriteHalf::Tls(stream) => stream.borrow().certificate(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match &self.half {
+            WriteHalf::Tcp(half) => half.local_addr().ok(),
+            WriteHalf::Tls(stream) => stream.borrow().local_address(),
+            _ => None,
+        }
+    }
+
+    /// What has been agreed on with the peer, where it came with TLS.
+    pub(crate) fn terms(&self) -> Option<Rc<Terms>> {
+        match &self.half {
+            WriteHalf::Tls(stream) => Some(stream.borrow().terms()),
             _ => None,
         }
     }

@@ -100,7 +100,8 @@ impl Written for BackendUrl {
                 "TLS to backends (`https://`) is not available in this version",
             )
             .help(format!("use `http://{rest}`, if the backend speaks it"))),
-            _ => Err(unlike(Self::NOUN, text).help("backends are reached by `http://`, `tcp://` or `unix:`")),
+            _ => Err(unlike(Self::NOUN, text)
+                .help("backends are reached by `http://`, `tcp://` or `unix:`")),
         }
     }
 

@@ -10,12 +10,12 @@ use config::{
 use upstream::{
     Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
 };
-use wire::proxy_protocol;
+use wire::proxy_protocol::Version;
 
 use super::unique::Unique;
 use super::{affinity, health, sources, tcp};
 use crate::changes::{Member, members};
-use crate::{Group, GroupChanges, Heritage, Times};
+use crate::{Check, Group, GroupChanges, Heritage, Times};
 
 pub(super) fn compile(
     settings: &Settings,
@@ -141,7 +141,12 @@ fn group(
         numbers,
         origins,
         sources: sources::compile(written, problems),
-        check: health::check(&written.health_check).map(Arc::new),
+        check: health::check(&written.health_check).map(|check| {
+            Arc::new(Check {
+                send_proxy_protocol: send_proxy_protocol(written),
+                ..check
+            })
+        }),
         times: Times {
             connect: written.timeout.connect,
             response: written.timeout.request,
@@ -149,16 +154,20 @@ fn group(
             wait: written.connection_pool.wait_timeout,
             total: written.timeout.total,
         },
-        send_proxy_protocol: match *written.send_proxy_protocol {
-            SendProxyProtocol::Off => None,
-            SendProxyProtocol::V1 => Some(proxy_protocol::Version::V1),
-            SendProxyProtocol::V2 => Some(proxy_protocol::Version::V2),
-        },
+        send_proxy_protocol: send_proxy_protocol(written),
         retry: retry(id, &written.retry, living),
         hedge: written.hedge.as_ref().map(|hedge| {
             let budget = living.hedges(id, hedge.max_percent);
             HedgePolicy::new(hedge.percentile, hedge.min_delay, budget)
         }),
+    }
+}
+
+fn send_proxy_protocol(written: &BackendGroup) -> Option<Version> {
+    match *written.send_proxy_protocol {
+        SendProxyProtocol::Off => None,
+        SendProxyProtocol::V1 => Some(Version::V1),
+        SendProxyProtocol::V2 => Some(Version::V2),
     }
 }
 
@@ -182,7 +191,11 @@ fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
 fn describe(backend: &Member, group: &BackendGroup) -> Backend {
     let pool = &group.connection_pool;
     let options = PoolOptions {
-        max_idle: pool.max_idle_connections as usize,
+        max_idle: match send_proxy_protocol(group) {
+            None => pool.max_idle_connections as usize,
+            // Each is one client's alone.
+            Some(_) => 0,
+        },
         idle_timeout: pool.idle_timeout,
         max_age: pool.max_age,
         max_connections: backend

@@ -43,7 +43,10 @@ fn tcp(
     let tls = tls.or(written.cert_file.as_ref().map(|file| file.span));
     if let (false, Some(span)) = (written.sni.is_empty(), tls) {
         problems
-            .error(written.sni.span, "`sni` passes TLS on; it cannot be ended here as well")
+            .error(
+                written.sni.span,
+                "`sni` passes TLS on; it cannot be ended here as well",
+            )
             .help("leave out the certificate, or `sni`")
             .also(span, "TLS is ended here");
     }
@@ -175,7 +178,11 @@ fn warn_of_requests(
 /// group, where it is for nothing else.
 pub(super) fn most_connections(settings: &Settings, group: &str) -> Option<u32> {
     let is_it = |id: &Option<Spanned<String>>| id.as_ref().is_some_and(|id| id.value == group);
-    if settings.routes.iter().any(|route| is_it(&route.backend_group)) {
+    if settings
+        .routes
+        .iter()
+        .any(|route| is_it(&route.backend_group))
+    {
         return None;
     }
     let all = settings.server.iter().chain(&settings.listeners);

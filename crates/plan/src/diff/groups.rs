@@ -107,6 +107,8 @@ fn of_check(check: &Check) -> Vec<Aspect> {
         max_interval,
         timeout,
         assume_healthy,
+        // The group's own.
+        send_proxy_protocol: _,
         probe,
     } = check;
     let every = format!("every {interval:?} to {max_interval:?}, at most {timeout:?} each");

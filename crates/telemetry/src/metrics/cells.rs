@@ -217,6 +217,12 @@ impl Metrics {
         }
     }
 
+    /// Counts a connection over TCP that was refused before it began.
+    pub fn tunnel_refused(&mut self, listener: u32, why: Kind) {
+        self.tunnels.refused((listener, None), why);
+        self.failed(why);
+    }
+
     /// Counts a failure that belongs to no recorded exchange, such as a
     /// connection that was refused.
     pub fn failed(&mut self, kind: Kind) {

@@ -40,6 +40,10 @@ impl Tunnels {
         }
     }
 
+    pub(super) fn refused(&mut self, way: Way, why: Kind) {
+        self.0.entry(way).or_default().failed(why, 1);
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         for (&way, more) in &other.0 {
             let cells = self.0.entry(way).or_default();

@@ -75,7 +75,19 @@ fn some_ask_for_no_name() {
 fn what_is_no_hello_is_refused_at_once() {
     let name = |name: &[u8]| {
         let length = name.len() as u8;
-        let head = [0, length + 9, 0, 0, 0, length + 5, 0, length + 3, 0, 0, length];
+        let head = [
+            0,
+            length + 9,
+            0,
+            0,
+            0,
+            length + 5,
+            0,
+            length + 3,
+            0,
+            0,
+            length,
+        ];
         old(&[&head, name].concat())
     };
     assert_eq!(client_hello(&name(b"a.b")), whole("a.b"));

@@ -203,7 +203,8 @@ fn the_exact_form_of_version_2() {
     };
     let mut out = Vec::new();
     write(Version::V2, &said, &mut out);
-    let facts: &[u8] = b"\x01\0\x02h2\x02\0\x03a.b\x05\0\x017\x20\0\x0f\x07\0\0\0\0\x21\0\x07TLSv1.3";
+    let facts: &[u8] =
+        b"\x01\0\x02h2\x02\0\x03a.b\x05\0\x017\x20\0\x0f\x07\0\0\0\0\x21\0\x07TLSv1.3";
     assert_eq!(out, v2(0x21, 0x11, &[&V4[..], facts].concat()));
 }
 

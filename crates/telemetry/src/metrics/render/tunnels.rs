@@ -40,10 +40,18 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
         let listener = snapshot.names.listener_name(listener).unwrap_or(NONE);
         let backend = backend.and_then(|number| snapshot.names.backend_name(number));
         let (group, backend) = backend.unwrap_or((NONE, NONE));
-        [("listener", listener), ("group", group), ("backend", backend)]
+        [
+            ("listener", listener),
+            ("group", group),
+            ("backend", backend),
+        ]
     };
     let count = |family, of: fn(&TunnelCells) -> u64| {
-        (family, ways.iter().map(move |(way, cells)| (labels(way), of(cells))))
+        (
+            family,
+            ways.iter()
+                .map(move |(way, cells)| (labels(way), of(cells))),
+        )
     };
     for (family, counts) in [
         count(&RECEIVED, |cells| cells.received),
@@ -53,7 +61,8 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     }
     page.histograms(
         &DURATION,
-        ways.iter().map(|(way, cells)| (labels(way), &cells.duration)),
+        ways.iter()
+            .map(|(way, cells)| (labels(way), &cells.duration)),
     )?;
     page.counters(
         &FAILURES,
