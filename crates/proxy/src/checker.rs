@@ -276,6 +276,7 @@ mod tests {
             max_interval: Duration::from_secs(60),
             timeout: Duration::from_secs(1),
             assume_healthy: true,
+            send_proxy_protocol: None,
             probe: Probe::Tcp,
         };
         for (bad, seconds) in [

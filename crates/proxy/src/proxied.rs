@@ -7,6 +7,8 @@ use std::rc::Rc;
 
 use message::{Failure, Kind};
 use plan::{Plan, ProxyProtocol};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::{debug, warn};
@@ -91,12 +93,10 @@ fn untrusted(peer: SocketAddr) -> Failure {
 
 /// Nothing at all has come.
 fn is_silent(socket: &TcpStream) -> bool {
-    let peeked = socket.try_io(tokio::io::Interest::READABLE, || {
-        let mut byte = [0];
-        let (_, count) = rustix::net::recv(socket, &mut byte[..], rustix::net::RecvFlags::PEEK)?;
-        Ok(count)
-    });
-    peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    // The event loop has forgotten by now what it knew of the socket.
+    let look = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let peeked = recv(socket, &mut [0][..], look);
+    peeked.is_err_and(|error| error == Errno::WOULDBLOCK)
 }
 
 /// Takes bytes that have been seen to be there.

@@ -30,6 +30,7 @@ mod process;
 mod recorder;
 mod reply;
 mod scratch;
+mod tunnel;
 mod watched;
 mod wire;
 
@@ -51,5 +52,6 @@ pub use recorder::{Extent, Recorder, Seen, unescape};
 pub use reply::Reply;
 pub use rustls;
 pub use scratch::Scratch;
+pub use tunnel::Tunnel;
 pub use watched::{PATIENCE, Watched, until};
 pub use wire::Wire;

@@ -54,12 +54,18 @@ impl Nginx {
     /// `server` is the inside of its `server` block.
     #[track_caller]
     pub fn start(server: &str) -> Self {
-        Self::with("", server)
+        Self::with("", "", server)
+    }
+
+    /// The same with words for its `listen`.
+    #[track_caller]
+    pub fn listening(how: &str, server: &str) -> Self {
+        Self::with("", how, server)
     }
 
     /// The same with something beside the `server` block.
     #[track_caller]
-    pub(crate) fn with(http: &str, server: &str) -> Self {
+    pub(crate) fn with(http: &str, how: &str, server: &str) -> Self {
         let scratch = Scratch::new();
         let socket = scratch.path("nginx.sock").to_str().unwrap().to_owned();
         let directory = scratch.as_path().display().to_string();
@@ -71,7 +77,7 @@ impl Nginx {
             &format!(
                 "daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log stderr;\n\
                  events {{}}\n\
-                 http {{\n{temporary}access_log off;\n{http}\nserver {{ listen unix:{socket}; {server} }}\n}}\n"
+                 http {{\n{temporary}access_log off;\n{http}\nserver {{ listen unix:{socket} {how}; {server} }}\n}}\n"
             ),
         );
         let process = Process::start("nginx", &["-e", "stderr", "-p", &directory, "-c", &file]);

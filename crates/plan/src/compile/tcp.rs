@@ -59,7 +59,10 @@ fn tcp(
             .help("add `group`, the name of a backend group");
         return None;
     }
-    let group = written.group.as_ref().map(|id| groups.find(id, problems));
+    let group = match &written.group {
+        Some(id) => Some(groups.find(id, problems)?),
+        None => None,
+    };
     let mut names = ServerNames::default();
     for pair in &*written.sni {
         let Some(group) = groups.find(&pair.value, problems) else {
@@ -71,7 +74,7 @@ fn tcp(
         }
     }
     Some(Tcp {
-        group: group?,
+        group,
         names,
         connect_timeout: written.connect_timeout.as_deref().copied(),
         idle_timeout: written.idle_timeout,
