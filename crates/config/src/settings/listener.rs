@@ -61,7 +61,7 @@ settings! {
         redirect_to_https: Spanned<bool> = Spanned::unwritten(false), example true;
         /// Tells browsers to use nothing but HTTPS from then on. For listeners with TLS.
         hsts: Option<Spanned<Hsts>>, example {"max_age": "180d", "include_subdomains": true};
-        /// How long a TLS handshake may take; after that the connection is closed.
+        /// How long a TLS handshake may take, or with `sni` its first message; after that the connection is closed.
         handshake_timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
         /// HTTP/3: how long a connection may be silent. Accepted now, acts once HTTP/3 is there.
         max_idle_timeout: Duration = Duration::from_secs(30), rule Positive, example "30s";

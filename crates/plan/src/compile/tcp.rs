@@ -164,6 +164,15 @@ fn warn_of_requests(
             )
             .also(id.span, "the listener");
     }
+    if let Some(adaptive) = &group.adaptive_concurrency {
+        problems
+            .warning(
+                adaptive.span,
+                "the limit follows the latency of answers, which connections of a listener with `protocol: tcp` have not",
+            )
+            .help("use `max_requests`, which counts them")
+            .also(id.span, "the listener");
+    }
     if let Some(sticky) = &group.sticky
         && sticky.by == StickyBy::Cookie
     {

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use message::{Failure, Kind};
+use tokio::time::Instant;
 use wire::blocks::Blocks;
 use wire::proxy_protocol::Version;
 
@@ -24,8 +25,11 @@ pub(super) struct Relay {
     /// From the client, and to it.
     up: Flow,
     down: Flow,
-    /// When both have been silent for too long.
+    /// When it is to be looked whether both have been silent for too long, which
+    /// is `idle`; they were not at `active`.
     silence: Deadline,
+    idle: Duration,
+    active: Instant,
     /// Why one of them has ended before its time.
     broken: Option<Failure>,
 }
@@ -34,7 +38,7 @@ impl Relay {
     pub(super) fn new(session: &Session, idle: Duration, client: Stream, backend: Stream) -> Self {
         let timers = &session.worker.timers;
         let silence = timers.deadline();
-        silence.silence(idle);
+        silence.within(idle);
         // From now on it may take as long as streams may.
         session.held.door.mark(session.held.place, true);
         Self {
@@ -44,6 +48,8 @@ impl Relay {
             up: Flow::default(),
             down: Flow::default(),
             silence,
+            idle,
+            active: session.worker.clock.coarse(),
             broken: None,
         }
     }
@@ -76,15 +82,20 @@ impl Relay {
         self.move_bytes(cx, &session.worker);
         let now = self.up.moved + self.down.moved;
         if now > before {
-            self.silence.progressed(1);
+            self.active = session.worker.clock.coarse();
             let up = self.up.moved.saturating_sub(self.header);
             session.has_moved((up, self.down.moved));
         }
         if self.up.is_done() && self.down.is_done() {
             return Poll::Ready(self.broken.take().map_or(Ok(()), Err));
         }
-        if self.silence.has_passed(cx) {
-            return Poll::Ready(Err(Kind::IdleTimeout.into()));
+        while self.silence.has_passed(cx) {
+            let now = session.worker.clock.coarse();
+            let silent = now.saturating_duration_since(self.active);
+            if silent >= self.idle {
+                return Poll::Ready(Err(Kind::IdleTimeout.into()));
+            }
+            self.silence.within(self.idle - silent);
         }
         Poll::Pending
     }

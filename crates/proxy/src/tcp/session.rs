@@ -142,7 +142,9 @@ impl Session {
         let now = self.worker.clock.coarse();
         match failure.kind {
             Kind::Internal => {
-                self.worker.metrics.borrow_mut().panicked();
+                if std::thread::panicking() {
+                    self.worker.metrics.borrow_mut().panicked();
+                }
                 error!(connection_id, %client, backend, %failure, "connection failed");
             }
             Kind::TooManyRequests | Kind::Overloaded | Kind::QueueFull => {
