@@ -148,7 +148,7 @@ fn tunnels(f: &mut Formatter<'_>, plan: &Plan, tcp: &Tcp) -> fmt::Result {
 /// Where connections go, a line for each case.
 pub(crate) fn places(plan: &Plan, tcp: &Tcp) -> Vec<String> {
     let id = |at: usize| plan.groups.get(at).map_or("", |group| &*group.balance.id);
-    let names = tcp.names.all();
+    let names = tcp.names.all().into_iter();
     let mut places: Vec<String> = names
         .map(|(name, group)| format!("{name} -> group {}", id(group)))
         .collect();

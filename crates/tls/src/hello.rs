@@ -70,8 +70,11 @@ pub fn client_hello(bytes: &[u8]) -> Result<Hello, NoHello> {
     }
 }
 
-/// What is in the next record, and what is behind it; none where more has to come.
-fn record(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, NoHello> {
+/// What is in a record, and what is behind it.
+type Record<'a> = (&'a [u8], &'a [u8]);
+
+/// None where more has to come.
+fn record(bytes: &[u8]) -> Result<Option<Record<'_>>, NoHello> {
     const OTHER: NoHello = NoHello("it is not TLS");
     if bytes.first().is_some_and(|&kind| kind != HANDSHAKE)
         || bytes.get(1).is_some_and(|&version| version != 3)

@@ -211,7 +211,7 @@ impl Flow {
             },
         };
         loop {
-            if let Poll::Pending = socket.poll_read_ready(cx)? {
+            if socket.poll_read_ready(cx)?.is_pending() {
                 room.pipes.give(pipe);
                 return Poll::Pending;
             }
