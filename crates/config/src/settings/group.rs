@@ -289,9 +289,9 @@ settings! {
     "a connection pool" => pub struct ConnectionPool {
         /// Unused connections to keep to each backend.
         max_idle_connections: u32 = 100, rule Within(0, 1_000_000), example 20;
-        /// Connections at a time to each backend, used and unused. In a group of which listeners with `protocol: tcp` make use and no route
-        /// does, the default is what its listeners take together.
-        max_connections_per_host: Spanned<u32> = Spanned::unwritten(100), rule Within(1, 1_000_000), example 10;
+        /// Connections at a time to each backend, used and unused. Without it 100, and in a group that listeners with `protocol: tcp` point at
+        /// and no route does, as many as these listeners take together.
+        max_connections_per_host: Option<u32>, rule Within(1, 1_000_000), example 10;
         /// How long an unused connection is kept.
         idle_timeout: Duration = Duration::from_secs(90), rule Positive, example "30s";
         /// How long any connection is used before it is replaced.

@@ -17,6 +17,9 @@ use super::{affinity, health, sources, tcp};
 use crate::changes::{Member, members};
 use crate::{Check, Group, GroupChanges, Heritage, Times};
 
+/// Connections at a time to each backend of a group for requests.
+const ROOM: u32 = 100;
+
 pub(super) fn compile(
     settings: &Settings,
     problems: &mut Problems,
@@ -34,8 +37,9 @@ pub(super) fn compile(
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
-        let written = with_room(settings, written);
-        groups.push(group(&written, members, &heritage.living, names, problems));
+        let room = tcp::most_connections(settings, &written.id.value).unwrap_or(ROOM);
+        let members = (members, room);
+        groups.push(group(written, members, &heritage.living, names, problems));
     }
     groups
 }
@@ -99,21 +103,9 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
     }
 }
 
-/// Where nothing else is said, a group takes all connections that listeners
-/// pass on to it.
-fn with_room(settings: &Settings, written: &Spanned<BackendGroup>) -> Spanned<BackendGroup> {
-    let mut written = written.clone();
-    let most = tcp::most_connections(settings, &written.id.value);
-    let of_group = &mut written.value.connection_pool.value.max_connections_per_host;
-    if let (Some(most), false) = (most, of_group.is_written()) {
-        of_group.value = most;
-    }
-    written
-}
-
 fn group(
     written: &Spanned<BackendGroup>,
-    members: Vec<Member>,
+    (members, room): (Vec<Member>, u32),
     living: &Living,
     names: &mut Names,
     problems: &mut Problems,
@@ -124,7 +116,7 @@ fn group(
     let backends: Vec<(Arc<Backend>, u32)> = members
         .iter()
         .map(|member| {
-            let wanted = describe(member, written);
+            let wanted = describe(member, written, room);
             numbers.push(names.backend(id, &wanted.url));
             (living.backend(id, wanted), member.weight)
         })
@@ -188,7 +180,8 @@ fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
     }
 }
 
-fn describe(backend: &Member, group: &BackendGroup) -> Backend {
+/// `room` is how many connections each may have where nobody says so.
+fn describe(backend: &Member, group: &BackendGroup, room: u32) -> Backend {
     let pool = &group.connection_pool;
     let options = PoolOptions {
         max_idle: match send_proxy_protocol(group) {
@@ -200,7 +193,8 @@ fn describe(backend: &Member, group: &BackendGroup) -> Backend {
         max_age: pool.max_age,
         max_connections: backend
             .max_connections
-            .unwrap_or(*pool.max_connections_per_host) as usize,
+            .or(pool.max_connections_per_host)
+            .unwrap_or(room) as usize,
         max_waiting: pool.max_waiting as usize,
     };
     let (address, authority) = match &backend.url {
