@@ -231,6 +231,23 @@ fn the_configurations_of_the_pages_about_tls_and_protocols_are_fine() {
 }
 
 #[test]
+fn the_configurations_of_the_page_about_tcp_are_fine() {
+    let page = std::fs::read_to_string(root().join("docs/tcp.md")).unwrap();
+    let configurations: Vec<&str> = page.split("```yaml\n").skip(1).collect();
+    assert!(configurations.len() >= 4);
+    for configuration in configurations {
+        let configuration = configuration.split("```").next().unwrap();
+        let file = std::env::temp_dir().join(format!("forebay-tcp-{}.yaml", std::process::id()));
+        std::fs::write(&file, configuration).unwrap();
+        let output = forebay(&["check", "-c", file.to_str().unwrap()]);
+        std::fs::remove_file(&file).unwrap();
+        let said = text(&output.stderr);
+        let is_fine = output.status.success() && said.is_empty();
+        assert!(is_fine, "{configuration}\n{said}");
+    }
+}
+
+#[test]
 fn the_reference_page_is_what_the_program_prints() {
     let page = std::fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let printed = text(&forebay(&["reference"]).stdout);

@@ -14,9 +14,9 @@ pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
     AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol,
     CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
-    SameSite, Secure, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
+    SameSite, Secure, SendProxyProtocol, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
 };
-pub use listener::{Http2, Listener, Protocol};
+pub use listener::{Http2, Listener, Protocol, ProxyProtocol};
 pub use route::{
     Conditions, ErrorPage, FilterList, Filters, HeaderChanges, Redirect, ReplacePrefix, Respond,
     Route, RouteTimeout, RoutingMode,
@@ -51,6 +51,7 @@ settings! {
         routing: Spanned<RoutingMode> = Spanned::unwritten(RoutingMode::Specific), example "ordered";
         /// Addresses and networks of proxies in front of this one. What they say in `X-Forwarded-For`, `X-Forwarded-Proto`,
         /// `X-Forwarded-Host` and `X-Request-ID` is believed; what anyone else says there is replaced. `X-Real-IP` is always Forebay's own.
+        /// Headers of the PROXY protocol are taken from them alone.
         trusted_proxies: Vec<IpNet>, example ["10.0.0.0/8", "192.0.2.1"];
         /// Whether answers about failures tell every client what the log tells: which routes almost matched, which backend failed
         /// and how. Clients whose own address is in `trusted_proxies` are told in any case.

@@ -94,6 +94,24 @@ kinds! {
     ClientGone: Client, 499, "client_disconnected", "The client closed the connection.";
     /// The client stopped reading the answer.
     ClientStalled: Client, 499, "client_write_timeout", "The client stopped reading the response.";
+    /// A header of the PROXY protocol is broken.
+    BadProxyHeader: Client, 400, "proxy_protocol_error", "The header of the PROXY protocol is malformed.";
+    /// There is none where there has to be one.
+    NoProxyHeader: Client, 400, "proxy_protocol_missing", "The connection has to begin with a header of the PROXY protocol.";
+    /// It did not arrive in time.
+    ProxyHeaderTimeout: Client, 408, "proxy_protocol_timeout", "The header of the PROXY protocol did not arrive in time.";
+    /// It is from somebody who is not believed.
+    UntrustedProxy: Client, 403, "proxy_protocol_untrusted", "Headers of the PROXY protocol are not taken from here.";
+    /// A TLS handshake has come to nothing.
+    HandshakeFailed: Client, 400, "tls_handshake_error", "The TLS handshake failed.";
+    /// What should be the first message of TLS is not.
+    BadHello: Client, 400, "tls_client_hello_error", "The connection does not begin like TLS.";
+    /// It did not arrive in time.
+    HelloTimeout: Client, 408, "tls_client_hello_timeout", "The first message of TLS did not arrive in time.";
+    /// Nothing is served under the name that TLS asks for.
+    UnknownServerName: Client, 421, "unknown_server_name", "Nothing is served under this name.";
+    /// A connection that is passed on was silent in both directions.
+    IdleTimeout: Client, 408, "connection_idle_timeout", "The connection was silent for too long.";
 
     /// Some route would take the request but for its method.
     MethodNotAllowed: Proxy, 405, "method_not_allowed", "No route takes this method here.";
@@ -142,6 +160,19 @@ kinds! {
 }
 
 impl Kind {
+    /// A connection does not begin as it has to, before anybody has asked for
+    /// anything: a mistake in how things are set up more often than a client's.
+    pub fn is_of_beginning(self) -> bool {
+        matches!(
+            self,
+            Kind::BadProxyHeader
+                | Kind::NoProxyHeader
+                | Kind::ProxyHeaderTimeout
+                | Kind::UntrustedProxy
+                | Kind::UnknownServerName
+        )
+    }
+
     /// The registered error type for `Proxy-Status` (RFC 9209 section 2.3);
     /// where the reason is not itself registered, the nearest that is.
     pub fn proxy_error(self) -> &'static str {

@@ -6,7 +6,10 @@ use tls::ClientAuthorities;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
 use wire::h2::Patience;
 
-use crate::{AdminEndpoint, BackendTls, Check, Group, Http2, Listener, Plan, Sticky, Times};
+use crate::{
+    AdminEndpoint, BackendTls, Check, Group, Http2, Listener, Plan, ProxyProtocol, Sticky, Tcp,
+    Times,
+};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -23,7 +26,9 @@ impl Display for Plan {
             writeln!(f, "left out because of mistakes: {file}")?;
         }
         writeln!(f, "\nlisteners:")?;
-        self.listeners.iter().try_for_each(|l| listener(f, l))?;
+        self.listeners
+            .iter()
+            .try_for_each(|l| listener(f, self, l))?;
         writeln!(f, "\nroutes, each with what it needs of a request:")?;
         (0..self.routes.len()).try_for_each(|i| route(f, self, i))?;
         writeln!(f, "\ngroups:")?;
@@ -114,15 +119,21 @@ pub(crate) fn route(f: &mut Formatter<'_>, plan: &Plan, at: usize) -> fmt::Resul
     Ok(())
 }
 
-pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
+pub(crate) fn listener(f: &mut Formatter<'_>, plan: &Plan, l: &Listener) -> fmt::Result {
     writeln!(
         f,
         "  {} at {}://{}, up to {} connections",
         l.id,
-        if l.tls.is_some() { "https" } else { "http" },
+        l.scheme(),
         l.address,
         l.max_connections
     )?;
+    if let Some(header) = &l.proxy_protocol {
+        writeln!(f, "      {}", proxy_protocol(header))?;
+    }
+    if let Some(tcp) = &l.tcp {
+        return tunnels(f, plan, tcp);
+    }
     let body = match l.max_body {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
@@ -217,6 +228,42 @@ pub(crate) fn name_in_tls(tls: &BackendTls) -> String {
     }
 }
 
+pub(crate) fn proxy_protocol(header: &ProxyProtocol) -> String {
+    let whose = match header.is_required {
+        true => "required",
+        false => "accepted",
+    };
+    let timeout = header.timeout;
+    format!("PROXY protocol {whose} of trusted proxies, within {timeout:?}")
+}
+
+fn tunnels(f: &mut Formatter<'_>, plan: &Plan, tcp: &Tcp) -> fmt::Result {
+    for place in places(plan, tcp) {
+        writeln!(f, "      {place}")?;
+    }
+    let connect = match tcp.connect_timeout {
+        Some(time) => format!("{time:?}"),
+        None => "as the group says".to_owned(),
+    };
+    let idle = tcp.idle_timeout;
+    writeln!(f, "      timeouts: connect {connect}, idle {idle:?}")
+}
+
+/// Where connections go, a line for each case.
+pub(crate) fn places(plan: &Plan, tcp: &Tcp) -> Vec<String> {
+    let id = |at: usize| plan.groups.get(at).map_or("", |group| &*group.balance.id);
+    let names = tcp.names.all().into_iter();
+    let mut places: Vec<String> = names
+        .map(|(name, group)| format!("{name} -> group {}", id(group)))
+        .collect();
+    places.push(match (tcp.group, places.is_empty()) {
+        (Some(group), true) => format!("-> group {}", id(group)),
+        (Some(group), false) => format!("any other -> group {}", id(group)),
+        (None, _) => "any other is refused".to_owned(),
+    });
+    places
+}
+
 fn conditions(conditions: &routing::Conditions) -> String {
     let all: Vec<String> = conditions.all().map(|c| c.to_string()).collect();
     match &*all {
@@ -276,6 +323,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
             f,
             "      checked every {interval:?}, within {timeout:?}: {probe}"
         )?;
+    }
+    if let Some(version) = g.send_proxy_protocol {
+        writeln!(f, "      told of clients by the PROXY protocol, {version}")?;
     }
     match &g.hedge {
         Some(hedge) => writeln!(f, "      {hedge}"),

@@ -12,8 +12,9 @@ use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
 use wire::h2::Patience;
+use wire::proxy_protocol;
 
-use crate::{AdminEndpoint, BackendSource, Origin, Trusted};
+use crate::{AdminEndpoint, BackendSource, Origin, ServerNames, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -106,6 +107,10 @@ pub struct Listener {
     /// Clients are sent to the same place at HTTPS on this port; 0 is one that
     /// cannot be known.
     pub redirect_port: Option<u16>,
+    /// Connections are passed on as they are; absent: it speaks HTTP.
+    pub tcp: Option<Tcp>,
+    /// Connections begin with a header of the PROXY protocol; absent: they do not.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Over all workers.
     pub max_connections: usize,
     pub limits: Limits,
@@ -118,6 +123,43 @@ pub struct Listener {
     /// Bytes per second at which a client has to send a body and take an answer;
     /// 0 for none.
     pub min_rate: u64,
+}
+
+impl Listener {
+    /// What its address is written with.
+    pub fn scheme(&self) -> &'static str {
+        match (&self.tcp, &self.tls) {
+            (Some(_), None) => "tcp",
+            (Some(_), Some(_)) => "tls",
+            (None, None) => "http",
+            (None, Some(_)) => "https",
+        }
+    }
+}
+
+/// What becomes of the connections of a listener that speaks no HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tcp {
+    /// Where those go that no name leads elsewhere; absent: they are refused.
+    pub group: Option<usize>,
+    /// Where those go whose TLS asks for a name.
+    pub names: ServerNames,
+    /// Until a connection to a backend stands, where it is not the group that
+    /// says so.
+    pub connect_timeout: Option<Duration>,
+    /// Silence in both directions.
+    pub idle_timeout: Duration,
+    /// Until the client's TLS has said which name it asks for.
+    pub hello_timeout: Duration,
+}
+
+/// How a listener takes headers of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// A connection without one is refused.
+    pub is_required: bool,
+    /// How long one may take to arrive.
+    pub timeout: Duration,
 }
 
 /// How a listener speaks TLS.
@@ -138,7 +180,10 @@ pub struct Tls {
 /// How TLS is spoken to a group's backends.
 #[derive(Debug, Clone)]
 pub struct BackendTls {
+    /// For requests.
     pub client: tls::Client,
+    /// For anything else: what is spoken inside is for the two ends to know.
+    pub tunnels: tls::Client,
     /// What it was made with.
     pub options: tls::ClientOptions,
     /// The name that certificates have to be for; the URL's host where there is
@@ -214,6 +259,8 @@ pub struct Group {
     /// How its backends are checked, if they are.
     pub check: Option<Arc<Check>>,
     pub times: Times,
+    /// Connections to its backends begin with such a header.
+    pub send_proxy_protocol: Option<proxy_protocol::Version>,
     pub retry: RetryPolicy,
     pub hedge: Option<HedgePolicy>,
 }
@@ -228,6 +275,8 @@ pub struct Check {
     pub timeout: Duration,
     /// A backend is used before it has been checked.
     pub assume_healthy: bool,
+    /// Requests begin with a header that speaks for Forebay itself.
+    pub send_proxy_protocol: Option<proxy_protocol::Version>,
     pub probe: Probe,
 }
 

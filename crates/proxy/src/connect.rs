@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use message::{Failure, Kind, Retry};
 use tls::{Peer, Reason};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 use upstream::{Address, Backend};
 use wire::blocks::Blocks;
@@ -17,14 +18,16 @@ use crate::tls_stream::{TlsStream, Unshaken, Wires};
 use crate::worker::Worker;
 
 /// Opens a connection within `timeout`, resolving the name and trying its
-/// addresses in order where there are several. Every failure allows another
+/// addresses in order where there are several. It begins with `first`, before any
+/// TLS. Every failure allows another
 /// backend: nothing of the request has been sent.
 pub(crate) async fn connect(
     worker: &Worker,
     backend: &Backend,
     timeout: Duration,
+    first: &[u8],
 ) -> Result<Stream, Failure> {
-    match tokio::time::timeout(timeout, open_of(worker, backend)).await {
+    match tokio::time::timeout(timeout, open_of(worker, backend, first)).await {
         Ok(result) => result,
         Err(_) => {
             let detail = format!("{}: no connection within {timeout:?}", backend.url);
@@ -33,7 +36,7 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open_of(worker: &Worker, backend: &Backend) -> Result<Stream, Failure> {
+async fn open_of(worker: &Worker, backend: &Backend, first: &[u8]) -> Result<Stream, Failure> {
     #[cfg(feature = "sim")]
     if let Some(world) = worker.world.get() {
         let address = &backend.address;
@@ -42,7 +45,7 @@ async fn open_of(worker: &Worker, backend: &Backend) -> Result<Stream, Failure> 
             .map(Stream::Sim)
             .map_err(|error| failure(address, &error));
     }
-    open(&worker.resolver, backend, &worker.blocks).await
+    open(&worker.resolver, backend, &worker.blocks, first).await
 }
 
 /// Opens a connection, however long it takes.
@@ -50,8 +53,17 @@ pub(crate) async fn open(
     resolver: &Resolver,
     backend: &Backend,
     blocks: &Blocks,
+    first: &[u8],
 ) -> Result<Stream, Failure> {
-    let stream = open_socket(resolver, &backend.address).await?;
+    let mut stream = open_socket(resolver, &backend.address).await?;
+    if !first.is_empty() {
+        let sent = match &mut stream {
+            Stream::Tcp(socket) => socket.write_all(first).await,
+            Stream::Unix(socket) => socket.write_all(first).await,
+            _ => Ok(()),
+        };
+        sent.map_err(|error| failure(&backend.address, &error))?;
+    }
     match (stream, &backend.tls) {
         (Stream::Tcp(socket), Some(peer)) => secure(socket, peer, backend, blocks).await,
         (stream, _) => Ok(stream),

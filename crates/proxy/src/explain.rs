@@ -151,7 +151,11 @@ fn follow(
     look: Look<'_>,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    let Some(listener) = plan.listeners.get(question.listener) else {
+    let asked = plan.listeners.get(question.listener);
+    // No request comes in where connections are passed on.
+    let takes_requests = |listener: &&plan::Listener| listener.tcp.is_none();
+    let asked = asked.filter(takes_requests);
+    let Some(listener) = asked.or_else(|| plan.listeners.iter().find(takes_requests)) else {
         return Ok(());
     };
     let mut heads = Heads::default();

@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -13,6 +14,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, Response};
 use message::{ClientCertificate, Fields};
 use wire::h2::Watch;
+
+use crate::tls_stream::Terms;
 
 /// How much of a body is given to the connection at a time.
 const MOST: usize = 64 * 1024;
@@ -36,7 +39,9 @@ pub(crate) struct H2Stream {
 
 /// What all streams of a connection have from it.
 pub(crate) struct Carrier {
-    pub(crate) is_secure: bool,
+    /// What TLS has agreed on, where there is any.
+    pub(crate) terms: Option<Rc<Terms>>,
+    pub(crate) local_address: Option<SocketAddr>,
     /// What the client has shown.
     pub(crate) certificate: Option<Rc<ClientCertificate>>,
     pub(crate) watch: RefCell<Watch>,
@@ -69,8 +74,12 @@ impl H2Stream {
         }
     }
 
-    pub(crate) fn is_secure(&self) -> bool {
-        self.carrier.is_secure
+    pub(crate) fn terms(&self) -> Option<Rc<Terms>> {
+        self.carrier.terms.clone()
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.carrier.local_address
     }
 
     pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {

@@ -49,7 +49,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
     client.inbound.io().deadline.clear();
     let peer = client.peer;
     let carrier = Rc::new(Carrier {
-        is_secure: client.outbound.io().is_secure(),
+        terms: client.outbound.io().terms(),
+        local_address: client.outbound.io().local_address(),
         certificate: client.outbound.io().certificate(),
         watch: RefCell::new(Watch::new(patience, worker.clock.coarse().into_std())),
     });

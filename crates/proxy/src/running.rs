@@ -164,11 +164,12 @@ impl Running {
     /// Each listener as it is now, in the plan's order.
     pub fn listening(&self) -> Vec<Listening> {
         let state = self.state();
-        let listening = state.listening.iter();
+        let listening = state.listening.iter().zip(&state.plan.listeners);
         listening
-            .map(|sockets| Listening {
+            .map(|(sockets, listener)| Listening {
                 id: sockets.listener.clone(),
                 address: sockets.bound,
+                protocol: listener.scheme(),
                 connections: sockets.open.load(Ordering::Relaxed),
             })
             .collect()

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -15,7 +16,7 @@ use crate::h2_stream::H2Stream;
 #[cfg(feature = "sim")]
 use crate::sim::Socket;
 use crate::timers::{Deadline, Timers};
-use crate::tls_stream::TlsStream;
+use crate::tls_stream::{Terms, TlsStream};
 
 /// A connected socket.
 pub(crate) enum Stream {
@@ -67,6 +68,16 @@ enum ReadHalf {
     H2(Rc<RefCell<H2Stream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
+}
+
+impl Reader {
+    /// The socket, where bytes are on it as they are.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match &self.half {
+            ReadHalf::Tcp(half) => Some(half.as_ref()),
+            _ => None,
+        }
+    }
 }
 
 enum WriteHalf {
@@ -193,10 +204,18 @@ impl Writer {
         }
     }
 
+    /// The socket, where bytes are on it as they are.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match &self.half {
+            WriteHalf::Tcp(half) => Some(half.as_ref()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_secure(&self) -> bool {
         match &self.half {
             WriteHalf::Tls(_) => true,
-            WriteHalf::H2(stream) => stream.borrow().is_secure(),
+            WriteHalf::H2(stream) => stream.borrow().terms().is_some(),
             _ => false,
         }
     }
@@ -204,7 +223,7 @@ impl Writer {
     /// What TLS has agreed on; None where there was nothing to agree on.
     pub(crate) fn has_agreed_on_h2(&self) -> Option<bool> {
         match &self.half {
-            WriteHalf::Tls(stream) => Some(stream.borrow().speaks_h2),
+            WriteHalf::Tls(stream) => Some(stream.borrow().speaks_h2()),
             _ => None,
         }
     }
@@ -230,6 +249,24 @@ impl Writer {
             stream.borrow_mut().stall();
         }
         result
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match &self.half {
+            WriteHalf::Tcp(half) => half.local_addr().ok(),
+            WriteHalf::Tls(stream) => stream.borrow().local_address(),
+            WriteHalf::H2(stream) => stream.borrow().local_address(),
+            _ => None,
+        }
+    }
+
+    /// What has been agreed on with the peer, where it came with TLS.
+    pub(crate) fn terms(&self) -> Option<Rc<Terms>> {
+        match &self.half {
+            WriteHalf::Tls(stream) => Some(stream.borrow().terms()),
+            WriteHalf::H2(stream) => stream.borrow().terms(),
+            _ => None,
+        }
     }
 
     /// Tells the peer of TLS that this is the end; elsewhere closing says so.

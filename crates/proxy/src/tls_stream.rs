@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -27,10 +28,15 @@ pub(crate) struct TlsStream {
     wires: Wires,
     records: Records,
     certificate: Option<Rc<ClientCertificate>>,
-    /// The handshake has agreed on HTTP/2 (RFC 7301).
-    pub(crate) speaks_h2: bool,
+    terms: Rc<Terms>,
     /// What has arrived holds no whole record.
     is_starving: bool,
+}
+
+/// What has been agreed on in the handshake, for whoever asks.
+pub(crate) struct Terms {
+    pub(crate) version: tls::Version,
+    pub(crate) protocol: Option<Box<[u8]>>,
 }
 
 /// The socket, and ciphertext in both directions.
@@ -218,15 +224,31 @@ impl TlsStream {
     pub(crate) fn new(wires: Wires, agreed: Agreed) -> Self {
         Self {
             wires,
-            speaks_h2: agreed.protocol.as_deref() == Some(b"h2"),
             records: agreed.records,
             certificate: agreed.client.map(Rc::new),
+            terms: Rc::new(Terms {
+                version: agreed.version,
+                protocol: agreed.protocol,
+            }),
             is_starving: false,
         }
     }
 
+    /// The handshake has agreed on HTTP/2 (RFC 7301).
+    pub(crate) fn speaks_h2(&self) -> bool {
+        self.terms.protocol.as_deref() == Some(b"h2")
+    }
+
     pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
         self.certificate.clone()
+    }
+
+    pub(crate) fn terms(&self) -> Rc<Terms> {
+        Rc::clone(&self.terms)
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.wires.socket.local_addr().ok()
     }
 
     pub(crate) fn poll_read(

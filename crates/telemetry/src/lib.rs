@@ -19,7 +19,7 @@ pub use log::{Drops, LogHandle, LogSink, LogWriter, OpenFault, Output, Trouble};
 pub use metrics::{
     Breaker, CONTENT_TYPE, CertificateExpiry, CertificateFigures, ConfigurationFigures, Figures,
     LimitFigures, ListenerFigures, Metrics, Names, ProcessFigures, Program, QUANTILES, Retried,
-    RouteFigures, Snapshot, SourceFigures, StandingFigures, UpstreamFigures, render,
+    RouteFigures, Snapshot, SourceFigures, StandingFigures, TunnelFigures, UpstreamFigures, render,
 };
 pub use record::Record;
 

@@ -10,10 +10,11 @@ mod render;
 mod series;
 mod snapshot;
 mod standing;
+mod tunnels;
 mod upstream;
 
 pub use cells::{Metrics, Retried};
-pub use figures::{Figures, ListenerFigures, QUANTILES, RouteFigures};
+pub use figures::{Figures, ListenerFigures, QUANTILES, RouteFigures, TunnelFigures};
 pub use limit::LimitFigures;
 pub use names::Names;
 pub use process::ProcessFigures;

@@ -10,7 +10,7 @@ use rustls::{ClientConfig, HandshakeKind, ProtocolVersion, ServerConfig};
 use crate::clients::client_certificate;
 use crate::offer::Version;
 use crate::records::Kernel;
-use crate::{Fault, Reason, Records};
+use crate::{Fault, Reason, Records, UNRECOGNIZED_NAME};
 
 /// A handshake under way.
 pub struct Handshake {
@@ -32,9 +32,6 @@ struct Ahead {
     plain: Vec<u8>,
     has_ended: bool,
 }
-
-/// A fatal alert, not encrypted yet (RFC 6066 section 3).
-const UNRECOGNIZED_NAME: [u8; 7] = [21, 3, 3, 0, 2, 2, 112];
 
 /// What a handshake has come to.
 pub struct Agreed {

@@ -12,6 +12,7 @@ mod clients;
 mod facts;
 mod fault;
 mod handshake;
+mod hello;
 mod offer;
 mod records;
 mod server;
@@ -22,6 +23,7 @@ pub use client::{Client, ClientOptions, Peer, ServerAuthorities};
 pub use clients::{ClientAuthorities, read_client_certificate};
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
+pub use hello::{Hello, LONGEST_HELLO, NoHello, UNRECOGNIZED_NAME, client_hello};
 pub use message::ClientCertificate;
 pub use offer::{
     UnknownName, Version, check_cipher_suites, check_groups, cipher_suites, key_exchange_groups,

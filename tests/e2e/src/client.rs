@@ -52,6 +52,12 @@ impl Client {
         Link::secure(stream, config, name).map(|link| Self(Wire::over(link)))
     }
 
+    /// The same on a connection that has begun with something else.
+    pub fn into_secure(self, config: &Arc<rustls::ClientConfig>, name: &str) -> io::Result<Self> {
+        let stream = self.0.into_socket();
+        Link::secure(stream, config, name).map(|link| Self(Wire::over(link)))
+    }
+
     pub fn into_wire(self) -> Wire {
         self.0
     }

@@ -32,6 +32,7 @@ mod recorder;
 mod reply;
 mod scratch;
 mod stop_at_end;
+mod tunnel;
 mod watched;
 mod wire;
 
@@ -54,5 +55,6 @@ pub use reply::Reply;
 pub use rustls;
 pub use scratch::Scratch;
 pub use stop_at_end::StopAtEnd;
+pub use tunnel::Tunnel;
 pub use watched::{PATIENCE, Watched, until};
 pub use wire::Wire;

@@ -56,15 +56,22 @@ impl Nginx {
     /// `server` is the inside of its `server` block.
     #[track_caller]
     pub fn start(server: &str) -> Self {
-        Self::with("", server)
+        Self::with("", "", server)
+    }
+
+    /// The same with words for its `listen`.
+    #[track_caller]
+    pub fn listening(how: &str, server: &str) -> Self {
+        Self::with("", how, server)
     }
 
     /// The same with something beside the `server` block.
     #[track_caller]
-    pub(crate) fn with(http: &str, server: &str) -> Self {
+    pub(crate) fn with(http: &str, how: &str, server: &str) -> Self {
         let scratch = Scratch::new();
         let socket = scratch.path("nginx.sock").to_str().unwrap().to_owned();
-        let process = run(&scratch, http, &format!("listen unix:{socket}; {server}"));
+        let listen = format!("listen unix:{socket} {how}; {server}");
+        let process = run(&scratch, http, &listen);
         until("nginx listens", || {
             std::os::unix::net::UnixStream::connect(&socket).ok()
         });
@@ -78,6 +85,12 @@ impl Nginx {
     /// It speaks TLS, with this certificate.
     #[track_caller]
     pub fn secure(issued: &Issued, server: &str) -> Self {
+        Self::secure_with(issued, "", server)
+    }
+
+    /// The same with `how` among the words of `listen`.
+    #[track_caller]
+    pub fn secure_with(issued: &Issued, how: &str, server: &str) -> Self {
         let (chain, key) = (&issued.cert_file, &issued.key_file);
         for _ in 0..10 {
             let scratch = Scratch::new();
@@ -85,7 +98,7 @@ impl Nginx {
             let address = free.local_addr().unwrap();
             drop(free);
             let listen = format!(
-                "listen {address} ssl; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {chain}; ssl_certificate_key {key};"
+                "listen {address} ssl {how}; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {chain}; ssl_certificate_key {key};"
             );
             let mut process = run(&scratch, "", &format!("{listen} {server}"));
             let listens = until("nginx listens or has ended", || {

@@ -31,6 +31,10 @@ impl Wire {
         }
     }
 
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.link.socket().try_clone().unwrap()
+    }
+
     pub fn local_address(&self) -> std::net::SocketAddr {
         self.link.socket().local_addr().unwrap()
     }

@@ -263,10 +263,8 @@ fn announce(running: &Running) {
 
 fn scheme(plan: &Plan, listener: &str) -> &'static str {
     let mut listeners = plan.listeners.iter();
-    match listeners.any(|l| *l.id == *listener && l.tls.is_some()) {
-        true => "https",
-        false => "http",
-    }
+    let listener = listeners.find(|l| *l.id == *listener);
+    listener.map_or("http", |l| l.scheme())
 }
 
 /// Finishes what is in flight; a second signal ends the program at once.

@@ -5,7 +5,7 @@ use crate::span::Spanned;
 use crate::value::form::WORD;
 
 settings! {
-    /// TLS to the backends of a group at `https://`. Sessions are taken up again where the backend allows it.
+    /// TLS to the backends of a group at `https://` and `tls://`. Sessions are taken up again where the backend allows it.
     "TLS to backends" => pub struct BackendTls {
         /// Whether a backend has to show a certificate for its name that one of the believed authorities has given. Without that, anybody
         /// on the way can be the backend.

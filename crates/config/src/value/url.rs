@@ -8,20 +8,44 @@ use super::written::{Fault, Written, unlike};
 /// Where a backend listens.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum BackendUrl {
-    /// HTTP over TCP.
+    /// A port of a host.
     Tcp {
+        /// What is spoken there.
+        scheme: Scheme,
         /// Name or address.
         host: Host,
-        /// Port; when the URL has none, 80, or 443 with TLS.
+        /// Port; when the URL has none, 80 of HTTP and 443 with TLS.
         port: u16,
-        /// Through TLS.
-        tls: bool,
     },
-    /// HTTP over a Unix domain socket.
+    /// A Unix domain socket.
     Unix {
         /// Absolute path of the socket.
         path: String,
     },
+}
+
+/// What a backend speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Scheme {
+    /// HTTP.
+    Http,
+    /// HTTP through TLS.
+    Https,
+    /// Anything, of which Forebay understands nothing.
+    Tcp,
+    /// The same through TLS.
+    Tls,
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        })
+    }
 }
 
 /// The host of a URL.
@@ -36,10 +60,7 @@ pub enum Host {
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port, tls } => {
-                let scheme = if *tls { "https" } else { "http" };
-                write!(f, "{scheme}://{host}:{port}")
-            }
+            Self::Tcp { scheme, host, port } => write!(f, "{scheme}://{host}:{port}"),
             Self::Unix { path } => write!(f, "unix:{path}"),
         }
     }
@@ -69,7 +90,8 @@ impl std::str::FromStr for BackendUrl {
 
 impl Written for BackendUrl {
     const NOUN: &'static str = "a backend URL such as `http://10.0.0.1:8080`";
-    const PATTERN: &'static str = "^([hH][tT][tT][pP][sS]?://[^/?#@\\s]+/?|unix:/.+)$";
+    const PATTERN: &'static str =
+        "^(([hH][tT][tT][pP][sS]?|[tT][cC][pP]|[tT][lL][sS])://[^/?#@\\s]+/?|unix:/.+)$";
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -79,10 +101,13 @@ impl Written for BackendUrl {
             return Err(without_scheme(text));
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "http" => tcp(rest, text, false),
-            "https" => tcp(rest, text, true),
-            _ => Err(unlike(Self::NOUN, text)
-                .help("backends are reached by `http://`, `https://` or `unix:`")),
+            "http" => tcp(Scheme::Http, rest, text),
+            "https" => tcp(Scheme::Https, rest, text),
+            "tcp" => tcp(Scheme::Tcp, rest, text),
+            "tls" => tcp(Scheme::Tls, rest, text),
+            _ => Err(unlike(Self::NOUN, text).help(
+                "backends are reached by `http://`, `https://`, `tcp://`, `tls://` or `unix:`",
+            )),
         }
     }
 
@@ -93,9 +118,9 @@ impl Written for BackendUrl {
     /// Port 0 belongs to no backend.
     fn placeholder() -> Self {
         Self::Tcp {
+            scheme: Scheme::Http,
             host: Host::Ip(Ipv4Addr::UNSPECIFIED.into()),
             port: 0,
-            tls: false,
         }
     }
 }
@@ -133,7 +158,7 @@ fn unix(path: &str, text: &str) -> Result<BackendUrl, Fault> {
     })
 }
 
-fn tcp(rest: &str, text: &str, tls: bool) -> Result<BackendUrl, Fault> {
+fn tcp(scheme: Scheme, rest: &str, text: &str) -> Result<BackendUrl, Fault> {
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(authority_end);
     if !matches!(behind, "" | "/") {
@@ -141,8 +166,7 @@ fn tcp(rest: &str, text: &str, tls: bool) -> Result<BackendUrl, Fault> {
             "a backend URL cannot have a path or query, found `{behind}`"
         ))
         .help(format!(
-            "write `{}://{authority}`; requests keep their own path",
-            if tls { "https" } else { "http" }
+            "write `{scheme}://{authority}`; requests keep their own path"
         )));
     }
     if authority.contains('@') {
@@ -152,8 +176,16 @@ fn tcp(rest: &str, text: &str, tls: bool) -> Result<BackendUrl, Fault> {
         );
     }
     let (host, port) = host_and_port(authority, text)?;
-    let port = port.unwrap_or(if tls { 443 } else { 80 });
-    Ok(BackendUrl::Tcp { host, port, tls })
+    let port = match (port, scheme) {
+        (Some(port), _) => port,
+        (None, Scheme::Http) => 80,
+        (None, Scheme::Https) => 443,
+        (None, Scheme::Tcp | Scheme::Tls) => {
+            return Err(unlike(BackendUrl::NOUN, text)
+                .help(format!("say which port, such as `{scheme}://{host}:5432`")));
+        }
+    };
+    Ok(BackendUrl::Tcp { scheme, host, port })
 }
 
 fn host_and_port(authority: &str, text: &str) -> Result<(Host, Option<u16>), Fault> {
@@ -232,6 +264,9 @@ mod tests {
             ("http://my_app", "http://my_app:80"),
             ("https://app", "https://app:443"),
             ("HTTPS://[::1]:8443/", "https://[::1]:8443"),
+            ("tcp://10.0.0.1:5432", "tcp://10.0.0.1:5432"),
+            ("TCP://DB:5432/", "tcp://db:5432"),
+            ("tls://db:5432", "tls://db:5432"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
             ("unix:///run/app.sock", "unix:/run/app.sock"),
         ] {
@@ -252,7 +287,7 @@ mod tests {
             ("/run/app.sock", "`unix:/run/app.sock`"),
             ("unix:app.sock", "absolute path"),
             ("https://a/api", "write `https://a`"),
-            ("ftp://a", "`http://`, `https://` or `unix:`"),
+            ("ftp://a", "`tcp://`, `tls://` or `unix:`"),
             ("http://a/api", "cannot have a path or query, found `/api`"),
             ("http://a?x", "cannot have a path or query"),
             ("http://u:p@a", "user or password"),
@@ -261,6 +296,8 @@ mod tests {
             ("http://a:", "a port is a number"),
             ("http://", "a host is"),
             ("http://:80", "a host is"),
+            ("tcp://db", "`tcp://db:5432`"),
+            ("tcp://db:5432/x", "write `tcp://db:5432`"),
             ("http://a b", "a host is"),
             ("http://bücher.example", "a host is"),
             ("http://::1", "`http://[::1]:80`"),
@@ -278,13 +315,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(host in "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,5}){0,2}", port in 1..u16::MAX, tls: bool) {
-            let url = BackendUrl::Tcp { host: Host::Name(host), port, tls };
+        fn what_is_written_is_read_back(host in "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,5}){0,2}", port in 1..u16::MAX) {
+            let url = BackendUrl::Tcp { scheme: Scheme::Tcp, host: Host::Name(host), port };
             prop_assert_eq!(BackendUrl::parse(&url.text()), Ok(url));
         }
 
         #[test]
-        fn any_text_is_answered(text in "(http://|unix:|)[\\[\\]:./@a0-]{0,12}") {
+        fn any_text_is_answered(text in "(http://|tcp://|unix:|)[\\[\\]:./@a0-]{0,12}") {
             if let Ok(url) = BackendUrl::parse(&text) {
                 prop_assert_eq!(BackendUrl::parse(&url.text()), Ok(url));
             }

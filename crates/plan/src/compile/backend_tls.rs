@@ -1,7 +1,7 @@
 //! `tls` of a backend group.
 
 use ::tls::{Client, ClientOptions, Peer, ServerAuthorities};
-use config::{BackendGroup, BackendUrl, Host, Problems, Spanned};
+use config::{BackendGroup, BackendUrl, Host, Problems, Scheme, Spanned};
 
 use super::Open;
 use super::tls::{Files, versions};
@@ -43,13 +43,20 @@ pub(super) fn compile(
         authorities,
         certificate: certificate.as_ref().map(|files| files.certificate.clone()),
     };
-    let client = Client::new(&options);
-    let client = client.map_err(|fault| {
-        let span = group.tls.as_ref().map_or(group.span, |tls| tls.span);
-        problems.error(span, format!("TLS cannot be spoken like this: {fault}"));
-    });
+    let mut client = |protocols: &[&'static str]| {
+        let client = Client::new(&ClientOptions {
+            protocols: protocols.to_vec(),
+            ..options.clone()
+        });
+        let refused = |fault| {
+            let span = group.tls.as_ref().map_or(group.span, |tls| tls.span);
+            problems.error(span, format!("TLS cannot be spoken like this: {fault}"));
+        };
+        client.map_err(refused).ok()
+    };
     let tls = BackendTls {
-        client: client.ok()?,
+        client: client(&options.protocols)?,
+        tunnels: client(&[])?,
         options,
         server_name: settings
             .server_name
@@ -134,14 +141,13 @@ fn certificate(
 
 /// One backend, if TLS is spoken to it.
 pub(super) fn peer(tls: Option<&BackendTls>, url: &BackendUrl) -> Option<Peer> {
-    let (
-        BackendUrl::Tcp {
-            host, tls: true, ..
-        },
-        Some(tls),
-    ) = (url, tls)
-    else {
+    let (BackendUrl::Tcp { scheme, host, .. }, Some(tls)) = (url, tls) else {
         return None;
+    };
+    let client = match scheme {
+        Scheme::Https => &tls.client,
+        Scheme::Tls => &tls.tunnels,
+        Scheme::Http | Scheme::Tcp => return None,
     };
     let of_the_url = match host {
         Host::Ip(address) => address.to_string(),
@@ -149,5 +155,5 @@ pub(super) fn peer(tls: Option<&BackendTls>, url: &BackendUrl) -> Option<Peer> {
         Host::Name(name) => name.trim_end_matches('.').to_owned(),
     };
     let name = tls.server_name.as_deref().unwrap_or(&of_the_url);
-    tls.client.to(name).ok()
+    client.to(name).ok()
 }

@@ -4,15 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::telemetry::Names;
-use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
+use config::{
+    BackendGroup, BackendUrl, Host, Problems, RetryOn, Scheme, SendProxyProtocol, Settings, Span,
+    Spanned,
+};
 use upstream::{
     Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
 };
+use wire::proxy_protocol::Version;
 
 use super::unique::Unique;
-use super::{Open, affinity, backend_tls, health, sources};
+use super::{Open, affinity, backend_tls, health, sources, tcp};
 use crate::changes::{Member, members};
-use crate::{BackendTls, Group, GroupChanges, Heritage, Times};
+use crate::{BackendTls, Check, Group, GroupChanges, Heritage, Times};
+
+/// Connections at a time to each backend of a group for requests.
+const ROOM: u32 = 100;
 
 pub(super) fn compile(
     settings: &Settings,
@@ -32,6 +39,8 @@ pub(super) fn compile(
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
+        let room = tcp::most_connections(settings, &written.id.value).unwrap_or(ROOM);
+        let members = (members, room);
         groups.push(group(written, members, (open, heritage), names, problems));
     }
     groups
@@ -98,14 +107,17 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
 
 fn group(
     written: &Spanned<BackendGroup>,
-    members: Vec<Member>,
+    (members, room): (Vec<Member>, u32),
     (open, heritage): (&Open<'_>, &Heritage),
     names: &mut Names,
     problems: &mut Problems,
 ) -> Group {
     let id = &written.id.value;
     let living = &heritage.living;
-    let is_tls = |member: &Member| matches!(member.url, BackendUrl::Tcp { tls: true, .. });
+    let is_tls = |member: &Member| match member.url {
+        BackendUrl::Tcp { scheme, .. } => matches!(scheme, Scheme::Https | Scheme::Tls),
+        BackendUrl::Unix { .. } => false,
+    };
     let is_wanted = members.iter().any(is_tls);
     let tls = backend_tls::compile(written, is_wanted, (open, heritage), problems);
     let mut numbers = Vec::new();
@@ -113,7 +125,7 @@ fn group(
     let backends: Vec<(Arc<Backend>, u32)> = members
         .iter()
         .map(|member| {
-            let wanted = describe(member, written, tls.as_ref());
+            let wanted = describe(member, written, room, tls.as_ref());
             numbers.push(names.backend(id, &wanted.url));
             (living.backend(id, wanted), member.weight)
         })
@@ -131,7 +143,12 @@ fn group(
         origins,
         tls,
         sources: sources::compile(written, problems),
-        check: health::check(&written.health_check).map(Arc::new),
+        check: health::check(&written.health_check).map(|check| {
+            Arc::new(Check {
+                send_proxy_protocol: send_proxy_protocol(written),
+                ..check
+            })
+        }),
         times: Times {
             connect: written.timeout.connect,
             response: written.timeout.request,
@@ -139,11 +156,20 @@ fn group(
             wait: written.connection_pool.wait_timeout,
             total: written.timeout.total,
         },
+        send_proxy_protocol: send_proxy_protocol(written),
         retry: retry(id, &written.retry, living),
         hedge: written.hedge.as_ref().map(|hedge| {
             let budget = living.hedges(id, hedge.max_percent);
             HedgePolicy::new(hedge.percentile, hedge.min_delay, budget)
         }),
+    }
+}
+
+fn send_proxy_protocol(written: &BackendGroup) -> Option<Version> {
+    match *written.send_proxy_protocol {
+        SendProxyProtocol::Off => None,
+        SendProxyProtocol::V1 => Some(Version::V1),
+        SendProxyProtocol::V2 => Some(Version::V2),
     }
 }
 
@@ -164,22 +190,33 @@ fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
     }
 }
 
-fn describe(backend: &Member, group: &BackendGroup, tls: Option<&BackendTls>) -> Backend {
+/// `room` is how many connections each may have where nobody says so.
+fn describe(
+    backend: &Member,
+    group: &BackendGroup,
+    room: u32,
+    tls: Option<&BackendTls>,
+) -> Backend {
     let pool = &group.connection_pool;
     let options = PoolOptions {
-        max_idle: pool.max_idle_connections as usize,
+        max_idle: match send_proxy_protocol(group) {
+            None => pool.max_idle_connections as usize,
+            // Each is one client's alone.
+            Some(_) => 0,
+        },
         idle_timeout: pool.idle_timeout,
         max_age: pool.max_age,
         max_connections: backend
             .max_connections
-            .unwrap_or(pool.max_connections_per_host) as usize,
+            .or(pool.max_connections_per_host)
+            .unwrap_or(room) as usize,
         max_waiting: pool.max_waiting as usize,
     };
     let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
-        BackendUrl::Tcp { host, port, tls } => {
-            let authority = match (port, tls) {
-                (80, false) | (443, true) => host.to_string(),
+        BackendUrl::Tcp { scheme, host, port } => {
+            let authority = match (port, scheme) {
+                (80, Scheme::Http) | (443, Scheme::Https) => host.to_string(),
                 (port, _) => format!("{host}:{port}"),
             };
             let address = match host {

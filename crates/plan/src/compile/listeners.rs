@@ -10,7 +10,7 @@ use wire::h2::Patience;
 
 use super::unique::Unique;
 use super::{Open, tls};
-use crate::{Heritage, Http2, Listener, Tls};
+use crate::{Heritage, Http2, Listener, ProxyProtocol, Tls};
 
 pub(super) fn compile(
     settings: &Settings,
@@ -32,6 +32,7 @@ pub(super) fn compile(
         check_address(&written.address, &mut addresses, problems);
         let tls = tls::compile(written, tickets, (open, heritage), problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
+        check_trust(settings, written, problems);
         listeners.push(listener(written, (tls, hsts), names));
     }
     redirect(settings, &mut listeners, problems);
@@ -153,6 +154,8 @@ fn listener(
         http2: http2(&written.http2),
         hsts,
         redirect_port: None,
+        tcp: None,
+        proxy_protocol: proxy_protocol(written),
         max_connections: written.max_connections as usize,
         limits: Limits {
             line: bytes(written.max_request_line),
@@ -180,6 +183,31 @@ fn http2(written: &config::Http2) -> Option<Http2> {
             stalls: written.max_stalls,
         },
     })
+}
+
+fn proxy_protocol(written: &config::Listener) -> Option<ProxyProtocol> {
+    let is_required = match *written.proxy_protocol {
+        config::ProxyProtocol::Off => return None,
+        config::ProxyProtocol::Accept => false,
+        config::ProxyProtocol::Require => true,
+    };
+    Some(ProxyProtocol {
+        is_required,
+        timeout: written.proxy_protocol_timeout,
+    })
+}
+
+/// Headers of the PROXY protocol are taken from those that are trusted.
+fn check_trust(settings: &Settings, written: &config::Listener, problems: &mut Problems) {
+    let wanted = &written.proxy_protocol;
+    if **wanted != config::ProxyProtocol::Off && settings.trusted_proxies.is_empty() {
+        problems
+            .error(
+                wanted.span,
+                "headers of the PROXY protocol are taken from `trusted_proxies`, and there are none",
+            )
+            .help("add `trusted_proxies`, the addresses of the proxies in front");
+    }
 }
 
 fn bytes(size: config::Size) -> usize {

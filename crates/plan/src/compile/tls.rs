@@ -8,7 +8,7 @@ use ::tls::{
     ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version, check_cipher_suites,
     check_groups,
 };
-use config::{Problems, Spanned, TlsVersion};
+use config::{Problems, Protocol, Spanned, TlsVersion};
 
 use super::Open;
 use crate::{Heritage, Tls};
@@ -41,7 +41,11 @@ pub(super) fn compile(
     }
     let clients = files.clients(&settings);
     let named = std::mem::take(&mut files.named);
-    let options = options(listener, &settings, clients?, tickets, problems)?;
+    let mut options = options(listener, &settings, clients?, tickets, problems)?;
+    if *listener.protocol == Protocol::Tcp {
+        // What is spoken inside is for the two ends to know.
+        options.protocols = Vec::new();
+    }
     let listed: Option<Vec<_>> = listed.into_iter().collect();
     let (certificates, files): (Vec<_>, Vec<_>) = listed?.into_iter().unzip();
     match Server::new(certificates, &options) {

@@ -56,6 +56,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         sources,
         check,
         times,
+        send_proxy_protocol,
         retry,
         hedge,
     } = group;
@@ -87,6 +88,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     if let Some(limit) = &balance.adaptive {
         all.push(Aspect::value("adaptive limit", limit, "none"));
     }
+    if let Some(version) = send_proxy_protocol {
+        all.push(Aspect::value("PROXY protocol to backends", version, "no"));
+    }
     all.extend(of_health(&balance.health));
     if let Some(check) = check {
         all.extend(of_check(check));
@@ -107,6 +111,8 @@ fn of_check(check: &Check) -> Vec<Aspect> {
         max_interval,
         timeout,
         assume_healthy,
+        // The group's own.
+        send_proxy_protocol: _,
         probe,
     } = check;
     let every = format!("every {interval:?} to {max_interval:?}, at most {timeout:?} each");

@@ -75,6 +75,7 @@ pub(super) fn to_backends(tls: &BackendTls) -> [Aspect; 4] {
     let BackendTls {
         // Made of the others.
         client: _,
+        tunnels: _,
         options,
         server_name: _,
         ca_file: _,

@@ -23,6 +23,7 @@ use crate::exchange::Exchange;
 use crate::forward::{Forwarding, forward, told_certificate};
 use crate::health;
 use crate::hedge::{Hedge, Won};
+use crate::introduced::introduction;
 use crate::ip_text::IpText;
 use crate::overload;
 use crate::path::filter_request::Who;
@@ -107,7 +108,7 @@ fn enter(group: &Group) -> Result<Option<UnderWay>, Failure> {
 }
 
 #[cold]
-fn refusal(group: &Group, crowded: Crowded) -> Failure {
+pub(crate) fn refusal(group: &Group, crowded: Crowded) -> Failure {
     let balance = &group.balance;
     let (kind, most, why) = match crowded {
         Crowded::Most => (Kind::TooManyRequests, balance.max_requests, ""),
@@ -140,7 +141,7 @@ fn keep(x: &mut Exchange<'_>, group: &Group, outcome: &Result<Attempt<'_>, Failu
     }
 }
 
-fn nobody(group: &Group) -> Failure {
+pub(crate) fn nobody(group: &Group) -> Failure {
     let (id, states) = (&group.balance.id, group.balance.states());
     let detail = match group.balance.backends.is_empty() {
         true => format!("the group {id} has no backends now"),
@@ -186,6 +187,7 @@ fn hedge<'a>(
         delay,
         method: request.method,
         head,
+        introduction: introduction(x),
     }))
 }
 

@@ -145,7 +145,7 @@ fn record(x: &Exchange<'_>) {
         scheme: x.client.scheme(),
         host: &x.heads.host,
         target: request.target_bytes(),
-        version: request.version,
+        version: Some(request.version),
         user_agent: request.fields.get(Known::UserAgent).unwrap_or_default(),
         referer: request.fields.get(Known::Referer).unwrap_or_default(),
         route,

@@ -8,6 +8,7 @@ use message::Kind;
 
 use super::histogram::Histogram;
 use super::series::{Key, Series};
+use super::tunnels::Tunnels;
 use super::{Names, Snapshot};
 use crate::Record;
 
@@ -102,6 +103,7 @@ pub struct Metrics {
     /// Exchanges without a route.
     routeless: RouteCells,
     listeners: Vec<ListenerCells>,
+    tunnels: Tunnels,
     failures: Failures,
     panics: u64,
     retries: [u64; Retried::ALL.len()],
@@ -145,6 +147,7 @@ impl Metrics {
             routes: Vec::new(),
             routeless: RouteCells::default(),
             listeners: Vec::new(),
+            tunnels: Tunnels::default(),
             failures: [0; Kind::ALL.len()],
             panics: 0,
             retries: [0; Retried::ALL.len()],
@@ -180,6 +183,7 @@ impl Metrics {
                 *cells = RouteCells::default();
             }
         }
+        self.tunnels.forget(backends);
         self.requests.retain(|key| !key.has_any(routes, backends));
     }
 
@@ -202,6 +206,27 @@ impl Metrics {
         if let Some(failure) = record.failure {
             self.failed(failure.kind);
         }
+    }
+
+    /// Counts bytes that a connection over TCP has moved: from the client, and to
+    /// it.
+    pub fn tunnel_moved(&mut self, listener: u32, backend: u32, bytes: (u64, u64)) {
+        self.tunnels.moved((listener, Some(backend)), bytes);
+    }
+
+    /// Counts a connection over TCP that has ended, but for its bytes.
+    pub fn tunnel_ended(&mut self, listener: u32, record: &Record<'_>) {
+        let backend = record.backend.map(|(number, _)| number);
+        self.tunnels.ended((listener, backend), record);
+        if let Some(failure) = record.failure {
+            self.failed(failure.kind);
+        }
+    }
+
+    /// Counts a connection over TCP that was refused before it began.
+    pub fn tunnel_refused(&mut self, listener: u32, why: Kind) {
+        self.tunnels.refused((listener, None), why);
+        self.failed(why);
     }
 
     /// Counts a failure that belongs to no recorded exchange, such as a
@@ -301,6 +326,7 @@ impl Metrics {
             routes: self.routes.clone(),
             routeless: self.routeless,
             listeners: self.listeners.clone(),
+            tunnels: self.tunnels.clone(),
             failures: self.failures,
             panics: self.panics,
             retries: self.retries,

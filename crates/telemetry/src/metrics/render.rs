@@ -8,6 +8,7 @@ mod limit;
 mod program;
 mod standing;
 mod tls;
+mod tunnels;
 mod upstream;
 
 use std::fmt;
@@ -50,6 +51,7 @@ impl Collector for Exposition {
         let mut page = Page::new(encoder);
         http::write(&mut page, &self.snapshot)?;
         clients::write(&mut page, &self.snapshot)?;
+        tunnels::write(&mut page, &self.snapshot)?;
         upstream::write(&mut page, &self.snapshot)?;
         standing::write(&mut page, &self.snapshot)?;
         limit::write(&mut page, &self.snapshot)?;

@@ -1,6 +1,8 @@
 //! TLS to backends.
 
-use forebay_e2e::{Authority, Backend, Config, Forebay, Issued, Nginx, Reply, Scratch, forebay};
+use forebay_e2e::{
+    Authority, Backend, Config, Forebay, Issued, Nginx, Reply, Scratch, Tunnel, forebay,
+};
 
 /// nginx, which says what it knows of the connection.
 const TELLS: &str = "location / { return 200 \"$ssl_protocol $ssl_server_name $ssl_session_reused $http_host $ssl_client_s_dn\"; }";
@@ -169,7 +171,8 @@ fn health_is_checked_over_tls() {
         forebay.wait_metric("forebay_backend_up", &labels, up);
     };
     is_up(to(&nginx, &authority, ""), 1.0);
-    is_up(to(&nginx, &Authority::new(), ""), 0.0);
+    let stranger = Authority::new();
+    is_up(to(&nginx, &stranger, ""), 0.0);
 }
 
 #[test]
@@ -234,4 +237,42 @@ fn mistakes_are_told_with_what_to_do() {
     }
     let idle = said(&format!("ca_file: {ca:?}"), "http://app.test");
     assert!(idle.contains("begin their URLs with `https://`"), "{idle}");
+}
+
+#[test]
+fn a_tunnel_goes_on_in_tls() {
+    let authority = Authority::new();
+    let nginx = Nginx::secure(&authority.issue(&["app.test"]), TELLS);
+    let url = nginx.url().replace("https://", "tls://");
+    let named = believing(&authority, ", server_name: app.test");
+    let forebay = Tunnel::to_urls([url.clone()]).group(&named).start();
+    let mut client = forebay.client();
+    client
+        .send("GET / HTTP/1.0\r\nHost: inside\r\n\r\n")
+        .unwrap();
+    let answer = String::from_utf8(client.rest().unwrap()).unwrap();
+    assert!(answer.contains("TLSv1.3 app.test . inside"), "{answer}");
+    // Nobody who is not believed.
+    let stranger = Authority::new();
+    let named = believing(&stranger, ", server_name: app.test");
+    let forebay = Tunnel::to_urls([url]).group(&named).start();
+    forebay.client().assert_closed();
+    let line = &forebay.access_log(1)[0];
+    assert_eq!(line["failure"], "tls_certificate_error", "{line}");
+}
+
+#[test]
+fn who_the_client_is_comes_before_tls() {
+    let authority = Authority::new();
+    let says = "location / { return 200 \"$ssl_protocol $proxy_protocol_addr\"; }";
+    let issued = authority.issue(&["app.test"]);
+    let nginx = Nginx::secure_with(&issued, "proxy_protocol", says);
+    for version in ["v1", "v2"] {
+        let forebay = to(&nginx, &authority, "")
+            .group(&format!("send_proxy_protocol: {version}"))
+            .start();
+        for _ in 0..2 {
+            assert_eq!(words(&forebay), ["TLSv1.3", "127.0.0.1"]);
+        }
+    }
 }

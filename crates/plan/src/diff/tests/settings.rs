@@ -34,8 +34,10 @@ fn base() -> Value {
                 "hsts": {},
                 "http2": {},
             },
-            { "id": "third", "address": "127.0.0.1:3333" },
+            { "id": "third", "address": "127.0.0.1:3333", "proxy_protocol": "accept" },
+            { "id": "tunnels", "address": "127.0.0.1:4444", "protocol": "tcp", "group": "app" },
         ],
+        "trusted_proxies": ["192.0.2.9"],
         "session_tickets": {},
         "filter_lists": [{ "id": "security-headers", "add_headers": { "X-L": "1" } }],
         "routes": [
@@ -108,16 +110,25 @@ fn base() -> Value {
     })
 }
 
-/// The same with the group that some examples name, and without metrics.
-fn bases() -> [Value; 2] {
+/// The same with the group that some examples name, and without metrics; and
+/// with a first listener that speaks TCP.
+fn bases() -> [Value; 3] {
     let mut second = base();
     second["server"] = json!({ "id": "front", "address": "127.0.0.1:1111" });
     let groups = second["backend_groups"].as_array_mut().unwrap();
-    groups.push(json!({ "id": "api-servers", "backends": [{ "url": "http://b" }] }));
+    for id in ["api-servers", "databases", "apps"] {
+        groups.push(json!({ "id": id, "backends": [{ "url": "http://b" }] }));
+    }
     second["backend_groups"][0]["health_check"]["enabled"] = true.into();
     second["backend_groups"][0]["health_check"]["timeout"] = "9s".into();
     second["telemetry"]["metrics"]["enabled"] = false.into();
-    [base(), second]
+    let mut third = second.clone();
+    let front = json!({
+        "id": "front", "address": "127.0.0.1:1111",
+        "protocol": "tcp", "group": "app", "proxy_protocol": "accept",
+    });
+    third["server"] = front;
+    [base(), second, third]
 }
 
 /// Settings that say nothing about what the program does: nobody looks at them
