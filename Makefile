@@ -1,20 +1,24 @@
 # What a person needs: `make run`, `make test`. What a contributor needs as well: the rest.
 
-.PHONY: run test lint bench fuzz clean tools
+.PHONY: run certs test lint bench fuzz clean tools
 
 # Builds Forebay and shows it: a proxy with three small backends.
 run:
 	cargo run --profile quick -p forebay-cli -- demo
+
+# An authority and a certificate for localhost, in the folder certs.
+certs:
+	cargo run --profile quick -p forebay-cli -- certs dev
 
 # Installs what the tests need and runs all of them.
 test: tools
 	cargo build -p forebay-cli
 	cargo test --workspace --no-fail-fast
 
-# The tests use curl, Python, nginx and Node as real peers. Node's package has
+# The tests use curl, OpenSSL, Python, nginx, HAProxy and Node as real peers. Node's package has
 # another name than its command.
 tools:
-	@for tool in curl python3 nginx node:nodejs; do \
+	@for tool in curl openssl python3 nginx haproxy node:nodejs; do \
 		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod certs;
 mod ctl;
 mod register;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use forebay::AccessLogOutput;
 
+pub(crate) use certs::{CertsCommand, CertsOptions, DevOptions};
 pub(crate) use ctl::{BackendOptions, CtlCommand, CtlOptions, ServicesCommand};
 pub(crate) use register::RegisterOptions;
 
@@ -51,6 +53,8 @@ pub(crate) enum Command {
     Ctl(CtlOptions),
     /// Run a program and keep it registered, so that groups with `registry` sources find it.
     Register(RegisterOptions),
+    /// Make certificates for development.
+    Certs(CertsOptions),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print the reference of every configuration key, in Markdown.
@@ -161,6 +165,12 @@ pub(crate) struct ExplainOptions {
     /// Where the request comes from.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1", requires = "url")]
     pub(crate) client: std::net::IpAddr,
+    /// The name of the listener that it comes to; the first one if there is none.
+    #[arg(long, value_name = "ID", requires = "url")]
+    pub(crate) listener: Option<String>,
+    /// A certificate that the client shows, in PEM form. It is taken as verified.
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub(crate) client_certificate: Option<PathBuf>,
     /// The URL of a request to follow, such as http://example.com/api/x or just /api/x.
     pub(crate) url: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! One file per command.
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
+pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod ctl;
 pub(crate) mod demo;

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{Error, IsTerminal, Read as _};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use forebay::words::plain;
@@ -75,6 +76,10 @@ pub(crate) fn read_file(
         find: &|pattern| {
             touched.pattern(&directory.join(pattern));
             included(directory, pattern)
+        },
+        is_public: &|file| {
+            let about = std::fs::metadata(directory.join(file));
+            about.is_ok_and(|about| about.permissions().mode() & 0o004 != 0)
         },
         strict: mistakes == Mistakes::Refuse,
     };

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Diff(options) => commands::diff::diff(&options),
         Command::Ctl(options) => commands::ctl::ctl(&options),
         Command::Register(options) => commands::register::register(&options),
+        Command::Certs(options) => commands::certs::certs(&options),
         Command::Schema => commands::print_schema(),
         Command::Reference => commands::print_reference(),
         Command::Version => commands::print_version(),

@@ -72,11 +72,10 @@ impl Reloads {
             }
             None if !may_begin => std::future::pending().await,
             None if self.is_asked_for => self.read(live),
-            None if self.watch.is_some() => {
+            None => {
                 tokio::time::sleep(SECOND).await;
-                self.look();
+                self.look(live);
             }
-            None => std::future::pending().await,
         }
     }
 
@@ -102,12 +101,24 @@ impl Reloads {
         }));
     }
 
-    fn look(&mut self) {
-        if let Some(mut watch) = self.watch.take() {
-            self.under_way = Some(spawn_blocking(move || match watch.has_news() {
-                true => (Some(watch), Came::News),
-                false => (Some(watch), Came::Nothing),
-            }));
+    fn look(&mut self, live: &Arc<Live>) {
+        let plan = live.running().plan();
+        let has_certificates = plan.listeners.iter().any(|l| l.tls.is_some());
+        if self.watch.is_none() && !has_certificates {
+            return;
         }
+        let (mut watch, live) = (self.watch.take(), Arc::clone(live));
+        self.under_way = Some(spawn_blocking(move || {
+            let is_news = watch.as_mut().is_some_and(Watch::has_news);
+            if !is_news {
+                look_at_certificates(&live);
+            }
+            (watch, if is_news { Came::News } else { Came::Nothing })
+        }));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "certificates end on a day")]
+fn look_at_certificates(live: &Live) {
+    live.look_at_certificates(std::time::SystemTime::now());
 }

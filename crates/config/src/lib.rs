@@ -37,7 +37,8 @@ pub use settings::*;
 pub use span::{Span, Spanned};
 pub use suggest::suggest;
 pub use value::{
-    AccessLogFormat, AccessLogOutput, BackendUrl, Host, LogOutput, Pair, Pairs, Size, Statuses,
+    AccessLogFormat, AccessLogOutput, BackendUrl, Host, LogOutput, Pair, Pairs, Scheme, Size,
+    Statuses,
 };
 
 use format::Format;

@@ -120,6 +120,8 @@ fn of_shape(shape: &Shape, definitions: &mut Map<String, Json>) -> Json {
             let name = name.replace(' ', "_");
             let definition = of_section(section, definitions);
             definitions.insert(name.clone(), definition);
+            // A slash in a pointer is written like this (RFC 6901 section 3).
+            let name = name.replace('/', "~1");
             let whole = json!({ "$ref": format!("#/$defs/{name}") });
             match section.short() {
                 Some(key) => json!({ "anyOf": [whole, of_shape(&key.shape, definitions)] }),

@@ -1,20 +1,22 @@
 //! The settings, as written. One file per part of the configuration.
 
 mod admin;
+mod backend_tls;
 mod group;
 mod listener;
 mod route;
 mod source;
 mod telemetry;
 mod test;
+mod tls;
 
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
     AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol,
     CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
-    SameSite, Secure, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
+    SameSite, Secure, SendProxyProtocol, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
 };
-pub use listener::{Listener, Protocol};
+pub use listener::{Http2, Listener, Protocol, ProxyProtocol};
 pub use route::{
     Conditions, ErrorPage, FilterList, Filters, HeaderChanges, Redirect, ReplacePrefix, Respond,
     Route, RouteTimeout, RoutingMode,
@@ -22,7 +24,9 @@ pub use route::{
 pub use source::{BackendList, BackendSource, DnsRecords, ListedBackend};
 pub use telemetry::{AccessLog, LogFormat, LogLevel, Logging, Metrics, Telemetry, Tracing};
 
+pub use backend_tls::BackendTls;
 pub use test::{Expectation, Test, TestRequest};
+pub use tls::{ClientCertificates, Hsts, SessionTickets, Tls, TlsCertificate, TlsVersion};
 
 use std::time::Duration;
 
@@ -47,6 +51,7 @@ settings! {
         routing: Spanned<RoutingMode> = Spanned::unwritten(RoutingMode::Specific), example "ordered";
         /// Addresses and networks of proxies in front of this one. What they say in `X-Forwarded-For`, `X-Forwarded-Proto`,
         /// `X-Forwarded-Host` and `X-Request-ID` is believed; what anyone else says there is replaced. `X-Real-IP` is always Forebay's own.
+        /// Headers of the PROXY protocol are taken from them alone.
         trusted_proxies: Vec<IpNet>, example ["10.0.0.0/8", "192.0.2.1"];
         /// Whether answers about failures tell every client what the log tells: which routes almost matched, which backend failed
         /// and how. Clients whose own address is in `trusted_proxies` are told in any case.
@@ -58,6 +63,8 @@ settings! {
         /// The same for streams: requests whose body is still coming up, or answers of a backend that are still going down, such as long
         /// downloads and server-sent events. They are not held to `shutdown_timeout`.
         drain_timeout: Duration = Duration::from_mins(5), example "1h";
+        /// Tickets with which clients take up earlier TLS sessions.
+        session_tickets: Spanned<SessionTickets>, example {"rotate": "12h"};
         /// Which requests go where.
         routes: Vec<Spanned<Route>>, example [{"id": "all", "backend_group": "app"}];
         /// Lists of filters for routes to use by name.

@@ -19,7 +19,7 @@ pub use output::{AccessLogFormat, AccessLogOutput, LogOutput};
 pub use pairs::{Pair, Pairs};
 pub use size::Size;
 pub use statuses::Statuses;
-pub use url::{BackendUrl, Host};
+pub use url::{BackendUrl, Host, Scheme};
 
 use serde_json::Value as Json;
 

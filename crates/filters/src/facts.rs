@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use message::RequestHead;
+use message::{ClientCertificate, RequestHead};
 use regex::bytes::Regex;
 
 /// What is known of an exchange besides the text of its request. Filters may
@@ -24,6 +24,8 @@ pub struct Facts<'a> {
     pub group: &'a str,
     /// The name of the listener.
     pub listener: &'a str,
+    /// What the client has shown, where it was asked to.
+    pub certificate: Option<&'a ClientCertificate>,
 }
 
 /// A request with everything known of it, to be read.

@@ -15,6 +15,7 @@ pub(crate) fn facts() -> Facts<'static> {
         route: "api",
         group: "servers",
         listener: "main",
+        certificate: None,
     }
 }
 

@@ -41,6 +41,12 @@ variables! {
     Route = "route",
     BackendGroup = "backend_group",
     Listener = "listener",
+    /// Empty where the client has shown none; so are the others.
+    CertificateSubject = "client_certificate_subject",
+    /// The alternative names, joined by `, `.
+    CertificateNames = "client_certificate_names",
+    CertificateFingerprint = "client_certificate_fingerprint",
+    CertificateSerial = "client_certificate_serial",
 }
 
 /// What a variable with a dot in its name is taken from.
@@ -110,8 +116,25 @@ impl Variable {
             Variable::Route => out.extend_from_slice(facts.route.as_bytes()),
             Variable::BackendGroup => out.extend_from_slice(facts.group.as_bytes()),
             Variable::Listener => out.extend_from_slice(facts.listener.as_bytes()),
+            Variable::CertificateSubject => write_certificate("subject", facts, out),
+            Variable::CertificateNames => write_certificate("name", facts, out),
+            Variable::CertificateFingerprint => write_certificate("fingerprint", facts, out),
+            Variable::CertificateSerial => write_certificate("serial", facts, out),
             Variable::Named(family, name) => family.write(name, exchange, out),
         }
+    }
+}
+
+fn write_certificate(fact: &str, facts: &Facts<'_>, out: &mut Vec<u8>) {
+    let values = facts
+        .certificate
+        .iter()
+        .flat_map(|shown| shown.values(fact));
+    for (at, value) in values.enumerate() {
+        if at > 0 {
+            out.extend_from_slice(b", ");
+        }
+        out.extend_from_slice(value);
     }
 }
 

@@ -58,6 +58,7 @@ proptest! {
             route: &text,
             group: &text,
             listener: &text,
+            certificate: None,
         };
         let template = Template::parse(TEMPLATE).map_err(|f| TestCaseError::fail(f.message))?;
         let mut out = b"a\r\n".to_vec();

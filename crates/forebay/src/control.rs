@@ -86,6 +86,7 @@ impl Live {
     fn read_instead(&self, name: &str, text: &str) -> Read {
         let heritage = Heritage::default();
         heritage.set_changes(Live::changes(self));
+        heritage.keep_certificates(&self.running().plan());
         self.kept().instead(name, text, true, &heritage)
     }
 }

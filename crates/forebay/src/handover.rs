@@ -11,6 +11,7 @@ use std::time::Instant;
 use plan::{Changes, Heritage, Plan};
 use proxy::{Agree, Sockets};
 use serde::{Deserialize, Serialize};
+use tls::Tickets;
 use upstream::{Legacy, Secret};
 
 use crate::sources::LastFound;
@@ -32,6 +33,8 @@ pub struct Handover {
     /// Of the sticky cookies of groups without one of their own, as
     /// hexadecimal digits.
     secret: Option<String>,
+    /// Keys of TLS session tickets, as [`tls::Tickets::to_text`] writes them: a secret.
+    tickets: Option<String>,
     pub reloads: Reloads,
     /// What operators have changed.
     changes: Changes,
@@ -63,6 +66,7 @@ impl Handover {
         let secret = heritage.living.secret_so_far();
         let secret = secret.and_then(|secret| secret.bytes());
         Self {
+            tickets: heritage.tickets_so_far().map(|tickets| tickets.to_text()),
             secret: secret.map(|bytes| bytes.iter().map(|b| format!("{b:02x}")).collect()),
             reloads,
             changes: Changes::clone(&heritage.changes()),
@@ -87,11 +91,12 @@ impl Handover {
         }
     }
 
-    /// What is worth keeping for the next start: neither the secret, which is no
+    /// What is worth keeping for the next start: neither secrets, which are no
     /// file's business, nor what is found again, nor how backends stand but for
     /// what operators want.
     pub(crate) fn worth_keeping(mut self) -> Self {
         self.secret = None;
+        self.tickets = None;
         self.reloads = Reloads::default();
         self.found = LastFound::default();
         for standings in self.standings.values_mut() {
@@ -132,6 +137,9 @@ impl Handover {
         if let Some(bytes) = self.secret.as_deref().and_then(bytes_of) {
             heritage.living.take_over_secret(Secret::made_up(bytes));
         }
+        if let Some(tickets) = self.tickets.as_deref().and_then(Tickets::from_text) {
+            heritage.take_over_tickets(tickets);
+        }
         heritage.set_changes(Arc::new(self.changes.clone()));
     }
 }
@@ -151,7 +159,7 @@ fn standings(plan: &Plan, now: Instant) -> BTreeMap<String, BTreeMap<String, Leg
         .collect()
 }
 
-/// Not the secret.
+/// Not the secrets.
 impl std::fmt::Debug for Handover {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("Handover");

@@ -21,7 +21,7 @@ pub struct Kept {
 }
 
 /// What it asked for, and what it got.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Answers {
     strict: bool,
     variables: HashMap<String, Option<String>>,
@@ -53,6 +53,7 @@ impl Kept {
                 found.insert(pattern.to_owned(), files.clone());
                 files
             },
+            is_public: outside.is_public,
             strict: outside.strict,
         };
         let read = read_without_record(name, text, &recording, heritage);
@@ -72,6 +73,26 @@ impl Kept {
     /// Where its files are.
     pub(crate) fn directory(&self) -> &Path {
         Path::new(&self.name).parent().unwrap_or(Path::new(""))
+    }
+
+    /// The same with what is in these files by now; None where that is what was
+    /// in them before.
+    pub(crate) fn with_files<'f>(
+        &self,
+        files: impl Iterator<Item = &'f str>,
+        open: &plan::Open<'_>,
+    ) -> Option<Self> {
+        let mut answers = Answers::clone(&self.answers);
+        let mut differs = false;
+        for file in files {
+            let now = open(file).map_err(|error| error.kind());
+            differs |= self.answers.opened.get(file) != Some(&now);
+            answers.opened.insert(file.to_owned(), now);
+        }
+        differs.then(|| Self {
+            answers: Arc::new(answers),
+            ..self.clone()
+        })
     }
 
     /// Reads it again, after what there is by now.
@@ -104,6 +125,7 @@ impl Kept {
                 let found = answers.found.get(pattern).cloned();
                 found.unwrap_or_else(|| Ok(Vec::new()))
             },
+            is_public: &|_| false,
             strict,
         };
         let read = read_without_record(name, text, &outside, heritage);

@@ -47,6 +47,7 @@ pub use telemetry::{
     FORMAT_VARIABLES as ACCESS_LOG_VARIABLES, LogHandle, LogWriter, OpenFault, Output,
 };
 pub use testing::check as check_test;
+pub use tls::{CertificateFault, ClientCertificate, read_client_certificate};
 
 /// What came of a configuration.
 pub struct Read {
@@ -72,6 +73,8 @@ pub struct Outside<'a> {
     pub open: &'a plan::Open<'a>,
     /// Finds the files of an `include`.
     pub find: &'a config::Find<'a>,
+    /// Whether anybody on this machine may read a file.
+    pub is_public: &'a dyn Fn(&str) -> bool,
     /// An included file with a mistake refuses the whole configuration, and is
     /// not merely left out.
     pub strict: bool,
@@ -84,6 +87,7 @@ impl Outside<'_> {
             env: &|_| None,
             open: &|_| Err(std::io::ErrorKind::NotFound.into()),
             find: &|_| Err("there are no files here".to_owned()),
+            is_public: &|_| false,
             strict: true,
         }
     }
@@ -145,6 +149,18 @@ fn read_without(
     let plan = parsed
         .then(|| plan::compile(&settings, &mut problems, heritage, outside.open))
         .flatten();
+    let certificates = plan.iter().flat_map(plan::Plan::certificates);
+    for key in certificates.map(|files| &files.key) {
+        if (outside.is_public)(key) {
+            let message = format!(
+                "`{}`: anybody on this machine may read the private key",
+                key.value
+            );
+            problems
+                .warning(key.span, message)
+                .help("take the right away: chmod o= FILE");
+        }
+    }
     problems.finish();
     let tests = settings.tests.into_iter().map(|test| test.value).collect();
     Read {

@@ -3,6 +3,7 @@
 mod admin_place;
 mod leaving;
 mod outcome;
+mod renewal;
 mod source;
 mod start;
 mod take_up;
@@ -21,6 +22,8 @@ use crate::sources::Sources;
 use crate::{Hooks, Kept};
 
 pub use leaving::Leaving;
+use renewal::Renewal;
+
 pub use outcome::{LiveFault, Reloaded};
 pub use source::Source;
 
@@ -38,6 +41,7 @@ pub struct Live {
     turn: Mutex<()>,
     /// Held only for moments.
     state: Mutex<State>,
+    renewal: Mutex<Renewal>,
     leaving: Mutex<Option<Leaving>>,
     admin: Mutex<Option<Server>>,
     /// For the admin API, which must not keep alive what it is part of.

@@ -103,6 +103,7 @@ impl Recorded {
             head,
             client: SocketAddr::new(self.peer, 0),
             listener: listener.unwrap_or(0),
+            certificate: None,
             unix_micros: 0,
             random: (0, 0),
             now: None,

@@ -7,7 +7,7 @@ use config::{Pair, Spanned, Test};
 use plan::Plan;
 use proxy::{Explanation, Question, explain, request_head};
 
-use crate::host_and_target;
+use crate::{ClientCertificate, host_and_target};
 
 /// Everything in which the outcome differs from what the test expects; empty
 /// for a test that passes.
@@ -18,13 +18,31 @@ pub fn check(plan: &Plan, test: &Test) -> Vec<String> {
         Some(Ok(address)) => address,
         Some(Err(_)) => return vec!["its `client` is no IP address".to_owned()],
     };
+    let listener = match &request.listener {
+        None => 0,
+        Some(id) => match plan.listeners.iter().position(|l| *l.id == *id.value) {
+            Some(at) => at,
+            None => return vec![format!("there is no listener `{}`", id.value)],
+        },
+    };
+    let certificate = request.client_certificate.as_ref().map(|shown| {
+        let shown = shown.value.clone();
+        ClientCertificate {
+            subject: shown.subject.unwrap_or_default(),
+            names: shown.names,
+            fingerprint: shown.fingerprint.unwrap_or_default(),
+            serial: shown.serial.unwrap_or_default(),
+            ..ClientCertificate::default()
+        }
+    });
     let pairs = |pair: &Pair| (pair.name.to_string(), pair.value.to_string());
     let fields: Vec<_> = request.headers.iter().map(pairs).collect();
     let (host, target) = host_and_target(&request.url);
     let question = Question {
         head: &request_head(&request.method, target, host, &fields),
         client: SocketAddr::new(client, 0),
-        listener: 0,
+        listener,
+        certificate,
         now: None,
         takes_turn: false,
         unix_micros: 0,

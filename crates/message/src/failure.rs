@@ -94,6 +94,24 @@ kinds! {
     ClientGone: Client, 499, "client_disconnected", "The client closed the connection.";
     /// The client stopped reading the answer.
     ClientStalled: Client, 499, "client_write_timeout", "The client stopped reading the response.";
+    /// A header of the PROXY protocol is broken.
+    BadProxyHeader: Client, 400, "proxy_protocol_error", "The header of the PROXY protocol is malformed.";
+    /// There is none where there has to be one.
+    NoProxyHeader: Client, 400, "proxy_protocol_missing", "The connection has to begin with a header of the PROXY protocol.";
+    /// It did not arrive in time.
+    ProxyHeaderTimeout: Client, 408, "proxy_protocol_timeout", "The header of the PROXY protocol did not arrive in time.";
+    /// It is from somebody who is not believed.
+    UntrustedProxy: Client, 403, "proxy_protocol_untrusted", "Headers of the PROXY protocol are not taken from here.";
+    /// A TLS handshake has come to nothing.
+    HandshakeFailed: Client, 400, "tls_handshake_error", "The TLS handshake failed.";
+    /// What should be the first message of TLS is not.
+    BadHello: Client, 400, "tls_client_hello_error", "The connection does not begin like TLS.";
+    /// It did not arrive in time.
+    HelloTimeout: Client, 408, "tls_client_hello_timeout", "The first message of TLS did not arrive in time.";
+    /// Nothing is served under the name that TLS asks for.
+    UnknownServerName: Client, 421, "unknown_server_name", "Nothing is served under this name.";
+    /// A connection that is passed on was silent in both directions.
+    IdleTimeout: Client, 408, "connection_idle_timeout", "The connection was silent for too long.";
 
     /// Some route would take the request but for its method.
     MethodNotAllowed: Proxy, 405, "method_not_allowed", "No route takes this method here.";
@@ -120,6 +138,12 @@ kinds! {
     NameFailed: Upstream, 502, "dns_error", "The backend could not be reached.";
     ConnectRefused: Upstream, 502, "connection_refused", "The backend could not be reached.";
     Unroutable: Upstream, 502, "destination_ip_unroutable", "The backend could not be reached.";
+    /// The backend and we cannot agree on TLS, or it breaks the rules.
+    TlsProtocol: Upstream, 502, "tls_protocol_error", "The backend could not be reached.";
+    /// The backend's certificate is not believed.
+    TlsCertificate: Upstream, 502, "tls_certificate_error", "The backend could not be reached.";
+    /// The backend has ended TLS with an alert.
+    TlsAlert: Upstream, 502, "tls_alert_received", "The backend could not be reached.";
     ConnectTimeout: Upstream, 504, "connection_timeout", "The backend did not accept a connection in time.";
     /// The connection ended before a complete response head.
     Terminated: Upstream, 502, "connection_terminated", "The backend closed the connection.";
@@ -136,6 +160,19 @@ kinds! {
 }
 
 impl Kind {
+    /// A connection does not begin as it has to, before anybody has asked for
+    /// anything: a mistake in how things are set up more often than a client's.
+    pub fn is_of_beginning(self) -> bool {
+        matches!(
+            self,
+            Kind::BadProxyHeader
+                | Kind::NoProxyHeader
+                | Kind::ProxyHeaderTimeout
+                | Kind::UntrustedProxy
+                | Kind::UnknownServerName
+        )
+    }
+
     /// The registered error type for `Proxy-Status` (RFC 9209 section 2.3);
     /// where the reason is not itself registered, the nearest that is.
     pub fn proxy_error(self) -> &'static str {
@@ -219,6 +256,9 @@ mod tests {
         "connection_read_timeout",
         "connection_write_timeout",
         "connection_limit_reached",
+        "tls_protocol_error",
+        "tls_certificate_error",
+        "tls_alert_received",
         "http_request_error",
         "http_request_denied",
         "http_response_incomplete",

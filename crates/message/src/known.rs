@@ -36,6 +36,8 @@ known! {
     Age = "Age",
     Authorization = "Authorization",
     CacheControl = "Cache-Control",
+    ClientCert = "Client-Cert",
+    ClientCertChain = "Client-Cert-Chain",
     Connection = "Connection",
     ContentLength = "Content-Length",
     ContentType = "Content-Type",
@@ -229,6 +231,8 @@ fn imitation(name: &[u8], candidates: &[Candidate]) -> Known {
 /// What CGI and its descendants read alike with `-` and with `_`, and believe
 /// because a proxy writes it.
 const IMITATED: KnownSet = KnownSet::of(&[
+    Known::ClientCert,
+    Known::ClientCertChain,
     Known::ContentLength,
     Known::ProxyAuthorization,
     Known::TransferEncoding,

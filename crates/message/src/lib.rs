@@ -6,6 +6,7 @@
 //! repetition in which they were received.
 
 mod body;
+mod client_certificate;
 mod cookie;
 mod failure;
 mod fields;
@@ -18,6 +19,7 @@ mod secret;
 mod span;
 
 pub use body::{Relay, Sink, Source};
+pub use client_certificate::ClientCertificate;
 pub use cookie::cookies;
 pub use failure::{Failure, Kind, Retry, Side};
 pub use fields::{Field, Fields};

@@ -8,6 +8,7 @@
 mod adaptive;
 mod admin;
 mod affinity;
+mod backend_tls;
 mod checked;
 mod conditions;
 mod filters;
@@ -17,7 +18,9 @@ mod listeners;
 mod pages;
 mod routes;
 mod sources;
+mod tcp;
 mod telemetry;
+mod tls;
 mod unique;
 
 pub use groups::idle_weights;
@@ -42,9 +45,10 @@ pub fn compile(
 ) -> Option<Plan> {
     let mut names = heritage.names();
     names.turn_page();
-    let listeners = listeners::compile(settings, problems, &mut names);
-    let groups = groups::compile(settings, problems, heritage, &mut names);
+    let mut listeners = listeners::compile(settings, open, problems, heritage, &mut names);
+    let groups = groups::compile(settings, open, problems, heritage, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
+    tcp::compile(settings, &mut listeners, problems);
     let error_pages = pages::compile(&settings.error_pages, open, problems);
     let (metrics, logging, access_log) = telemetry::compile(settings, problems);
     let admin = admin::compile(settings, problems);

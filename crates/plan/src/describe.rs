@@ -2,9 +2,14 @@
 
 use std::fmt::{self, Display, Formatter};
 use telemetry::Retried;
+use tls::ClientAuthorities;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
+use wire::h2::Patience;
 
-use crate::{AdminEndpoint, Check, Group, Listener, Plan, Sticky, Times};
+use crate::{
+    AdminEndpoint, BackendTls, Check, Group, Http2, Listener, Plan, ProxyProtocol, Sticky, Tcp,
+    Times,
+};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -21,7 +26,9 @@ impl Display for Plan {
             writeln!(f, "left out because of mistakes: {file}")?;
         }
         writeln!(f, "\nlisteners:")?;
-        self.listeners.iter().try_for_each(|l| listener(f, l))?;
+        self.listeners
+            .iter()
+            .try_for_each(|l| listener(f, self, l))?;
         writeln!(f, "\nroutes, each with what it needs of a request:")?;
         (0..self.routes.len()).try_for_each(|i| route(f, self, i))?;
         writeln!(f, "\ngroups:")?;
@@ -46,6 +53,27 @@ impl Display for Plan {
             f,
             "runtime log: {} and above to {}",
             self.logging.level, self.logging.output
+        )
+    }
+}
+
+impl Display for Http2 {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            max_concurrent_streams,
+            stream_window,
+            connection_window,
+            patience:
+                Patience {
+                    resets,
+                    control_frames,
+                    stalls,
+                },
+        } = self;
+        write!(
+            f,
+            "{max_concurrent_streams} streams, windows {stream_window} and {connection_window} bytes, \
+             up to {resets} resets, {control_frames} control frames, {stalls} stalls"
         )
     }
 }
@@ -91,12 +119,21 @@ pub(crate) fn route(f: &mut Formatter<'_>, plan: &Plan, at: usize) -> fmt::Resul
     Ok(())
 }
 
-pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
+pub(crate) fn listener(f: &mut Formatter<'_>, plan: &Plan, l: &Listener) -> fmt::Result {
     writeln!(
         f,
-        "  {} at http://{}, up to {} connections",
-        l.id, l.address, l.max_connections
+        "  {} at {}://{}, up to {} connections",
+        l.id,
+        l.scheme(),
+        l.address,
+        l.max_connections
     )?;
+    if let Some(header) = &l.proxy_protocol {
+        writeln!(f, "      {}", proxy_protocol(header))?;
+    }
+    if let Some(tcp) = &l.tcp {
+        return tunnels(f, plan, tcp);
+    }
     let body = match l.max_body {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
@@ -106,11 +143,125 @@ pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
         "      request line {} bytes, header {} bytes in {} fields, body {body}",
         l.limits.line, l.limits.fields, l.limits.count
     )?;
+    if let Some(port) = l.redirect_port {
+        writeln!(f, "      redirects {}, with 308", redirect(port))?;
+    }
+    if let Some(tls) = &l.tls {
+        let chains: Vec<&str> = tls.certificates.iter().map(|files| &*files.chain).collect();
+        let versions = (
+            tls.options.min_version.name(),
+            tls.options.max_version.name(),
+        );
+        writeln!(
+            f,
+            "      TLS {} to {}, certificates {}",
+            versions.0,
+            versions.1,
+            chains.join(", ")
+        )?;
+        if let Some(clients) = &tls.options.clients {
+            writeln!(
+                f,
+                "      client certificates {}",
+                client_certificates(clients)
+            )?;
+        }
+    }
+    if let Some(http2) = &l.http2 {
+        writeln!(f, "      HTTP/2: {http2}")?;
+    }
+    if let Some(hsts) = &l.hsts {
+        writeln!(f, "      HSTS {hsts}")?;
+    }
     writeln!(
         f,
         "      timeouts: header {:?}, body {:?}, keep-alive {:?}, write {:?}; bodies at {} bytes per second at least",
         l.header_timeout, l.body_timeout, l.keep_alive_timeout, l.write_timeout, l.min_rate
     )
+}
+
+/// Where clients without TLS are sent; 0 is a port that cannot be known.
+pub(crate) fn redirect(port: u16) -> String {
+    match port {
+        0 => "to HTTPS".to_owned(),
+        port => format!("to HTTPS at port {port}"),
+    }
+}
+
+pub(crate) fn client_certificates(clients: &ClientAuthorities) -> String {
+    let demand = match clients.is_required {
+        true => "required",
+        false => "requested",
+    };
+    format!("{demand}, of authorities {}", clients.fingerprint())
+}
+
+/// How TLS is spoken to the backends of a group.
+fn to_backends(tls: &BackendTls) -> String {
+    let (min, max) = (&tls.options.min_version, &tls.options.max_version);
+    let shown = match &tls.certificate {
+        Some(files) => format!(", showing {}", files.chain),
+        None => String::new(),
+    };
+    format!(
+        "{} to {}, to {}, certificates {}{shown}",
+        min.name(),
+        max.name(),
+        name_in_tls(tls),
+        believed(tls)
+    )
+}
+
+/// Whose backends are believed.
+pub(crate) fn believed(tls: &BackendTls) -> String {
+    match (&tls.options.authorities, &tls.ca_file) {
+        (None, _) => "of anybody".to_owned(),
+        (Some(_), None) => "of the system's authorities".to_owned(),
+        (Some(authorities), Some(_)) => format!("of authorities {}", authorities.fingerprint()),
+    }
+}
+
+pub(crate) fn name_in_tls(tls: &BackendTls) -> String {
+    match &tls.server_name {
+        Some(name) => name.to_string(),
+        None => "the host of the URL".to_owned(),
+    }
+}
+
+pub(crate) fn proxy_protocol(header: &ProxyProtocol) -> String {
+    let whose = match header.is_required {
+        true => "required",
+        false => "accepted",
+    };
+    let timeout = header.timeout;
+    format!("PROXY protocol {whose} of trusted proxies, within {timeout:?}")
+}
+
+fn tunnels(f: &mut Formatter<'_>, plan: &Plan, tcp: &Tcp) -> fmt::Result {
+    for place in places(plan, tcp) {
+        writeln!(f, "      {place}")?;
+    }
+    let connect = match tcp.connect_timeout {
+        Some(time) => format!("{time:?}"),
+        None => "as the group says".to_owned(),
+    };
+    let idle = tcp.idle_timeout;
+    writeln!(f, "      timeouts: connect {connect}, idle {idle:?}")
+}
+
+/// Where connections go, a line for each case.
+pub(crate) fn places(plan: &Plan, tcp: &Tcp) -> Vec<String> {
+    let id = |at: usize| plan.groups.get(at).map_or("", |group| &*group.balance.id);
+    let names = tcp.names.all().into_iter();
+    let mut places: Vec<String> = names
+        .map(|(name, group)| format!("{name} -> group {}", id(group)))
+        .collect();
+    places.push(match (tcp.group, places.is_empty()) {
+        (Some(group), true) => format!("-> group {}", id(group)),
+        (Some(group), false) => format!("any other -> group {}", id(group)),
+        (None, _) => "any other is refused".to_owned(),
+    });
+    places
 }
 
 fn conditions(conditions: &routing::Conditions) -> String {
@@ -133,6 +284,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
             write!(f, ", weight {weight}")?;
         }
         writeln!(f)?;
+    }
+    if let Some(tls) = &g.tls {
+        writeln!(f, "      TLS {}", to_backends(tls))?;
     }
     for source in &g.sources {
         writeln!(f, "      found by {}", source.in_full())?;
@@ -169,6 +323,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
             f,
             "      checked every {interval:?}, within {timeout:?}: {probe}"
         )?;
+    }
+    if let Some(version) = g.send_proxy_protocol {
+        writeln!(f, "      told of clients by the PROXY protocol, {version}")?;
     }
     match &g.hedge {
         Some(hedge) => writeln!(f, "      {hedge}"),

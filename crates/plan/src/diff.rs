@@ -12,6 +12,7 @@ mod listeners;
 mod pages;
 mod precedence;
 mod routes;
+mod tls;
 mod whole;
 
 use std::fmt::{self, Formatter};

@@ -13,6 +13,7 @@ mod describe;
 mod diff;
 mod heritage;
 mod plan;
+mod server_names;
 mod source;
 mod trusted;
 
@@ -23,8 +24,9 @@ pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
 pub use heritage::Heritage;
 pub use plan::{
-    AccessLog, Check, Group, HttpProbe, Listener, Logging, MetricsEndpoint, Plan, Probe, Route,
-    Sticky, StickyCookie, Times,
+    AccessLog, BackendTls, CertificateFiles, Check, Group, Http2, HttpProbe, Listener, Logging,
+    MetricsEndpoint, Plan, Probe, ProxyProtocol, Route, Sticky, StickyCookie, Tcp, Times, Tls,
 };
+pub use server_names::ServerNames;
 pub use source::{BackendSource, DnsSource, Records, RegistrySource};
 pub use trusted::Trusted;

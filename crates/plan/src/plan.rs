@@ -11,8 +11,10 @@ use routing::Pattern;
 use telemetry::{Format, Names, Output};
 use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
+use wire::h2::Patience;
+use wire::proxy_protocol;
 
-use crate::{AdminEndpoint, BackendSource, Origin, Trusted};
+use crate::{AdminEndpoint, BackendSource, Origin, ServerNames, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -45,13 +47,32 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Where what was changed is kept for the next start, if anywhere.
     /// Whether it takes a restart, of a program with so many workers, until all
     /// of it is true.
     pub fn needs_restart(&self, workers: usize) -> bool {
         self.workers.is_some_and(|wanted| wanted != workers)
     }
 
+    /// Certificates that are shown, to clients or to backends.
+    pub fn certificates(&self) -> impl Iterator<Item = &CertificateFiles> {
+        let listeners = self.listeners.iter().filter_map(|l| l.tls.as_ref());
+        let groups = self.groups.iter().filter_map(|group| group.tls.as_ref());
+        let to_backends = groups.filter_map(|tls| tls.certificate.as_ref());
+        listeners
+            .flat_map(|tls| &tls.certificates)
+            .chain(to_backends)
+    }
+
+    /// Files that TLS is made of, as the configuration names them.
+    pub fn tls_files(&self) -> impl Iterator<Item = &str> {
+        let listeners = self.listeners.iter().filter_map(|l| l.tls.as_ref());
+        let groups = self.groups.iter().filter_map(|group| group.tls.as_ref());
+        let to_backends = groups.flat_map(|tls| &tls.files);
+        let all = listeners.flat_map(|tls| &tls.files).chain(to_backends);
+        all.map(|file| &**file)
+    }
+
+    /// Where what was changed is kept for the next start, if anywhere.
     pub fn state_file(&self) -> Option<&str> {
         self.admin.as_ref()?.state_file.as_deref()
     }
@@ -77,6 +98,19 @@ pub struct Listener {
     /// In the names of the metrics.
     pub number: u32,
     pub address: SocketAddr,
+    /// Plain HTTP without.
+    pub tls: Option<Tls>,
+    /// HTTP/1 alone without.
+    pub http2: Option<Http2>,
+    /// The value of `Strict-Transport-Security`.
+    pub hsts: Option<Box<str>>,
+    /// Clients are sent to the same place at HTTPS on this port; 0 is one that
+    /// cannot be known.
+    pub redirect_port: Option<u16>,
+    /// Connections are passed on as they are; absent: it speaks HTTP.
+    pub tcp: Option<Tcp>,
+    /// Connections begin with a header of the PROXY protocol; absent: they do not.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Over all workers.
     pub max_connections: usize,
     pub limits: Limits,
@@ -89,6 +123,104 @@ pub struct Listener {
     /// Bytes per second at which a client has to send a body and take an answer;
     /// 0 for none.
     pub min_rate: u64,
+}
+
+impl Listener {
+    /// What its address is written with.
+    pub fn scheme(&self) -> &'static str {
+        match (&self.tcp, &self.tls) {
+            (Some(_), None) => "tcp",
+            (Some(_), Some(_)) => "tls",
+            (None, None) => "http",
+            (None, Some(_)) => "https",
+        }
+    }
+}
+
+/// What becomes of the connections of a listener that speaks no HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tcp {
+    /// Where those go that no name leads elsewhere; absent: they are refused.
+    pub group: Option<usize>,
+    /// Where those go whose TLS asks for a name.
+    pub names: ServerNames,
+    /// Until a connection to a backend stands, where it is not the group that
+    /// says so.
+    pub connect_timeout: Option<Duration>,
+    /// Silence in both directions.
+    pub idle_timeout: Duration,
+    /// Until the client's TLS has said which name it asks for.
+    pub hello_timeout: Duration,
+}
+
+/// How a listener takes headers of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProxyProtocol {
+    /// A connection without one is refused.
+    pub is_required: bool,
+    /// How long one may take to arrive.
+    pub timeout: Duration,
+}
+
+/// How a listener speaks TLS.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    pub server: tls::Server,
+    /// What it was made with.
+    pub options: tls::ServerOptions,
+    pub certificates: Vec<CertificateFiles>,
+    /// All files that it was made of, as the configuration names them.
+    pub files: Vec<Box<str>>,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
+    /// Backends are told of a client's certificate (RFC 9440).
+    pub forwards_certificate: bool,
+}
+
+/// How TLS is spoken to a group's backends.
+#[derive(Debug, Clone)]
+pub struct BackendTls {
+    /// For requests.
+    pub client: tls::Client,
+    /// For anything else: what is spoken inside is for the two ends to know.
+    pub tunnels: tls::Client,
+    /// What it was made with.
+    pub options: tls::ClientOptions,
+    /// The name that certificates have to be for; the URL's host where there is
+    /// none.
+    pub server_name: Option<Box<str>>,
+    pub ca_file: Option<Box<str>>,
+    /// What backends are shown that ask.
+    pub certificate: Option<CertificateFiles>,
+    /// All files that it was made of, as the configuration names them.
+    pub files: Vec<Box<str>>,
+}
+
+/// Where a certificate is from.
+#[derive(Debug, Clone)]
+pub struct CertificateFiles {
+    pub chain: Box<str>,
+    pub key: config::Spanned<String>,
+    pub ocsp: Option<Box<str>>,
+    /// What is shown.
+    pub certificate: tls::Certificate,
+    /// Why the files cannot be used as they are now; what is shown was in them
+    /// before.
+    pub refused: Option<String>,
+    /// Until when it is valid, in seconds since 1970.
+    pub not_after: i64,
+}
+
+/// How a listener speaks HTTP/2.
+#[derive(Debug, Clone, Copy)]
+pub struct Http2 {
+    /// Requests at a time on one connection.
+    pub max_concurrent_streams: u32,
+    /// Bytes that a client may send ahead, of one request and of all on one connection.
+    pub stream_window: u32,
+    pub connection_window: u32,
+    /// What a client may do to no purpose.
+    pub patience: Patience,
 }
 
 pub struct Route {
@@ -120,11 +252,15 @@ pub struct Group {
     pub numbers: Vec<u32>,
     /// Who says that each backend is one of the group.
     pub origins: Vec<Origin>,
+    /// How TLS is spoken to those at `https://`.
+    pub tls: Option<BackendTls>,
     /// Where further ones are found.
     pub sources: Vec<BackendSource>,
     /// How its backends are checked, if they are.
     pub check: Option<Arc<Check>>,
     pub times: Times,
+    /// Connections to its backends begin with such a header.
+    pub send_proxy_protocol: Option<proxy_protocol::Version>,
     pub retry: RetryPolicy,
     pub hedge: Option<HedgePolicy>,
 }
@@ -139,6 +275,8 @@ pub struct Check {
     pub timeout: Duration,
     /// A backend is used before it has been checked.
     pub assume_healthy: bool,
+    /// Requests begin with a header that speaks for Forebay itself.
+    pub send_proxy_protocol: Option<proxy_protocol::Version>,
     pub probe: Probe,
 }
 

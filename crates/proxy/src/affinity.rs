@@ -25,10 +25,11 @@ pub(crate) fn of(
         request,
         host,
         path,
+        certificate,
         scratch,
         ..
     } = heads;
-    let facts = who.facts(host, path, routed);
+    let facts = who.facts(host, path, certificate.as_deref(), routed);
     let exchange = Exchange {
         request,
         facts: &facts,

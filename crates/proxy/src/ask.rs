@@ -21,6 +21,7 @@ use crate::attempt::{Attempt, Upload};
 use crate::backend_conn::BackendConn;
 use crate::connect::connect;
 use crate::exchange::Exchange;
+use crate::introduced::introduction;
 use crate::path::reply;
 use crate::retry;
 
@@ -123,7 +124,7 @@ async fn wait(
     }
 }
 
-fn overload(kind: Kind, backend: &Backend) -> Failure {
+pub(crate) fn overload(kind: Kind, backend: &Backend) -> Failure {
     let (url, most) = (&backend.url, backend.options.max_connections);
     let detail = match kind {
         Kind::QueueFull => format!(
@@ -144,14 +145,15 @@ async fn open(
     let began = worker.clock.now();
     let backend = Arc::clone(permit.backend());
     let limit = within_total(x, times, times.connect);
-    let connecting = connect(worker, &backend, limit);
+    let header = introduction(x);
+    let connecting = connect(worker, &backend, limit, &header);
     let stream = unless_gone(x, pin!(connecting)).await??;
     let now = worker.clock.now();
     x.progress.reused = false;
     x.progress.connect_time = Some(now.saturating_duration_since(began));
-    Ok(worker
-        .pool
-        .opened(permit, BackendConn::new(worker, stream), now.into_std()))
+    let mut conn = BackendConn::new(worker, stream);
+    conn.is_introduced = !header.is_empty();
+    Ok(worker.pool.opened(permit, conn, now.into_std()))
 }
 
 /// Runs a future for as long as the client stays.

@@ -17,6 +17,8 @@ pub(crate) struct BackendConn {
     pub(crate) framing: Framing,
     /// The last response allows another request on this connection.
     pub(crate) keep_alive: bool,
+    /// It begins by saying who the client is, and so is that client's alone.
+    pub(crate) is_introduced: bool,
 }
 
 impl BackendConn {
@@ -29,6 +31,7 @@ impl BackendConn {
             upload: Upload::none(),
             framing: Framing::Empty,
             keep_alive: true,
+            is_introduced: false,
         })
     }
 
@@ -40,6 +43,7 @@ impl BackendConn {
     /// The exchange on it has ended cleanly, to the last byte.
     pub(crate) fn is_reusable(&self) -> bool {
         self.keep_alive
+            && !self.is_introduced
             && self.upload.is_done()
             && self.body.is_end()
             && self.inbound.buffered().is_empty()

@@ -4,12 +4,13 @@ use std::future::poll_fn;
 use std::rc::Rc;
 
 use message::{Failure, Kind, Method, RequestHead, ResponseHead, Side, Source};
-use plan::{HttpProbe, Probe};
+use plan::{Check, HttpProbe, Probe};
 use upstream::Backend;
 use wire::blocks::Blocks;
 use wire::h1::{
     Body, Framing, HeadError, Inbound, Incoming, Outbound, response_framing, write_request_head,
 };
+use wire::proxy_protocol::write_local;
 
 use crate::ask::{MAX_INTERIM, RESPONSE_LIMITS};
 use crate::connect::open;
@@ -26,10 +27,15 @@ pub(crate) async fn check(
     resolver: &Resolver,
     timers: &Rc<Timers>,
     backend: &Backend,
-    probe: &Probe,
+    how: &Check,
 ) -> Result<(), String> {
-    let stream = open(resolver, &backend.address).await.map_err(told)?;
-    match probe {
+    let mut first = Vec::new();
+    if let Some(version) = how.send_proxy_protocol {
+        write_local(version, &mut first);
+    }
+    let opened = open(resolver, backend, &Blocks::default(), &first).await;
+    let stream = opened.map_err(told)?;
+    match &how.probe {
         Probe::Tcp => Ok(()),
         Probe::Http(probe) => ask(stream, timers, backend, probe).await,
     }

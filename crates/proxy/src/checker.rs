@@ -242,7 +242,7 @@ async fn once(target: &Target, tools: &Tools) -> Checked {
         health,
     } = target.how.borrow().clone();
     let began = Instant::now();
-    let asking = check(&tools.resolver, &tools.timers, &target.backend, &how.probe);
+    let asking = check(&tools.resolver, &tools.timers, &target.backend, &how);
     let result = match tokio::time::timeout(how.timeout, asking).await {
         Ok(result) => result,
         Err(_) => Err(format!("no answer within {:?}", how.timeout)),
@@ -276,6 +276,7 @@ mod tests {
             max_interval: Duration::from_secs(60),
             timeout: Duration::from_secs(1),
             assume_healthy: true,
+            send_proxy_protocol: None,
             probe: Probe::Tcp,
         };
         for (bad, seconds) in [

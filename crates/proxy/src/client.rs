@@ -1,13 +1,16 @@
 //! A client's connection as long as it is open.
 
+use std::cell::RefCell;
+use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use message::Side;
-use wire::h1::{Body, Inbound, Outbound};
+use wire::h1::{Body, Framing, Inbound, Outbound};
 
 use crate::door::Door;
+use crate::h2_stream::H2Stream;
 use crate::ip_text::IpText;
 use crate::replay::Replay;
 use crate::stream::{Reader, Stream, Writer};
@@ -18,10 +21,10 @@ pub(crate) struct Client {
     pub(crate) outbound: Outbound<Writer>,
     /// Where it came in.
     pub(crate) door: Rc<Door>,
+    /// Its stream, where the protocol is HTTP/2: then it asks just once.
+    pub(crate) h2: Option<Rc<RefCell<H2Stream>>>,
     pub(crate) peer: SocketAddr,
     pub(crate) peer_text: IpText,
-    /// How the client came: `http`, or `https` once TLS exists.
-    pub(crate) scheme: &'static str,
     pub(crate) body: Body,
     /// What of the current request's body has gone to a backend.
     pub(crate) replay: Replay,
@@ -36,20 +39,39 @@ impl Client {
         stream: Stream,
         (door, place): (Rc<Door>, u32),
         peer: SocketAddr,
-        scheme: &'static str,
     ) -> Self {
+        let h2 = match &stream {
+            Stream::H2(stream) => Some(Rc::clone(stream)),
+            _ => None,
+        };
         let (reader, writer) = stream.split(&worker.timers);
         Self {
             inbound: Inbound::new(reader, worker.blocks.clone()),
             outbound: Outbound::new(writer, worker.blocks.clone()),
             door,
+            h2,
             peer,
             peer_text: IpText::new(peer.ip()),
-            scheme,
             body: Body::new(Side::Client),
             replay: Replay::default(),
             place,
             is_stream: false,
+        }
+    }
+
+    /// How the end of the current body is found here, of which the head says this.
+    pub(crate) fn framing(&self, said: Framing) -> Framing {
+        match (&self.h2, said) {
+            (Some(_), Framing::Length(_) | Framing::Chunked) => Framing::UntilClose,
+            (_, said) => said,
+        }
+    }
+
+    /// How the client came: `http` or `https`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        match self.outbound.io().is_secure() {
+            true => "https",
+            false => "http",
         }
     }
 
@@ -65,9 +87,27 @@ impl Client {
         self.is_stream
     }
 
+    /// Says the end, and throws away what comes until the client has heard it.
+    pub(crate) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut ended = self.outbound.poll_shutdown(cx);
+        while let Poll::Ready(Ok(())) = ended {
+            let n = self.inbound.buffered().len();
+            self.inbound.consume(n);
+            match self.inbound.poll_more(cx) {
+                Poll::Ready(Ok(n)) if n > 0 => {}
+                Poll::Ready(_) => return Poll::Ready(Ok(())),
+                Poll::Pending => ended = Poll::Pending,
+            }
+        }
+        ended
+    }
+
     /// Resolves when the client has left, as far as one can see: while its body
     /// is still coming up, its end is found there.
     pub(crate) fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(stream) = &self.h2 {
+            return stream.borrow_mut().poll_reset(cx);
+        }
         if !self.body.is_end() {
             return Poll::Pending;
         }

@@ -1,26 +1,33 @@
-//! Opening a connection to a backend.
+//! Opening a connection to a backend, through TLS where it is spoken there.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use message::{Failure, Kind, Retry};
+use tls::{Peer, Reason};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 use upstream::{Address, Backend};
+use wire::blocks::Blocks;
 
 use crate::names::Resolver;
 use crate::stream::Stream;
+use crate::tls_stream::{TlsStream, Unshaken, Wires};
 use crate::worker::Worker;
 
 /// Opens a connection within `timeout`, resolving the name and trying its
-/// addresses in order where there are several. Every failure allows another
+/// addresses in order where there are several. It begins with `first`, before any
+/// TLS. Every failure allows another
 /// backend: nothing of the request has been sent.
 pub(crate) async fn connect(
     worker: &Worker,
     backend: &Backend,
     timeout: Duration,
+    first: &[u8],
 ) -> Result<Stream, Failure> {
-    match tokio::time::timeout(timeout, open_of(worker, &backend.address)).await {
+    match tokio::time::timeout(timeout, open_of(worker, backend, first)).await {
         Ok(result) => result,
         Err(_) => {
             let detail = format!("{}: no connection within {timeout:?}", backend.url);
@@ -29,19 +36,70 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open_of(worker: &Worker, address: &Address) -> Result<Stream, Failure> {
+async fn open_of(worker: &Worker, backend: &Backend, first: &[u8]) -> Result<Stream, Failure> {
     #[cfg(feature = "sim")]
     if let Some(world) = worker.world.get() {
+        let address = &backend.address;
         let opened = world.connect(address).await;
         return opened
             .map(Stream::Sim)
             .map_err(|error| failure(address, &error));
     }
-    open(&worker.resolver, address).await
+    open(&worker.resolver, backend, &worker.blocks, first).await
 }
 
 /// Opens a connection, however long it takes.
-pub(crate) async fn open(resolver: &Resolver, address: &Address) -> Result<Stream, Failure> {
+pub(crate) async fn open(
+    resolver: &Resolver,
+    backend: &Backend,
+    blocks: &Blocks,
+    first: &[u8],
+) -> Result<Stream, Failure> {
+    let mut stream = open_socket(resolver, &backend.address).await?;
+    if !first.is_empty() {
+        let sent = match &mut stream {
+            Stream::Tcp(socket) => socket.write_all(first).await,
+            Stream::Unix(socket) => socket.write_all(first).await,
+            _ => Ok(()),
+        };
+        sent.map_err(|error| failure(&backend.address, &error))?;
+    }
+    match (stream, &backend.tls) {
+        (Stream::Tcp(socket), Some(peer)) => secure(socket, peer, backend, blocks).await,
+        (stream, _) => Ok(stream),
+    }
+}
+
+/// The client's side of a handshake.
+async fn secure(
+    socket: TcpStream,
+    peer: &Peer,
+    backend: &Backend,
+    blocks: &Blocks,
+) -> Result<Stream, Failure> {
+    let failed = |why: Unshaken| {
+        let kind = match &why {
+            Unshaken::Refused(fault) => match fault.reason() {
+                Reason::Certificate => Kind::TlsCertificate,
+                Reason::ByPeer => Kind::TlsAlert,
+                _ => Kind::TlsProtocol,
+            },
+            _ => Kind::TlsProtocol,
+        };
+        let detail = format!("{}: TLS: {why}", backend.url);
+        Failure::new(kind, detail).retry(Retry::OtherBackend)
+    };
+    let handshake = peer.handshake();
+    let mut handshake = handshake.map_err(|fault| failed(Unshaken::Refused(fault)))?;
+    let mut wires = Wires::new(socket, blocks.clone());
+    let shaken = poll_fn(|cx| wires.poll_handshake(cx, &mut handshake)).await;
+    shaken.map_err(failed)?;
+    let agreed = handshake.finish();
+    let agreed = agreed.map_err(|fault| failed(Unshaken::Refused(fault)))?;
+    Ok(Stream::Tls(Box::new(TlsStream::new(wires, agreed))))
+}
+
+async fn open_socket(resolver: &Resolver, address: &Address) -> Result<Stream, Failure> {
     match address {
         Address::Ip(address) => open_tcp(*address).await,
         Address::Name { host, port } => open_first(&resolver.resolve(host, *port).await?).await,

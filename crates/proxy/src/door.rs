@@ -61,8 +61,8 @@ pub(crate) enum Left {
 #[derive(Default)]
 struct Connections {
     tasks: Vec<Option<AbortHandle>>,
-    /// Which of them are streams.
-    streams: Vec<bool>,
+    /// How many streams each of them has now.
+    streams: Vec<u32>,
     free: Vec<u32>,
 }
 
@@ -121,7 +121,7 @@ impl Door {
         let mut connections = self.connections.borrow_mut();
         connections.free.pop().unwrap_or_else(|| {
             connections.tasks.push(None);
-            connections.streams.push(false);
+            connections.streams.push(0);
             connections.tasks.len() as u32 - 1
         })
     }
@@ -139,7 +139,11 @@ impl Door {
     pub(crate) fn mark(&self, place: u32, is_stream: bool) {
         let mut connections = self.connections.borrow_mut();
         if let Some(at) = connections.streams.get_mut(place as usize) {
-            *at = is_stream;
+            // With HTTP/2 a connection has several.
+            *at = match is_stream {
+                true => at.saturating_add(1),
+                false => at.saturating_sub(1),
+            };
         }
     }
 
@@ -150,7 +154,7 @@ impl Door {
             connections.free.push(place);
         }
         if let Some(at) = connections.streams.get_mut(place as usize) {
-            *at = false;
+            *at = 0;
         }
         drop(connections);
         if self.is_closed() {
@@ -196,13 +200,13 @@ impl Door {
     pub(crate) fn cut(&self, left: Left) -> usize {
         let connections = self.connections.borrow();
         let all = connections.tasks.iter().zip(&connections.streams);
-        let is_one = |is_stream: bool| match left {
-            Left::Streams => is_stream,
-            Left::Others => !is_stream,
+        let is_one = |streams: u32| match left {
+            Left::Streams => streams > 0,
+            Left::Others => streams == 0,
             Left::All => true,
         };
         let tasks: Vec<AbortHandle> = all
-            .filter(|(_, is_stream)| is_one(**is_stream))
+            .filter(|(_, streams)| is_one(**streams))
             .filter_map(|(task, _)| task.clone())
             .collect();
         drop(connections);

@@ -68,11 +68,15 @@ impl<'a> Exchange<'a> {
         let started = worker.clock.now();
         let started_unix_micros = worker.clock.unix_micros(started);
         let mut metrics = worker.metrics.borrow_mut();
-        metrics.client_active(listener.number);
+        // With HTTP/2 a connection has several exchanges, and says itself when.
+        if client.h2.is_none() {
+            metrics.client_active(listener.number);
+        }
         metrics.exchange_started(listener.number);
         drop(metrics);
         // Until its framing is known, and for one that is refused before.
         client.body.begin(Framing::Empty, listener.limits, 0);
+        heads.certificate = client.outbound.io().certificate();
         Self {
             worker,
             plan: &current.plan,

@@ -2,16 +2,17 @@
 //! a connection and with reasons.
 
 use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
 use std::time::Instant;
 
-use message::{Failure, HIDDEN, Known, RequestHead, is_secret, without_secrets};
-use plan::{Choice, Plan, choose_backend, take_backend};
+use message::{ClientCertificate, Failure, HIDDEN, Known, RequestHead, is_secret, without_secrets};
+use plan::{Choice, Listener, Plan, choose_backend, take_backend};
 use routing::{Condition, Explained, Miss, Silent};
 use upstream::{Backend, Excluded, Notes, Verdict};
 use wire::h1::{HeadParser, write_request_head};
 
 use crate::affinity;
-use crate::forward::{Forwarding, forward};
+use crate::forward::{Forwarding, forward, told_certificate};
 use crate::heads::Heads;
 use crate::ip_text::IpText;
 use crate::overload;
@@ -19,6 +20,7 @@ use crate::path::admit;
 use crate::path::filter_request::{self, Who};
 use crate::path::route;
 use crate::request_id::RequestId;
+use crate::to_https;
 
 /// A request to be explained.
 pub struct Question<'a> {
@@ -27,6 +29,8 @@ pub struct Question<'a> {
     pub client: SocketAddr,
     /// An index into the plan's listeners.
     pub listener: usize,
+    /// What the client shows, if the listener asks for it. It is taken as verified.
+    pub certificate: Option<ClientCertificate>,
     /// Wall time in microseconds, and random bits: what else a decision hangs on.
     pub unix_micros: u64,
     pub random: (u64, u64),
@@ -45,6 +49,8 @@ pub struct Explanation {
     pub host: String,
     pub path: String,
     pub client: Option<SocketAddr>,
+    /// What is known of the client's certificate, where the listener asks for one.
+    pub certificate: Option<String>,
     /// The route taken, as an index into the plan's routes.
     pub route: Option<usize>,
     /// Every other route, with the first condition that failed; the nearest first.
@@ -56,7 +62,7 @@ pub struct Explanation {
     pub limit: Option<String>,
     /// The request's head as the chosen backend would get it.
     pub upstream: Vec<u8>,
-    /// The status of a filter's answer.
+    /// The answer of a filter; without a route, of the listener.
     pub answer: Option<filters::Answer>,
     /// Why the request would be refused.
     pub failure: Option<Failure>,
@@ -145,11 +151,16 @@ fn follow(
     look: Look<'_>,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    let Some(listener) = plan.listeners.get(question.listener) else {
+    let asked = plan.listeners.get(question.listener);
+    // No request comes in where connections are passed on.
+    let takes_requests = |listener: &&plan::Listener| listener.tcp.is_none();
+    let asked = asked.filter(takes_requests);
+    let Some(listener) = asked.or_else(|| plan.listeners.iter().find(takes_requests)) else {
         return Ok(());
     };
     let mut heads = Heads::default();
     HeadParser::default().parse(question.head, &listener.limits, &mut heads.request)?;
+    explanation.certificate = certificate(listener, question, &mut heads);
     let checked = admit::check(&mut heads);
     explanation.host = String::from_utf8_lossy(&heads.host).into_owned();
     explanation.path = String::from_utf8_lossy(&heads.path).into_owned();
@@ -159,6 +170,10 @@ fn follow(
     let new_id = || RequestId::new(question.unix_micros, question.random);
     let id = identity.request_id.unwrap_or_else(new_id);
 
+    explanation.answer = to_https::redirect(listener, &heads, identity.is_trusted)?;
+    if explanation.answer.is_some() {
+        return Ok(());
+    }
     let client = identity.client.ip();
     let found = match look {
         Look::Everywhere => {
@@ -178,7 +193,11 @@ fn follow(
     explanation.route = Some(index);
     routed.check_size(listener)?;
 
-    let who = Who::new(identity.client, &id, "http", listener);
+    let scheme = match &listener.tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let who = Who::new(identity.client, &id, scheme, listener);
     explanation.answer = filter_request::apply(&mut heads, &routed, &who)?;
     let has_answer = explanation.answer.is_some();
     let Some(to) = routed.destination.as_ref().filter(|_| !has_answer) else {
@@ -205,17 +224,36 @@ fn follow(
     }
     let backend = chosen.and_then(|i| group.balance.backends.get(i));
     let backend = backend.ok_or(message::Kind::NoBackend)?;
+    let shown = told_certificate(listener, &heads);
     let forwarding = Forwarding {
         peer: &IpText::new(question.client.ip()),
         client: &IpText::new(identity.client.ip()),
         is_trusted: identity.is_trusted,
-        scheme: "http",
+        scheme,
         request_id: id.as_bytes(),
         authority: &backend.authority,
+        certificate: shown.as_deref().map(|shown| &*shown.field),
     };
     forward(&mut heads.request, &forwarding);
     write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
     Ok(())
+}
+
+/// What the client shows goes into the heads, where the listener asks for it.
+fn certificate(listener: &Listener, question: &Question<'_>, heads: &mut Heads) -> Option<String> {
+    let clients = listener.tls.as_ref()?.options.clients.as_ref()?;
+    let Some(shown) = &question.certificate else {
+        let text = match clients.is_required {
+            true => "none, so that the handshake would fail",
+            false => "none",
+        };
+        return Some(text.to_owned());
+    };
+    heads.certificate = Some(Rc::new(shown.clone()));
+    Some(match &*shown.names {
+        [] => shown.subject.clone(),
+        names => format!("{} ({})", shown.subject, names.join(", ")),
+    })
 }
 
 /// Whether a condition asks for something that a question may lack.
@@ -224,7 +262,7 @@ fn is_unknown(condition: &Condition, known: &[&str]) -> bool {
         Condition::Header(demand) => {
             !(known.iter()).any(|name| name.eq_ignore_ascii_case(&demand.name))
         }
-        Condition::Cookie(_) => true,
+        Condition::Cookie(_) | Condition::Certificate(_) => true,
         Condition::Not(condition) => is_unknown(condition, known),
         Condition::Host(_)
         | Condition::Path(_)

@@ -1,8 +1,12 @@
 //! The request as the backend will see it: what Forebay adds to the fields,
 //! and whose word is kept in them.
 
-use message::{Fields, Known, KnownSet, RequestHead, Version};
+use std::rc::Rc;
 
+use message::{ClientCertificate, Fields, Known, KnownSet, RequestHead, Version};
+use plan::Listener;
+
+use crate::heads::Heads;
 use crate::ip_text::IpText;
 
 /// What the added fields are made of.
@@ -17,6 +21,18 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) request_id: &'a [u8],
     /// Sent as `Host` where an HTTP/1.0 client sent none.
     pub(crate) authority: &'a str,
+    /// The value of `Client-Cert`, where the backend is to know it.
+    pub(crate) certificate: Option<&'a str>,
+}
+
+/// The client's certificate, where backends are to know it.
+pub(crate) fn told_certificate(
+    listener: &Listener,
+    heads: &Heads,
+) -> Option<Rc<ClientCertificate>> {
+    let tls = listener.tls.as_ref()?;
+    let shown = heads.certificate.as_ref()?;
+    tls.forwards_certificate.then(|| Rc::clone(shown))
 }
 
 /// Sets `X-Forwarded-For/-Proto/-Host`, `X-Real-IP`, `X-Request-ID` and `Via`
@@ -38,6 +54,8 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
     ]);
     /// What only a proxy in front can know; frameworks believe it.
     const HEARSAY: KnownSet = KnownSet::of(&[
+        Known::ClientCert,
+        Known::ClientCertChain,
         Known::Forwarded,
         Known::XForwardedPort,
         Known::XForwardedPrefix,
@@ -71,6 +89,11 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
         Some(host) => fields.push_known(Known::XForwardedHost, host),
         None => fields.push_copy(Known::XForwardedHost, Known::Host),
     }
+    if let Some(certificate) = forwarding.certificate {
+        const OTHERS: KnownSet = KnownSet::of(&[Known::ClientCert, Known::ClientCertChain]);
+        fields.remove_all(OTHERS);
+        fields.push_known(Known::ClientCert, certificate.as_bytes());
+    }
     fields.push_known(Known::XRealIp, forwarding.client.as_bytes());
     fields.push_known(Known::XRequestId, forwarding.request_id);
     fields.push_known(
@@ -78,6 +101,7 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
         match request.version {
             Version::Http10 => b"1.0 forebay",
             Version::Http11 => b"1.1 forebay",
+            Version::Http2 => b"2.0 forebay",
         },
     );
 }
@@ -124,6 +148,7 @@ mod tests {
                 scheme: "http",
                 request_id: b"id-1",
                 authority: "backend:80",
+                certificate: None,
             },
         );
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
@@ -142,6 +167,7 @@ mod tests {
         ("Via", "1.1 cdn"),
         ("Proxy-Authorization", "secret"),
         ("Forwarded", "for=6.6.6.6"),
+        ("Client-Cert", ":AAAA:"),
         ("X-Forwarded-Prefix", "/admin"),
         ("X-Original-URL", "/admin"),
         ("Proxy", "http://evil.example"),
@@ -175,6 +201,7 @@ mod tests {
                 "Host: a.example",
                 "Via: 1.1 cdn",
                 "Forwarded: for=6.6.6.6",
+                "Client-Cert: :AAAA:",
                 "X-Forwarded-Prefix: /admin",
                 "X-Original-URL: /admin",
                 "X_Other: 1",

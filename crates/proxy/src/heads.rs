@@ -5,8 +5,9 @@
 //! those that are still in the processor's caches.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
-use message::{RequestHead, ResponseHead};
+use message::{ClientCertificate, RequestHead, ResponseHead};
 use plan::Affinity;
 use upstream::UnderWay;
 
@@ -23,6 +24,8 @@ pub(crate) struct Heads {
     /// The host as received of which `host` is the normal form. Clients ask
     /// one host again and again, so that most requests spare the work.
     pub(crate) host_received: Vec<u8>,
+    /// What the client has shown.
+    pub(crate) certificate: Option<Rc<ClientCertificate>>,
     pub(crate) scratch: Vec<u8>,
     pub(crate) affinity: Affinity,
     /// The request's place in its group, where there are limits.
@@ -42,6 +45,7 @@ impl Heads {
         self.scratch.shrink_to(4096);
         self.affinity = Affinity::default();
         self.place = None;
+        self.certificate = None;
     }
 
     /// The host has no normal form, or there is no request to have one.

@@ -90,7 +90,13 @@ pub(crate) fn failed(
         why: &why,
         is_unreachable: matches!(
             failure.kind,
-            Kind::NameFailed | Kind::ConnectRefused | Kind::Unroutable | Kind::ConnectTimeout
+            Kind::NameFailed
+                | Kind::ConnectRefused
+                | Kind::Unroutable
+                | Kind::ConnectTimeout
+                | Kind::TlsProtocol
+                | Kind::TlsCertificate
+                | Kind::TlsAlert
         ),
     };
     group.balance.failed(index, probe, fault, now);

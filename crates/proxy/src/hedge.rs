@@ -36,6 +36,8 @@ pub(crate) struct Hedge<'a> {
     pub(crate) method: Method,
     /// The request's head as it is sent.
     pub(crate) head: Vec<u8>,
+    /// What a connection to a backend begins with; empty for nothing.
+    pub(crate) introduction: Vec<u8>,
 }
 
 /// How a race ended.
@@ -185,9 +187,11 @@ impl<'a> Hedge<'a> {
             Err(_) => Err(Kind::QueueFull.into()),
             Ok(Checkout::Reused(conn)) => Ok((conn, true)),
             Ok(Checkout::Connect(permit)) => {
-                let stream = connect(worker, self.second, self.times.connect).await?;
+                let stream =
+                    connect(worker, self.second, self.times.connect, &self.introduction).await?;
                 let now = worker.clock.now().into_std();
-                let conn = BackendConn::new(worker, stream);
+                let mut conn = BackendConn::new(worker, stream);
+                conn.is_introduced = !self.introduction.is_empty();
                 Ok((worker.pool.opened(permit, conn, now), false))
             }
         }

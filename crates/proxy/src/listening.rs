@@ -36,6 +36,8 @@ pub struct Listening {
     pub id: Box<str>,
     /// As the kernel has it.
     pub address: SocketAddr,
+    /// What is spoken there, as the plan has it.
+    pub protocol: &'static str,
     /// Connections of clients that are open.
     pub connections: usize,
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 use message::{Fields, Known, Method, RequestHead, ResponseHead};
 use plan::MetricsEndpoint;
 use telemetry::{
-    CONTENT_TYPE, ConfigurationFigures, Drops, ProcessFigures, Program, SourceFigures, render,
+    CONTENT_TYPE, CertificateFigures, ConfigurationFigures, Drops, ProcessFigures, Program,
+    SourceFigures, render,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -40,6 +41,7 @@ const LAST: Duration = Duration::from_secs(1);
 pub(crate) struct Told {
     pub(crate) configuration: ConfigurationFigures,
     pub(crate) sources: Option<SourcesAsked>,
+    pub(crate) certificates: CertificateFigures,
 }
 
 /// Asked for every page.
@@ -209,16 +211,21 @@ async fn answer(page: &Page, request: &RequestHead) -> (u16, &'static str, Strin
     let Some(snapshot) = gather(&page.workers).await else {
         return (503, TEXT, "no worker has answered\n".to_owned());
     };
-    let (configuration, sources) = {
+    let (configuration, sources, certificates) = {
         let told = lock(&page.told);
         let sources = told.sources.as_ref().map_or_else(Vec::new, |ask| ask());
-        (told.configuration.clone(), sources)
+        (
+            told.configuration.clone(),
+            sources,
+            told.certificates.clone(),
+        )
     };
     let program = Program {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         access_log_dropped: lock(&page.drops).as_ref().map_or(0, Drops::get),
         configuration,
         sources,
+        certificates,
         process: ProcessFigures::read(),
     };
     match render(snapshot, program) {

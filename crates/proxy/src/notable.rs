@@ -183,7 +183,7 @@ mod tests {
             scheme: "http",
             host: b"a",
             target: b"/x?token=secret",
-            version: Version::Http11,
+            version: Some(Version::Http11),
             user_agent: b"",
             referer: b"",
             route: None,

@@ -17,29 +17,46 @@ pub(crate) mod store;
 use std::pin::pin;
 use std::rc::Rc;
 
+use filters::Answer;
 use message::Failure;
 
 use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::guard;
+use crate::http2::{self, Arrived};
 use crate::path::accept::Accepted;
 use crate::path::lookup::Lookup;
+use crate::path::route::Routed;
 use crate::path::settle::After;
 use crate::replay::Replay;
+use crate::to_https;
 use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
-pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
-    let (mut client, _held) = secure::secure(&worker, accepted);
-    for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
-        if !receive::first_byte(&worker, &mut client, is_first).await {
+pub(crate) fn connection(worker: Rc<Worker>, accepted: Accepted) -> impl Future<Output = ()> {
+    // Here, for an async block would hold both it and its parts.
+    let Accepted { stream, peer, held } = accepted;
+    async move {
+        let Some(stream) = secure::secure(&worker, stream, peer, &held).await else {
             return;
+        };
+        let door = (Rc::clone(&held.door), held.place);
+        let mut client = Box::new(Client::new(&worker, stream, door, peer));
+        match receive::begins_h2(&worker, &mut client).await {
+            Some(false) => {}
+            Some(true) => return Box::pin(http2::serve(worker, client, held)).await,
+            None => return client.outbound.io().say_end(),
         }
-        // An idle connection holds no exchange.
-        match Box::pin(exchange(&worker, &mut client)).await {
-            After::KeepAlive => {}
-            After::Close => return reply::close(&mut client).await,
-            After::Reset => return client.outbound.io().reset_on_close(),
+        for is_first in std::iter::once(true).chain(std::iter::repeat(false)) {
+            if !receive::first_byte(&worker, &mut client, is_first).await {
+                return client.outbound.io().say_end();
+            }
+            // An idle connection holds no exchange.
+            match Box::pin(exchange(&worker, &mut client, None)).await {
+                After::KeepAlive => {}
+                After::Close => return reply::close(&mut client).await,
+                After::Reset => return client.outbound.io().reset_on_close(),
+            }
         }
     }
 }
@@ -49,14 +66,21 @@ pub(crate) async fn connection(worker: Rc<Worker>, accepted: Accepted) {
     clippy::manual_async_fn,
     reason = "an async fn holds its arguments twice; up to 1,032 bytes an allocation costs next to nothing"
 )]
-fn exchange<'a>(worker: &'a Worker, client: &'a mut Client) -> impl Future<Output = After> + 'a {
+pub(crate) fn exchange<'a>(
+    worker: &'a Worker,
+    client: &'a mut Client,
+    arrived: Option<&'a Arrived>,
+) -> impl Future<Output = After> + 'a {
     async move {
         let current = client.door.plan(worker);
         let Some(listener) = client.door.listener(&current) else {
             return After::Close;
         };
         let mut heads = worker.heads.take();
-        let received = receive::head(listener, client, &mut heads).await;
+        let received = match arrived {
+            None => receive::head(listener, client, &mut heads).await,
+            Some(arrived) => receive::arrived(listener, arrived, &mut heads),
+        };
         let mut x = Exchange::begin(worker, &current, listener, client, &mut heads);
         let end = match received {
             Ok(()) => answer(&mut x).await,
@@ -84,12 +108,28 @@ async fn answer(x: &mut Exchange<'_>) -> Result<(), Failure> {
     }
 }
 
-async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
+/// What steps 4 to 6 have come to.
+enum Decided<'p> {
+    Go(Routed<'p>),
+    /// It is answered here.
+    Answer(Answer),
+}
+
+fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
     let admitted = admit::admit(x)?;
-    let routed = route::route(x, admitted)?;
-    if let Some(answer) = filter_request::filter_request(x, &routed)? {
-        return reply::answer(x, answer).await;
+    if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
+        return Ok(Decided::Answer(answer));
     }
+    let routed = route::route(x, admitted)?;
+    let answer = filter_request::filter_request(x, &routed)?;
+    Ok(answer.map_or(Decided::Go(routed), Decided::Answer))
+}
+
+async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
+    let routed = match decide(x)? {
+        Decided::Go(routed) => routed,
+        Decided::Answer(answer) => return reply::answer(x, answer).await,
+    };
     let Lookup::Bypass = lookup::lookup(x, &routed);
     let attempt = dispatch::dispatch(x, &routed).await?;
     let attempt = store::store(x, attempt);
@@ -105,11 +145,15 @@ mod tests {
         size_of::<F>()
     }
 
+    fn size_of_exchange<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
     /// What an idle client costs, and what an exchange adds. Larger ones work
     /// as well, but somebody should have decided it.
     #[test]
     fn futures_stay_small() {
-        let exchange = size_of_result(exchange);
+        let exchange = size_of_exchange(exchange);
         assert!(exchange <= 1032, "{exchange}");
         let idle = size_of_result(connection);
         assert!(idle <= 768, "{idle}");

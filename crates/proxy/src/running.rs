@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
 use plan::Plan;
-use telemetry::{ConfigurationFigures, LogWriter, Snapshot};
+use telemetry::{CertificateFigures, ConfigurationFigures, LogWriter, Snapshot};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::error;
@@ -164,11 +164,12 @@ impl Running {
     /// Each listener as it is now, in the plan's order.
     pub fn listening(&self) -> Vec<Listening> {
         let state = self.state();
-        let listening = state.listening.iter();
+        let listening = state.listening.iter().zip(&state.plan.listeners);
         listening
-            .map(|sockets| Listening {
+            .map(|(sockets, listener)| Listening {
                 id: sockets.listener.clone(),
                 address: sockets.bound,
+                protocol: listener.scheme(),
                 connections: sockets.open.load(Ordering::Relaxed),
             })
             .collect()
@@ -217,6 +218,14 @@ impl Running {
         told.lock()
             .unwrap_or_else(PoisonError::into_inner)
             .configuration = figures;
+    }
+
+    /// What the metrics say of certificates.
+    pub fn tell_of_certificates(&self, figures: CertificateFigures) {
+        let told = Arc::clone(&self.state().told);
+        told.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .certificates = figures;
     }
 
     /// What the metrics say of the places where backends are found; asked for

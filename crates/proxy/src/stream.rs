@@ -1,22 +1,29 @@
 //! Sockets as the codecs see them: two halves, each with its deadline.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
+use message::{ClientCertificate, Fields};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use wire::io::{Input, Output};
 
+use crate::h2_stream::H2Stream;
 #[cfg(feature = "sim")]
 use crate::sim::Socket;
 use crate::timers::{Deadline, Timers};
+use crate::tls_stream::{Terms, TlsStream};
 
 /// A connected socket.
 pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<TlsStream>),
+    H2(Rc<RefCell<H2Stream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -33,6 +40,11 @@ impl Stream {
                 let (read, write) = stream.into_split();
                 (ReadHalf::Unix(read), WriteHalf::Unix(write))
             }
+            Stream::Tls(stream) => {
+                let stream = Rc::new(RefCell::new(*stream));
+                (ReadHalf::Tls(Rc::clone(&stream)), WriteHalf::Tls(stream))
+            }
+            Stream::H2(stream) => (ReadHalf::H2(Rc::clone(&stream)), WriteHalf::H2(stream)),
             #[cfg(feature = "sim")]
             Stream::Sim(socket) => (ReadHalf::Sim(Rc::clone(&socket)), WriteHalf::Sim(socket)),
         };
@@ -52,13 +64,27 @@ impl Stream {
 enum ReadHalf {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
+    Tls(Rc<RefCell<TlsStream>>),
+    H2(Rc<RefCell<H2Stream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
+}
+
+impl Reader {
+    /// The socket, where bytes are on it as they are.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match &self.half {
+            ReadHalf::Tcp(half) => Some(half.as_ref()),
+            _ => None,
+        }
+    }
 }
 
 enum WriteHalf {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
+    Tls(Rc<RefCell<TlsStream>>),
+    H2(Rc<RefCell<H2Stream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
     /// Taken out to be dropped.
@@ -75,16 +101,27 @@ impl Input for Reader {
         let result = match &mut self.half {
             ReadHalf::Tcp(half) => poll_read(half, cx, into),
             ReadHalf::Unix(half) => poll_read(half, cx, into),
+            ReadHalf::Tls(stream) => stream.borrow_mut().poll_read(cx, into),
+            ReadHalf::H2(stream) => stream.borrow_mut().poll_read(cx, into),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(socket) => socket.poll_read(cx, into),
         };
         in_time(&self.deadline, cx, result)
     }
 
+    fn poll_trailers(&mut self, cx: &mut Context<'_>, fields: &mut Fields) -> Poll<io::Result<()>> {
+        match &self.half {
+            ReadHalf::H2(stream) => stream.borrow_mut().poll_trailers(cx, fields),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
     fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let arrival = match &mut self.half {
             ReadHalf::Tcp(half) => half.as_ref().poll_read_ready(cx),
             ReadHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
+            ReadHalf::Tls(stream) => return stream.borrow_mut().poll_arrival(cx),
+            ReadHalf::H2(stream) => return stream.borrow_mut().poll_reset(cx),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(_) => return Poll::Ready(()),
         };
@@ -95,9 +132,21 @@ impl Input for Reader {
         let found = match &mut self.half {
             ReadHalf::Tcp(half) => half.try_read(&mut [0]),
             ReadHalf::Unix(half) => half.try_read(&mut [0]),
+            ReadHalf::H2(stream) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                return stream.borrow_mut().poll_reset(&mut cx).is_pending();
+            }
+            // What arrives may be something between the ends, not from the peer to us.
+            ReadHalf::Tls(stream) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                return stream
+                    .borrow_mut()
+                    .poll_read(&mut cx, &mut Vec::new())
+                    .is_pending();
+            }
             #[cfg(feature = "sim")]
             ReadHalf::Sim(socket) => {
-                let mut cx = Context::from_waker(std::task::Waker::noop());
+                let mut cx = Context::from_waker(Waker::noop());
                 return socket
                     .poll_read(&mut cx, &mut Vec::with_capacity(1))
                     .is_pending();
@@ -147,9 +196,83 @@ impl Writer {
                 let socket = socket2::SockRef::from(half.as_ref());
                 let _ = socket.set_linger(Some(std::time::Duration::ZERO));
             }
+            WriteHalf::Tls(stream) => stream.borrow().reset_on_close(),
+            WriteHalf::H2(stream) => stream.borrow_mut().reset(),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.reset_on_close(),
             WriteHalf::Unix(_) | WriteHalf::Gone => {}
+        }
+    }
+
+    /// The socket, where bytes are on it as they are.
+    pub(crate) fn plain(&self) -> Option<&TcpStream> {
+        match &self.half {
+            WriteHalf::Tcp(half) => Some(half.as_ref()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_secure(&self) -> bool {
+        match &self.half {
+            WriteHalf::Tls(_) => true,
+            WriteHalf::H2(stream) => stream.borrow().terms().is_some(),
+            _ => false,
+        }
+    }
+
+    /// What TLS has agreed on; None where there was nothing to agree on.
+    pub(crate) fn has_agreed_on_h2(&self) -> Option<bool> {
+        match &self.half {
+            WriteHalf::Tls(stream) => Some(stream.borrow().speaks_h2()),
+            _ => None,
+        }
+    }
+
+    /// What the peer has shown, where it was asked to.
+    pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
+        match &self.half {
+            WriteHalf::Tls(stream) => stream.borrow().certificate(),
+            WriteHalf::H2(stream) => stream.borrow().certificate(),
+            _ => None,
+        }
+    }
+
+    fn in_time(
+        &self,
+        cx: &Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let result = in_time(&self.deadline, cx, result);
+        if let (WriteHalf::H2(stream), Poll::Ready(Err(error))) = (&self.half, &result)
+            && error.kind() == io::ErrorKind::TimedOut
+        {
+            stream.borrow_mut().stall();
+        }
+        result
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        match &self.half {
+            WriteHalf::Tcp(half) => half.local_addr().ok(),
+            WriteHalf::Tls(stream) => stream.borrow().local_address(),
+            WriteHalf::H2(stream) => stream.borrow().local_address(),
+            _ => None,
+        }
+    }
+
+    /// What has been agreed on with the peer, where it came with TLS.
+    pub(crate) fn terms(&self) -> Option<Rc<Terms>> {
+        match &self.half {
+            WriteHalf::Tls(stream) => Some(stream.borrow().terms()),
+            WriteHalf::H2(stream) => stream.borrow().terms(),
+            _ => None,
+        }
+    }
+
+    /// Tells the peer of TLS that this is the end; elsewhere closing says so.
+    pub(crate) fn say_end(&self) {
+        if let WriteHalf::Tls(stream) = &self.half {
+            stream.borrow_mut().say_end();
         }
     }
 }
@@ -162,6 +285,7 @@ impl Drop for Writer {
         match std::mem::replace(&mut self.half, WriteHalf::Gone) {
             WriteHalf::Tcp(half) => half.forget(),
             WriteHalf::Unix(half) => half.forget(),
+            WriteHalf::Tls(_) | WriteHalf::H2(_) => {}
             #[cfg(feature = "sim")]
             WriteHalf::Sim(_) => {}
             WriteHalf::Gone => {}
@@ -178,17 +302,38 @@ impl Output for Writer {
         let result = match &mut self.half {
             WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_write(cx, pieces),
+            WriteHalf::H2(stream) => stream.borrow_mut().poll_write(cx, pieces),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
             WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         };
-        in_time(&self.deadline, cx, result)
+        self.in_time(cx, result)
+    }
+
+    fn end(&mut self, trailers: &Fields) -> io::Result<()> {
+        if let WriteHalf::H2(stream) = &self.half {
+            let trailers = wire::h2::write_fields(trailers).map_err(io::Error::other)?;
+            stream.borrow_mut().end(trailers);
+        }
+        Ok(())
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = match &self.half {
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_flush(cx),
+            WriteHalf::H2(stream) => stream.borrow_mut().poll_flush(cx),
+            _ => return Poll::Ready(Ok(())),
+        };
+        self.in_time(cx, result.map_ok(|()| 0)).map_ok(drop)
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.half {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_shutdown(cx),
+            WriteHalf::H2(_) => Poll::Ready(Ok(())),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_shutdown(cx),
             WriteHalf::Gone => Poll::Ready(Ok(())),

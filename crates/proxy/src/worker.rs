@@ -17,11 +17,15 @@ use crate::door::{Door, DoorId, Queue};
 use crate::heads;
 use crate::names::Resolver;
 use crate::notable::Recent;
+use crate::pipes::Pipes;
 use crate::request_id::RequestId;
 use crate::timers::Timers;
 
 /// Requests a second of which it is said why no route took them.
 const EXPLANATIONS: u32 = 20;
+
+/// Connections a second of which it is said why they were refused.
+const COMPLAINTS: u32 = 5;
 
 pub(crate) struct Worker {
     /// The plan new exchanges begin with.
@@ -42,6 +46,10 @@ pub(crate) struct Worker {
     pub(crate) recent: RefCell<Recent>,
     /// Of connections, for which there is no group.
     pub(crate) refusals: Refusals,
+    /// What bytes lie in between two sockets.
+    pub(crate) pipes: Pipes,
+    /// How often it may be said what is wrong with somebody's connection.
+    pub(crate) complaints: Allowance,
     /// How often it may be said which routes almost matched.
     pub(crate) explanations: Allowance,
     random: RefCell<fastrand::Rng>,
@@ -74,6 +82,8 @@ impl Worker {
             access_log: RefCell::default(),
             recent: RefCell::default(),
             refusals: Refusals::default(),
+            pipes: Pipes::default(),
+            complaints: Allowance::new(COMPLAINTS),
             explanations: Allowance::new(EXPLANATIONS),
             random: RefCell::new(fastrand::Rng::new()),
             turned_away: Cell::new(0),
@@ -174,7 +184,7 @@ pub(crate) struct Held {
     worker: Rc<Worker>,
     pub(crate) door: Rc<Door>,
     /// The listener's number in the metrics.
-    number: u32,
+    pub(crate) number: u32,
     /// Of its task, at the door.
     pub(crate) place: u32,
 }

@@ -17,6 +17,8 @@ pub enum Condition {
     Header(Demand),
     Query(Demand),
     Cookie(Demand),
+    /// On what the client's certificate says: `name` is one of [`ClientCertificate::FACTS`].
+    Certificate(Demand),
     /// The client's address is in one of these.
     Client(Vec<IpNet>),
     Not(Box<Condition>),
@@ -87,6 +89,7 @@ impl Condition {
             Self::Header(demand) => demand.takes(header(facts.fields, &demand.name)),
             Self::Query(demand) => demand.takes(parameter(facts.query, &demand.name)),
             Self::Cookie(demand) => demand.takes(cookie(facts.fields, &demand.name)),
+            Self::Certificate(demand) => demand.takes(certificate(facts, &demand.name)),
             Self::Client(networks) => {
                 let client = facts.client.to_canonical();
                 networks.iter().any(|network| network.contains(&client))
@@ -122,6 +125,10 @@ impl Condition {
             Self::Cookie(demand) => {
                 let values: Vec<&[u8]> = cookie(facts.fields, &demand.name).collect();
                 self.absent_or("cookie", demand, &values)
+            }
+            Self::Certificate(demand) => {
+                let values: Vec<&[u8]> = certificate(facts, &demand.name).collect();
+                self.absent_or("client certificate", demand, &values)
             }
             Self::Not(condition) => match &**condition {
                 Self::Header(demand) if self.is_secret() => {
@@ -185,7 +192,7 @@ impl Condition {
             Self::Path(path) => path.to_string(),
             Self::Method(methods) => listed(methods),
             Self::Header(demand) => format!("{}: {}", demand.name, demand.shown()),
-            Self::Query(demand) | Self::Cookie(demand) => {
+            Self::Query(demand) | Self::Cookie(demand) | Self::Certificate(demand) => {
                 format!("{}={}", demand.name, demand.shown())
             }
             Self::Client(networks) => listed(networks),
@@ -203,6 +210,7 @@ impl fmt::Display for Condition {
             Self::Header(_) => "header",
             Self::Query(_) => "query",
             Self::Cookie(_) => "cookie",
+            Self::Certificate(_) => "client certificate",
             Self::Client(_) => "client",
             Self::Not(condition) => return write!(f, "not {condition}"),
         };
@@ -214,6 +222,11 @@ pub(crate) fn takes_method(methods: &[Box<str>], facts: &Facts<'_>) -> bool {
     methods
         .iter()
         .any(|method| method.as_bytes() == facts.method_text)
+}
+
+fn certificate<'a>(facts: &Facts<'a>, fact: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    let shown = facts.certificate.into_iter();
+    shown.flat_map(move |shown| shown.values(fact))
 }
 
 /// A repeated field is looked at line by line.

@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use message::{Fields, Method};
+use message::{ClientCertificate, Fields, Method};
 
 /// What routing may look at in a request.
 #[derive(Debug, Clone, Copy)]
@@ -18,4 +18,6 @@ pub struct Facts<'a> {
     /// The client's address, after trusted proxies have been believed.
     pub client: IpAddr,
     pub fields: &'a Fields,
+    /// What the client has shown, where it was asked to.
+    pub certificate: Option<&'a ClientCertificate>,
 }

@@ -17,9 +17,9 @@ mod record;
 pub use access::{FORMAT_VARIABLES, Format, FormatFault, push_json};
 pub use log::{Drops, LogHandle, LogSink, LogWriter, OpenFault, Output, Trouble};
 pub use metrics::{
-    Breaker, CONTENT_TYPE, ConfigurationFigures, Figures, LimitFigures, ListenerFigures, Metrics,
-    Names, ProcessFigures, Program, QUANTILES, Retried, RouteFigures, Snapshot, SourceFigures,
-    StandingFigures, UpstreamFigures, render,
+    Breaker, CONTENT_TYPE, CertificateExpiry, CertificateFigures, ConfigurationFigures, Figures,
+    LimitFigures, ListenerFigures, Metrics, Names, ProcessFigures, Program, QUANTILES, Retried,
+    RouteFigures, Snapshot, SourceFigures, StandingFigures, TunnelFigures, UpstreamFigures, render,
 };
 pub use record::Record;
 

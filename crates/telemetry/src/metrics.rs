@@ -10,14 +10,18 @@ mod render;
 mod series;
 mod snapshot;
 mod standing;
+mod tunnels;
 mod upstream;
 
 pub use cells::{Metrics, Retried};
-pub use figures::{Figures, ListenerFigures, QUANTILES, RouteFigures};
+pub use figures::{Figures, ListenerFigures, QUANTILES, RouteFigures, TunnelFigures};
 pub use limit::LimitFigures;
 pub use names::Names;
 pub use process::ProcessFigures;
-pub use render::{CONTENT_TYPE, ConfigurationFigures, Program, SourceFigures, render};
+pub use render::{
+    CONTENT_TYPE, CertificateExpiry, CertificateFigures, ConfigurationFigures, Program,
+    SourceFigures, render,
+};
 pub use snapshot::Snapshot;
 pub use standing::{Breaker, StandingFigures};
 pub use upstream::UpstreamFigures;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use message::{Failure, Method, Version};
 
-/// One settled exchange, as the access log and the metrics see it.
+/// One settled exchange, or a connection that was passed on as it is, as the
+/// access log and the metrics see it.
 ///
 /// It borrows everything: it is built on the stack by the step `settle`, used
 /// once for each consumer, and forgotten.
@@ -29,7 +30,8 @@ pub struct Record<'a> {
     pub host: &'a [u8],
     /// The request target as received.
     pub target: &'a [u8],
-    pub version: Version,
+    /// None for a connection that was passed on as it is.
+    pub version: Option<Version>,
     pub user_agent: &'a [u8],
     pub referer: &'a [u8],
     /// The route's number in [`Names`](crate::Names), and its id.
@@ -73,7 +75,7 @@ pub(crate) mod sample {
             scheme: "http",
             host: b"example.com",
             target: b"/x?y=1",
-            version: Version::Http11,
+            version: Some(Version::Http11),
             user_agent: b"ua",
             referer: b"ref",
             route: Some((0, "api")),

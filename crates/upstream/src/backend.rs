@@ -18,6 +18,8 @@ pub struct Backend {
     pub address: Address,
     /// What the backend is called in a request: host, and port unless default.
     pub authority: Box<str>,
+    /// How TLS is spoken to it, if it is.
+    pub tls: Option<tls::Peer>,
     /// Limits and times of the connections to this backend.
     pub options: PoolOptions,
     /// Whether it is given requests.
@@ -45,12 +47,19 @@ impl Backend {
             url,
             address,
             authority: authority.into(),
+            tls: None,
             options,
             id,
             load: Padded::default(),
             permits: Permits::new(id, options),
             latency: Latency::default(),
         }
+    }
+
+    /// The same, spoken to like this.
+    pub fn with_tls(mut self, tls: Option<tls::Peer>) -> Self {
+        self.tls = tls;
+        self
     }
 
     /// The same as one of these.

@@ -52,7 +52,7 @@ pub use hedge::HedgePolicy;
 pub use in_flight::InFlight;
 pub use living::Living;
 pub use permits::Permit;
-pub use pool::{Checkout, Conn, Full, Pool, PoolOptions, PoolStats, QueueFull};
+pub use pool::{Checkout, Conn, Full, HeldOpen, Pool, PoolOptions, PoolStats, QueueFull};
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};
 pub use refusals::Refusals;
 pub use retry::{Backoff, Budget, RetryPolicy};

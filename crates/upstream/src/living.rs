@@ -33,7 +33,7 @@ impl Living {
 
     /// The living backend that `wanted` describes, else `wanted` itself.
     ///
-    /// One whose address or options have changed is not reused: what is in
+    /// One whose address, options or TLS have changed is not reused: what is in
     /// flight keeps to the terms it began with while the new one takes over, and
     /// what operators want of it.
     pub fn backend(&self, group: &str, wanted: Backend) -> Arc<Backend> {
@@ -150,7 +150,8 @@ impl<T> OfGroups<T> {
 }
 
 fn same(a: &Backend, b: &Backend) -> bool {
-    a.address == b.address && a.authority == b.authority && a.options == b.options
+    let terms = |backend: &Backend| (backend.options, backend.tls.clone());
+    a.address == b.address && a.authority == b.authority && terms(a) == terms(b)
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ use std::time::Instant;
 use message::{Failure, Kind};
 
 use crate::{Backend, Permit};
-pub use conn::Conn;
+pub use conn::{Conn, HeldOpen};
 pub(crate) use mailbox::Mailbox;
 pub use options::PoolOptions;
 use shelf::Shelf;
@@ -80,6 +80,13 @@ impl<C> Pool<C> {
         Permit::take(backend).map(Checkout::Connect).ok_or(Full)
     }
 
+    /// A permit for a connection of which the pool is to see nothing more.
+    pub fn permit(&self, backend: &Arc<Backend>) -> Result<Permit, Full> {
+        // It is counted there.
+        let _ = self.shelf(backend);
+        Permit::take(backend).ok_or(Full)
+    }
+
     /// Waits for a connection or a permit; to be called when
     /// [`checkout`](Self::checkout) has just found the backend full. Whether
     /// the connection is alive, nobody has looked.
@@ -102,6 +109,14 @@ impl<C> Pool<C> {
         let shelf = self.known(permit.backend().id());
         let tally = shelf.map(|shelf| shelf.count_opened()).unwrap_or_default();
         Conn::new(transport, permit, &tally, now)
+    }
+
+    /// A connection just opened with a permit, of which the pool sees nothing
+    /// more: it counts as open for as long as what is returned exists.
+    pub fn opened_for_one(&self, permit: Permit) -> HeldOpen {
+        let shelf = self.known(permit.backend().id());
+        let tally = shelf.map(|shelf| shelf.count_opened()).unwrap_or_default();
+        HeldOpen::new(permit, &tally)
     }
 
     /// Takes back a connection that may be used again: an exchange on it has

@@ -3,6 +3,8 @@
 use std::io::{IoSlice, Result};
 use std::task::{Context, Poll};
 
+use message::Fields;
+
 /// The receiving half of a connection.
 pub trait Input {
     /// Appends what has arrived to the spare capacity of `into`; 0 at the end
@@ -12,6 +14,11 @@ pub trait Input {
     /// Resolves when a read would find something, an end included. Says nothing
     /// of deadlines, and costs less than a read that finds nothing.
     fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// The trailer fields of a message that ends with its stream.
+    fn poll_trailers(&mut self, _: &mut Context<'_>, _: &mut Fields) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 
     /// Nothing has arrived and the stream has not ended: a look that waits for
     /// nothing. What it finds is lost.
@@ -23,6 +30,14 @@ pub trait Output {
     /// Sends a prefix of `pieces`; returns its length. A passed deadline is an
     /// error of kind `TimedOut`.
     fn poll_write(&mut self, cx: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<Result<usize>>;
+
+    /// Sends what `poll_write` has taken and still holds.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
+
+    /// The message is complete, for streams that carry just one.
+    fn end(&mut self, _trailers: &Fields) -> Result<()> {
+        Ok(())
+    }
 
     /// Tells the peer that nothing more will be sent.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;

@@ -5,4 +5,6 @@
 
 pub mod blocks;
 pub mod h1;
+pub mod h2;
 pub mod io;
+pub mod proxy_protocol;

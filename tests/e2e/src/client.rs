@@ -3,12 +3,14 @@
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::PATIENCE;
+use crate::link::Link;
 use crate::message::{Framing, Head, Response};
 use crate::process::{Finished, Process};
-use crate::wire::{Wire, is_timeout};
+use crate::wire::{Wire, is_timeout, prepare};
 
 /// One connection, on which exactly these bytes are sent.
 pub struct Client(Wire);
@@ -37,6 +39,23 @@ impl Client {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE);
         stream.expect("Forebay takes the connection").into()
+    }
+
+    /// Shakes hands for this name, or says why that cannot be.
+    pub fn secure(
+        address: SocketAddr,
+        config: &Arc<rustls::ClientConfig>,
+        name: &str,
+    ) -> io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        prepare(&stream);
+        Link::secure(stream, config, name).map(|link| Self(Wire::over(link)))
+    }
+
+    /// The same on a connection that has begun with something else.
+    pub fn into_secure(self, config: &Arc<rustls::ClientConfig>, name: &str) -> io::Result<Self> {
+        let stream = self.0.into_socket();
+        Link::secure(stream, config, name).map(|link| Self(Wire::over(link)))
     }
 
     pub fn into_wire(self) -> Wire {

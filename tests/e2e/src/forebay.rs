@@ -60,7 +60,13 @@ impl Forebay {
                 .filter_map(move |line| address_after(line, mark))
         };
         // The second is said where the runtime log goes elsewhere.
-        let addresses = after("listening on http://").chain(after("is ready: http://"));
+        let marks = ["listening on ", "is ready: "];
+        let addresses = marks.into_iter().flat_map(|mark| {
+            let schemes = ["http", "https", "tcp", "tls"];
+            let schemes = schemes.map(|scheme| format!("{mark}{scheme}://"));
+            said.lines()
+                .filter_map(move |line| schemes.iter().find_map(|mark| address_after(line, mark)))
+        });
         let metrics = after("metrics on http://").next();
         Self {
             addresses: addresses.collect(),

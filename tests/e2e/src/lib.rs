@@ -13,13 +13,16 @@
     reason = "a harness fails its test by panicking, shows why, and owns its clock"
 )]
 
+mod authority;
 mod backend;
 mod client;
 mod config;
 mod dead_address;
 mod forebay;
+pub mod frames;
 mod gate;
 mod generations;
+mod link;
 mod message;
 mod metrics;
 mod name_server;
@@ -29,9 +32,11 @@ mod recorder;
 mod reply;
 mod scratch;
 mod stop_at_end;
+mod tunnel;
 mod watched;
 mod wire;
 
+pub use authority::{Authority, Issued};
 pub use backend::{Backend, Conn};
 pub use client::{Client, curl, get};
 pub use config::Config;
@@ -44,9 +49,12 @@ pub use metrics::Metrics;
 pub use name_server::NameServer;
 pub use peers::{Nginx, PythonServer};
 pub use process::{Finished, Process, command, forebay, forebay_with_closed_output};
+pub use rcgen;
 pub use recorder::{Extent, Recorder, Seen, unescape};
 pub use reply::Reply;
+pub use rustls;
 pub use scratch::Scratch;
 pub use stop_at_end::StopAtEnd;
+pub use tunnel::Tunnel;
 pub use watched::{PATIENCE, Watched, until};
 pub use wire::Wire;

@@ -1,7 +1,8 @@
 //! Real servers as backends.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use crate::authority::Issued;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::until;
@@ -43,9 +44,10 @@ impl PythonServer {
     }
 }
 
-/// nginx with one server on a Unix socket, so that no port can be taken.
+/// nginx with one server on a Unix socket, so that no port can be taken; with
+/// TLS, on a port that was free.
 pub struct Nginx {
-    socket: String,
+    url: String,
     process: Process,
     _scratch: Scratch,
 }
@@ -54,43 +56,91 @@ impl Nginx {
     /// `server` is the inside of its `server` block.
     #[track_caller]
     pub fn start(server: &str) -> Self {
-        Self::with("", server)
+        Self::with("", "", server)
+    }
+
+    /// The same with words for its `listen`.
+    #[track_caller]
+    pub fn listening(how: &str, server: &str) -> Self {
+        Self::with("", how, server)
     }
 
     /// The same with something beside the `server` block.
     #[track_caller]
-    pub(crate) fn with(http: &str, server: &str) -> Self {
+    pub(crate) fn with(http: &str, how: &str, server: &str) -> Self {
         let scratch = Scratch::new();
         let socket = scratch.path("nginx.sock").to_str().unwrap().to_owned();
-        let directory = scratch.as_path().display().to_string();
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .map(|kind| format!("{kind}_temp_path {directory}/{kind};\n"))
-            .concat();
-        let file = scratch.write(
-            "nginx.conf",
-            &format!(
-                "daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log stderr;\n\
-                 events {{}}\n\
-                 http {{\n{temporary}access_log off;\n{http}\nserver {{ listen unix:{socket}; {server} }}\n}}\n"
-            ),
-        );
-        let process = Process::start("nginx", &["-e", "stderr", "-p", &directory, "-c", &file]);
+        let listen = format!("listen unix:{socket} {how}; {server}");
+        let process = run(&scratch, http, &listen);
         until("nginx listens", || {
             std::os::unix::net::UnixStream::connect(&socket).ok()
         });
         Self {
-            socket,
+            url: format!("unix:{socket}"),
             process,
             _scratch: scratch,
         }
     }
 
+    /// It speaks TLS, with this certificate.
+    #[track_caller]
+    pub fn secure(issued: &Issued, server: &str) -> Self {
+        Self::secure_with(issued, "", server)
+    }
+
+    /// The same with `how` among the words of `listen`.
+    #[track_caller]
+    pub fn secure_with(issued: &Issued, how: &str, server: &str) -> Self {
+        let (chain, key) = (&issued.cert_file, &issued.key_file);
+        for _ in 0..10 {
+            let scratch = Scratch::new();
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = free.local_addr().unwrap();
+            drop(free);
+            let listen = format!(
+                "listen {address} ssl {how}; ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {chain}; ssl_certificate_key {key};"
+            );
+            let mut process = run(&scratch, "", &format!("{listen} {server}"));
+            let listens = until("nginx listens or has ended", || {
+                let connected = TcpStream::connect(address).is_ok();
+                (connected || !process.is_running()).then_some(connected)
+            });
+            // Somebody else may have taken the port, and answer there.
+            if listens && process.is_running() {
+                return Self {
+                    url: format!("https://{address}"),
+                    process,
+                    _scratch: scratch,
+                };
+            }
+        }
+        panic!("nginx found no port");
+    }
+
     /// As Forebay's configuration names it.
     pub fn url(&self) -> String {
-        format!("unix:{}", self.socket)
+        self.url.clone()
     }
 
     pub(crate) fn process(&self) -> &Process {
         &self.process
     }
+}
+
+/// `http` and `server` are what is in its blocks of these names.
+#[track_caller]
+fn run(scratch: &Scratch, http: &str, server: &str) -> Process {
+    let directory = scratch.as_path().display().to_string();
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {directory}/{kind};\n"))
+        .concat();
+    let file = scratch.write(
+            "nginx.conf",
+            &format!(
+                "daemon off; master_process off; worker_processes 1; pid {directory}/pid; error_log stderr;\n\
+                 events {{}}\n\
+                 http {{\n{temporary}access_log off;\n{http}\nserver {{ {server} }}\n}}\n"
+            ),
+        );
+    Process::start("nginx", &["-e", "stderr", "-p", &directory, "-c", &file])
 }

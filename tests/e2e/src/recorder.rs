@@ -68,7 +68,7 @@ impl Recorder {
              location / {{ proxy_pass http://unix:{echo}; }}\n\
              location = /early {{ return 200 $request_uri; }}"
         );
-        let nginx = Nginx::with(&http, &server);
+        let nginx = Nginx::with(&http, "", &server);
         Self {
             url: nginx.url(),
             server: Server::Nginx(nginx, scratch),

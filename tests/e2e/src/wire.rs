@@ -1,14 +1,15 @@
 //! A socket with what has arrived on it: the raw side of every test.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
+use crate::link::Link;
 use crate::message::{Body, Framing, Head, field};
 
 pub struct Wire {
-    stream: TcpStream,
+    link: Link,
     buffer: Vec<u8>,
     opened: Instant,
 }
@@ -18,46 +19,58 @@ const LIFETIME: Duration = Duration::from_secs(20);
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        prepare(&stream);
+        Self::over(Link::Plain(stream.into()))
+    }
+
+    pub(crate) fn over(link: Link) -> Self {
         Self {
-            stream,
+            link,
             buffer: Vec::new(),
             opened: Instant::now(),
         }
     }
 
+    pub(crate) fn into_socket(self) -> TcpStream {
+        self.link.socket().try_clone().unwrap()
+    }
+
     pub fn local_address(&self) -> std::net::SocketAddr {
-        self.stream.local_addr().unwrap()
+        self.link.socket().local_addr().unwrap()
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
-        self.stream.write_all(bytes.as_ref())
+        self.link.write_all(bytes.as_ref())
+    }
+
+    /// Asks about the TLS session.
+    pub fn session<T>(&self, ask: impl FnOnce(&mut rustls::ClientConnection) -> T) -> T {
+        self.link.session(ask)
     }
 
     /// Sends from a thread of its own, for as long as the peer takes it.
     pub fn send_beside(&self, bytes: Vec<u8>) {
-        let mut stream = self.stream.try_clone().unwrap();
-        std::thread::spawn(move || stream.write_all(&bytes));
+        let link = self.link.clone();
+        std::thread::spawn(move || link.write_all(&bytes));
     }
 
     /// No more will be sent; the other direction stays open.
     pub fn finish(&self) {
         // A peer that has gone is not told anything.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        self.link.say_end();
+        let _ = self.link.socket().shutdown(Shutdown::Write);
     }
 
     /// Ends the connection with RST instead of FIN.
     pub fn reset(self) {
-        let linger = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        let linger = socket2::SockRef::from(self.link.socket()).set_linger(Some(Duration::ZERO));
         linger.unwrap();
     }
 
     /// Asks the kernel for a small window, so that a reader can be slow soon.
     /// One smaller than two of the loopback's segments would crawl.
     pub fn shrink_window(&self) {
-        let shrunk = socket2::SockRef::from(&self.stream).set_recv_buffer_size(256 * 1024);
+        let shrunk = socket2::SockRef::from(self.link.socket()).set_recv_buffer_size(256 * 1024);
         shrunk.unwrap();
     }
 
@@ -101,9 +114,9 @@ impl Wire {
 
     /// True when nothing arrives for so long.
     pub fn is_silent_for(&mut self, time: Duration) -> bool {
-        self.stream.set_read_timeout(Some(time)).unwrap();
+        self.link.socket().set_read_timeout(Some(time)).unwrap();
         let filled = self.fill();
-        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        self.link.socket().set_read_timeout(Some(PATIENCE)).unwrap();
         self.buffer.is_empty() && filled.is_err_and(|error| is_timeout(&error))
     }
 
@@ -181,10 +194,16 @@ impl Wire {
             return Err(ErrorKind::TimedOut.into());
         }
         let mut piece = [0; 64 * 1024];
-        let count = self.stream.read(&mut piece)?;
+        let count = self.link.read(&mut piece)?;
         self.buffer.extend_from_slice(&piece[..count]);
         Ok(count)
     }
+}
+
+pub(crate) fn prepare(stream: &TcpStream) {
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
 }
 
 pub(crate) fn is_timeout(error: &io::Error) -> bool {

@@ -60,6 +60,9 @@ struct Explained {
     /// Who asks, as far as that is believed.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<String>,
+    /// What is known of the client's certificate, where the listener asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_certificate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<String>,
     /// Every other route with what kept it from the request, the nearest first.
@@ -75,7 +78,7 @@ struct Explained {
     candidates: Vec<Candidate>,
     /// The backend's request, line by line, without secrets.
     upstream: Vec<String>,
-    /// The answer of a route that answers itself.
+    /// The answer of a route that answers itself; without a route, of the listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Answer>,
     /// Why the request would be refused.
@@ -140,6 +143,7 @@ fn follow(plan: &Plan, asked: Asked) -> Result<Explained, Problem> {
         head: &head,
         client: SocketAddr::new(client, 0),
         listener,
+        certificate: None,
         unix_micros: clock::micros(clock::wall()),
         random: (fastrand::u64(..), fastrand::u64(..)),
         now: Some(clock::now()),
@@ -170,6 +174,7 @@ fn explained(plan: &Plan, explanation: Explanation) -> Explained {
         host: explanation.host,
         path: explanation.path,
         client: explanation.client.map(|client| client.ip().to_string()),
+        client_certificate: explanation.certificate,
         route: explanation.route.and_then(id),
         misses: misses
             .map(|(at, why)| Miss {

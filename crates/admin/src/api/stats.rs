@@ -30,8 +30,26 @@ struct Stats {
     listeners: BTreeMap<String, Listener>,
     retries: Retries,
     backends: Vec<Pool>,
+    /// Connections that were passed on as they are.
+    tcp: Vec<Tunnels>,
     /// Exchanges that failed because of a mistake in Forebay itself.
     panics: u64,
+}
+
+/// Connections of one listener to one backend; those that reached none are under
+/// the group `none`.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+struct Tunnels {
+    listener: String,
+    group: String,
+    backend: String,
+    /// Those that have ended.
+    ended: u64,
+    /// What clients have sent, and were sent. Of connections that are open, all but the latest MiB.
+    received_bytes: u64,
+    sent_bytes: u64,
+    /// By the reason of the failure.
+    failures: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -122,6 +140,16 @@ fn of(figures: Figures) -> Stats {
         queue_full: of.queue_full,
         stale: of.stale,
     });
+    let tunnels = figures.tunnels.into_iter();
+    let tunnels = tunnels.map(|([listener, group, backend], of)| Tunnels {
+        listener,
+        group,
+        backend,
+        ended: of.ended,
+        received_bytes: of.received_bytes,
+        sent_bytes: of.sent_bytes,
+        failures: of.failures.into_iter().map(named).collect(),
+    });
     let routes = figures.routes.into_iter();
     Stats {
         routes: routes.map(|(id, of)| (id, route(&of))).collect(),
@@ -132,6 +160,7 @@ fn of(figures: Figures) -> Stats {
             refused: figures.retries_refused,
         },
         backends: pools.collect(),
+        tcp: tunnels.collect(),
         panics: figures.panics,
     }
 }

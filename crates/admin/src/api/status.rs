@@ -58,6 +58,8 @@ struct Configuration {
 struct Listener {
     id: String,
     address: String,
+    /// `http`, `https`, `tcp`, or `tls` for TCP where TLS is ended.
+    protocol: String,
     /// Connections of clients that are open.
     connections: u64,
 }
@@ -91,6 +93,7 @@ fn of(control: &dyn Control) -> Status {
     let listeners = running.listening().into_iter().map(|listening| Listener {
         id: listening.id.into(),
         address: listening.address.to_string(),
+        protocol: listening.protocol.to_owned(),
         connections: listening.connections as u64,
     });
     Status {

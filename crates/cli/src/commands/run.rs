@@ -237,7 +237,8 @@ fn announce(running: &Running) {
         "forebay starts"
     );
     for (id, address) in running.addresses() {
-        info!(listener = &*id, %address, "listening on http://{address}");
+        let scheme = scheme(&plan, &id);
+        info!(listener = &*id, %address, "listening on {scheme}://{address}");
     }
     if let (Some(address), Some(metrics)) = (running.metrics_address(), &plan.metrics) {
         info!(%address, "metrics on http://{address}{}", metrics.path);
@@ -250,13 +251,20 @@ fn announce(running: &Running) {
     }
     info!("ready");
     if plan.logging.output != Output::Stderr || !matches!(&*plan.logging.level, "debug" | "info") {
-        for (_, address) in running.addresses() {
+        for (id, address) in running.addresses() {
             eprintln!(
-                "forebay is ready: http://{address}, runtime log in {}",
+                "forebay is ready: {}://{address}, runtime log in {}",
+                scheme(&plan, &id),
                 plan.logging.output
             );
         }
     }
+}
+
+fn scheme(plan: &Plan, listener: &str) -> &'static str {
+    let mut listeners = plan.listeners.iter();
+    let listener = listeners.find(|l| *l.id == *listener);
+    listener.map_or("http", |l| l.scheme())
 }
 
 /// Finishes what is in flight; a second signal ends the program at once.

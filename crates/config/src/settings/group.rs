@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::backend_tls::BackendTls;
 use super::source::BackendSource;
 use crate::span::Spanned;
 use crate::value::form::{COOKIE_NAME, COOKIE_PATH, TARGET, WORD};
@@ -88,6 +89,16 @@ choices! {
         FailOpen = "fail_open",
     }
 
+    /// Whether connections to backends begin with a header of the PROXY protocol.
+    pub enum SendProxyProtocol {
+        /// They do not.
+        Off = "off",
+        /// Version 1, a line of text.
+        V1 = "v1",
+        /// Version 2, with what is known of TLS.
+        V2 = "v2",
+    }
+
     /// What is done with a limit that follows the latency.
     pub enum AdaptiveMode {
         /// There is none.
@@ -137,10 +148,15 @@ settings! {
         /// A limit of requests under way that follows the group's own latency: none while all is well, and under overload as many as the
         /// backends can do without a queue. Further ones are answered with 503. Without it, none.
         adaptive_concurrency: Option<Spanned<AdaptiveConcurrency>>, example {"mode": "shadow"};
+        /// How TLS is spoken to backends at `https://` and `tls://`.
+        tls: Option<Spanned<BackendTls>>, example {"ca_file": "certs/backends-ca.crt"};
         /// Connections to the backends that are kept for further requests.
         connection_pool: Spanned<ConnectionPool>, example {"max_connections_per_host": 10};
         /// How long to wait for a backend.
         timeout: Spanned<Timeout>, example {"request": "1m"};
+        /// Tells backends who the client is by the PROXY protocol, at the beginning of each connection. One for requests then carries one
+        /// request and is closed.
+        send_proxy_protocol: Spanned<SendProxyProtocol> = Spanned::unwritten(SendProxyProtocol::Off), example "v2";
         /// When to try again.
         retry: Spanned<Retry>, example {"max_attempts": 2};
         /// Asks a second backend as well where the first takes longer than is usual. For requests with a safe method (RFC 9110 section
@@ -150,7 +166,8 @@ settings! {
 
     /// One address that answers requests.
     "a backend" short url => pub struct Backend {
-        /// Where it is: `http://host:port` or `unix:/path/of/socket`.
+        /// Where it is: `http://host:port`, `https://host:port` for TLS, or `unix:/path/of/socket`; for listeners with `protocol: tcp` also
+        /// `tcp://host:port`, and `tls://host:port` for TLS.
         url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
         /// Its share of the requests relative to the others, for the strategies `weighted`, `least_connections`, `ip_hash` and
         /// `hash`. 0 takes it out of their choice, unless all have 0.
@@ -276,8 +293,9 @@ settings! {
     "a connection pool" => pub struct ConnectionPool {
         /// Unused connections to keep to each backend.
         max_idle_connections: u32 = 100, rule Within(0, 1_000_000), example 20;
-        /// Connections at a time to each backend, used and unused.
-        max_connections_per_host: u32 = 100, rule Within(1, 1_000_000), example 10;
+        /// Connections at a time to each backend, used and unused. Without it 100, and in a group that listeners with `protocol: tcp` point at
+        /// and no route does, as many as these listeners take together.
+        max_connections_per_host: Option<u32>, rule Within(1, 1_000_000), example 10;
         /// How long an unused connection is kept.
         idle_timeout: Duration = Duration::from_secs(90), rule Positive, example "30s";
         /// How long any connection is used before it is replaced.

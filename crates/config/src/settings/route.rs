@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::span::Spanned;
 use crate::value::form::{
-    CONTENT_TYPE, COOKIE_NAME, FIELD_NAME, HOST, METHOD, PATH, ROUTE_PATH, WORD,
+    CERTIFICATE_FACT, CONTENT_TYPE, COOKIE_NAME, FIELD_NAME, HOST, METHOD, PATH, ROUTE_PATH, WORD,
 };
 use crate::value::{Pairs, Size, Statuses};
 
@@ -60,6 +60,9 @@ settings! {
         query: Pairs, rule Names("names of parameters", &WORD), example {"version": "2", "debug": "*"};
         /// Cookies that must be there, with values as for `headers`.
         cookies: Pairs, rule Names("names of cookies", &COOKIE_NAME), example {"beta": "1"};
+        /// What the client's certificate must say, with values as for `headers`: `subject`, `name` (one of its alternative names),
+        /// `fingerprint` (SHA-256) and `serial`, both in small hexadecimal digits. Holds only where the listener asks for certificates.
+        client_certificate: Pairs, rule Names("facts of certificates", &CERTIFICATE_FACT), example {"name": "billing.internal"};
         /// Addresses and networks of clients.
         client: Vec<IpNet>, example ["10.0.0.0/8", "192.0.2.1"];
     }

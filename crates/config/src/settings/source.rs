@@ -54,7 +54,7 @@ settings! {
 
     /// A backend in a file that lists them.
     "a listed backend" short url => pub struct ListedBackend {
-        /// Where it is: `http://host:port` or `unix:/path/of/socket`.
+        /// Where it is: `http://host:port`, `https://host:port` for TLS, or `unix:/path/of/socket`.
         url: Spanned<BackendUrl>, example "http://10.0.0.1:8001";
         /// Its share of the requests relative to the others.
         weight: u32 = 1, rule Within(0, 1000), example 100;

@@ -25,6 +25,22 @@ settings! {
         headers: Pairs, example {"X-Version": "2"};
         /// The address it comes from.
         client: Option<Spanned<String>>, rule Form(&WORD), example "10.1.2.3";
+        /// Name of the listener that it comes to. Without it, the first one.
+        listener: Option<Spanned<String>>, example "public";
+        /// What a certificate says that the client shows. Only a listener that asks for certificates looks at it.
+        client_certificate: Option<Spanned<TestCertificate>>, example {"subject": "CN=billing", "names": ["billing.internal"]};
+    }
+
+    /// What a client's certificate says, in a test. It counts as verified.
+    "a test's client certificate" => pub struct TestCertificate {
+        /// Whom it is for, as RFC 4514 writes it.
+        subject: Option<String>, example "CN=billing,O=Example";
+        /// Its alternative names.
+        names: Vec<String>, example ["billing.internal"];
+        /// SHA-256 of the certificate, in hexadecimal digits.
+        fingerprint: Option<String>, example "6f4c0f5d";
+        /// Serial number, in hexadecimal digits.
+        serial: Option<String>, example "0a1b";
     }
 
     /// What is to become of a test's request. What is not given is not looked at.

@@ -67,6 +67,25 @@ pub(crate) const COOKIE_NAME: Form = Form {
     ..FIELD_NAME
 };
 
+/// A name that a client's TLS asks for (RFC 6066 section 3), or one label in front of such names.
+pub(crate) const SERVER_NAME: Form = Form {
+    noun: "a server name such as `db.example.com` or `*.example.com`",
+    pattern: "^(\\*\\.)?[A-Za-z0-9_-]+(\\.[A-Za-z0-9_-]+)*$",
+    check: |text| {
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+        let mut labels = text.strip_prefix("*.").unwrap_or(text).split('.');
+        let is_label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(fits);
+        ok_if(text.len() <= 253 && labels.all(is_label))
+    },
+};
+
+/// What a client's certificate can be asked for.
+pub(crate) const CERTIFICATE_FACT: Form = Form {
+    noun: "`subject`, `name`, `fingerprint` or `serial`",
+    pattern: "^(subject|name|fingerprint|serial)$",
+    check: |text| ok_if(["subject", "name", "fingerprint", "serial"].contains(&text)),
+};
+
 /// The path of a cookie (RFC 6265 section 4.1.1).
 pub(crate) const COOKIE_PATH: Form = Form {
     noun: "a path such as `/shop`",
@@ -189,6 +208,11 @@ mod tests {
                 &["", "get", "Get", "G T", "GÉT"],
             ),
             (&FIELD_NAME, &["X-A", "x_a"], &["", "a b", "a:"]),
+            (
+                &SERVER_NAME,
+                &["db.example.com", "*.example.com", "db", "DB_1.x"],
+                &["", "*", "*.", "a.*.b", "a..b", ".a", "a b", "bücher.de"],
+            ),
             (
                 &CONTENT_TYPE,
                 &["text/html; charset=utf-8", "application/json"],

@@ -1,4 +1,4 @@
-//! The URL of a backend: `http://host:port`, or `unix:/path` for a socket in the file system.
+//! The URL of a backend: `http://host:port`, `https://host:port`, or `unix:/path` for a socket in the file system.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -8,18 +8,44 @@ use super::written::{Fault, Written, unlike};
 /// Where a backend listens.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum BackendUrl {
-    /// HTTP over TCP.
+    /// A port of a host.
     Tcp {
+        /// What is spoken there.
+        scheme: Scheme,
         /// Name or address.
         host: Host,
-        /// Port; 80 when the URL has none.
+        /// Port; when the URL has none, 80 of HTTP and 443 with TLS.
         port: u16,
     },
-    /// HTTP over a Unix domain socket.
+    /// A Unix domain socket.
     Unix {
         /// Absolute path of the socket.
         path: String,
     },
+}
+
+/// What a backend speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Scheme {
+    /// HTTP.
+    Http,
+    /// HTTP through TLS.
+    Https,
+    /// Anything, of which Forebay understands nothing.
+    Tcp,
+    /// The same through TLS.
+    Tls,
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        })
+    }
 }
 
 /// The host of a URL.
@@ -34,7 +60,7 @@ pub enum Host {
 impl fmt::Display for BackendUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Tcp { scheme, host, port } => write!(f, "{scheme}://{host}:{port}"),
             Self::Unix { path } => write!(f, "unix:{path}"),
         }
     }
@@ -64,7 +90,8 @@ impl std::str::FromStr for BackendUrl {
 
 impl Written for BackendUrl {
     const NOUN: &'static str = "a backend URL such as `http://10.0.0.1:8080`";
-    const PATTERN: &'static str = "^([hH][tT][tT][pP]://[^/?#@\\s]+/?|unix:/.+)$";
+    const PATTERN: &'static str =
+        "^(([hH][tT][tT][pP][sS]?|[tT][cC][pP]|[tT][lL][sS])://[^/?#@\\s]+/?|unix:/.+)$";
 
     fn parse(text: &str) -> Result<Self, Fault> {
         if let Some(path) = text.strip_prefix("unix:") {
@@ -74,12 +101,13 @@ impl Written for BackendUrl {
             return Err(without_scheme(text));
         };
         match scheme.to_ascii_lowercase().as_str() {
-            "http" => tcp(rest, text),
-            "https" => Err(Fault::new(
-                "TLS to backends (`https://`) is not available in this version",
-            )
-            .help(format!("use `http://{rest}`, if the backend speaks it"))),
-            _ => Err(unlike(Self::NOUN, text).help("backends are reached by `http://` or `unix:`")),
+            "http" => tcp(Scheme::Http, rest, text),
+            "https" => tcp(Scheme::Https, rest, text),
+            "tcp" => tcp(Scheme::Tcp, rest, text),
+            "tls" => tcp(Scheme::Tls, rest, text),
+            _ => Err(unlike(Self::NOUN, text).help(
+                "backends are reached by `http://`, `https://`, `tcp://`, `tls://` or `unix:`",
+            )),
         }
     }
 
@@ -90,6 +118,7 @@ impl Written for BackendUrl {
     /// Port 0 belongs to no backend.
     fn placeholder() -> Self {
         Self::Tcp {
+            scheme: Scheme::Http,
             host: Host::Ip(Ipv4Addr::UNSPECIFIED.into()),
             port: 0,
         }
@@ -129,7 +158,7 @@ fn unix(path: &str, text: &str) -> Result<BackendUrl, Fault> {
     })
 }
 
-fn tcp(rest: &str, text: &str) -> Result<BackendUrl, Fault> {
+fn tcp(scheme: Scheme, rest: &str, text: &str) -> Result<BackendUrl, Fault> {
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(authority_end);
     if !matches!(behind, "" | "/") {
@@ -137,7 +166,7 @@ fn tcp(rest: &str, text: &str) -> Result<BackendUrl, Fault> {
             "a backend URL cannot have a path or query, found `{behind}`"
         ))
         .help(format!(
-            "write `http://{authority}`; requests keep their own path"
+            "write `{scheme}://{authority}`; requests keep their own path"
         )));
     }
     if authority.contains('@') {
@@ -147,10 +176,19 @@ fn tcp(rest: &str, text: &str) -> Result<BackendUrl, Fault> {
         );
     }
     let (host, port) = host_and_port(authority, text)?;
-    Ok(BackendUrl::Tcp { host, port })
+    let port = match (port, scheme) {
+        (Some(port), _) => port,
+        (None, Scheme::Http) => 80,
+        (None, Scheme::Https) => 443,
+        (None, Scheme::Tcp | Scheme::Tls) => {
+            return Err(unlike(BackendUrl::NOUN, text)
+                .help(format!("say which port, such as `{scheme}://{host}:5432`")));
+        }
+    };
+    Ok(BackendUrl::Tcp { scheme, host, port })
 }
 
-fn host_and_port(authority: &str, text: &str) -> Result<(Host, u16), Fault> {
+fn host_and_port(authority: &str, text: &str) -> Result<(Host, Option<u16>), Fault> {
     if authority.parse::<Ipv6Addr>().is_ok() {
         return Err(unlike(BackendUrl::NOUN, text).help(format!(
             "put brackets around an IPv6 address: `http://[{authority}]:80`"
@@ -161,8 +199,8 @@ fn host_and_port(authority: &str, text: &str) -> Result<(Host, u16), Fault> {
         _ => (authority, None),
     };
     let port = match port.map(str::parse) {
-        None => 80,
-        Some(Ok(port)) if port > 0 => port,
+        None => None,
+        Some(Ok(port)) if port > 0 => Some(port),
         Some(_) => {
             return Err(unlike(BackendUrl::NOUN, text).help("a port is a number from 1 to 65535"));
         }
@@ -224,6 +262,11 @@ mod tests {
             ("http://[::1]:80", "http://[::1]:80"),
             ("http://[::1]", "http://[::1]:80"),
             ("http://my_app", "http://my_app:80"),
+            ("https://app", "https://app:443"),
+            ("HTTPS://[::1]:8443/", "https://[::1]:8443"),
+            ("tcp://10.0.0.1:5432", "tcp://10.0.0.1:5432"),
+            ("TCP://DB:5432/", "tcp://db:5432"),
+            ("tls://db:5432", "tls://db:5432"),
             ("unix:/run/app.sock", "unix:/run/app.sock"),
             ("unix:///run/app.sock", "unix:/run/app.sock"),
         ] {
@@ -243,8 +286,8 @@ mod tests {
             ("localhost", "`http://localhost`"),
             ("/run/app.sock", "`unix:/run/app.sock`"),
             ("unix:app.sock", "absolute path"),
-            ("https://a", "not available in this version"),
-            ("ftp://a", "`http://` or `unix:`"),
+            ("https://a/api", "write `https://a`"),
+            ("ftp://a", "`tcp://`, `tls://` or `unix:`"),
             ("http://a/api", "cannot have a path or query, found `/api`"),
             ("http://a?x", "cannot have a path or query"),
             ("http://u:p@a", "user or password"),
@@ -253,6 +296,8 @@ mod tests {
             ("http://a:", "a port is a number"),
             ("http://", "a host is"),
             ("http://:80", "a host is"),
+            ("tcp://db", "`tcp://db:5432`"),
+            ("tcp://db:5432/x", "write `tcp://db:5432`"),
             ("http://a b", "a host is"),
             ("http://bücher.example", "a host is"),
             ("http://::1", "`http://[::1]:80`"),
@@ -271,12 +316,12 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_back(host in "[a-z][a-z0-9-]{0,9}(\\.[a-z]{1,5}){0,2}", port in 1..u16::MAX) {
-            let url = BackendUrl::Tcp { host: Host::Name(host), port };
+            let url = BackendUrl::Tcp { scheme: Scheme::Tcp, host: Host::Name(host), port };
             prop_assert_eq!(BackendUrl::parse(&url.text()), Ok(url));
         }
 
         #[test]
-        fn any_text_is_answered(text in "(http://|unix:|)[\\[\\]:./@a0-]{0,12}") {
+        fn any_text_is_answered(text in "(http://|tcp://|unix:|)[\\[\\]:./@a0-]{0,12}") {
             if let Ok(url) = BackendUrl::parse(&text) {
                 prop_assert_eq!(BackendUrl::parse(&url.text()), Ok(url));
             }

@@ -92,6 +92,7 @@ impl Live {
         };
         handover.bring_back(&plan, why, instant());
         tell_of_idle_changes(&heritage.changes(), &plan);
+        heritage.keep_certificates(&plan);
         let given = take_admin(&plan, &mut sockets);
         let running = proxy::start_with(Arc::clone(&plan), Given::new(sockets, agree))
             .map_err(LiveFault::Start)?;
@@ -122,10 +123,12 @@ impl Live {
             events,
             turn: Mutex::default(),
             state: Mutex::new(state),
+            renewal: Mutex::default(),
             leaving: Mutex::default(),
             admin: Mutex::default(),
             itself: Weak::clone(itself),
         });
+        live.tell_of_certificates();
         let itself = Arc::downgrade(&live);
         live.sources
             .when_changed(move || itself.upgrade().is_none_or(|live| live.take_up_finds()));

@@ -75,6 +75,7 @@ impl Live {
         drop(turn);
         self.tell("reload", &result);
         if let Ok(reloaded) = &result {
+            self.tell_of_refused_certificates(&reloaded.plan);
             tell_of_idle_changes(&self.changes(), &reloaded.plan);
         }
         result
@@ -128,7 +129,7 @@ impl Live {
         true
     }
 
-    fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
+    pub(super) fn tell(&self, kind: &'static str, result: &Result<Reloaded, LiveFault>) {
         (self.hooks.told)(result);
         let about = match result {
             Ok(reloaded) => json!({
@@ -141,7 +142,7 @@ impl Live {
         self.events.publish(kind, about);
     }
 
-    fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
+    pub(super) fn take_up(&self, read: Read) -> Result<Reloaded, LiveFault> {
         let result = self.adopt(read);
         self.sources.keep_only(&self.running.plan());
         result
@@ -162,6 +163,7 @@ impl Live {
         self.running
             .adopt(Arc::clone(&plan))
             .map_err(LiveFault::Start)?;
+        self.heritage.keep_certificates(&plan);
         admin.settle();
         Ok(Reloaded {
             hash: read.hash.clone(),

@@ -186,6 +186,7 @@ fn a_request_is_decided_as_it_is_explained() {
             head: &head,
             client: "192.0.2.7:5000".parse().unwrap(),
             listener: 0,
+            certificate: None,
             unix_micros: 0,
             random: (0, 0),
             now: None,

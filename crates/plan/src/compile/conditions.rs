@@ -68,6 +68,11 @@ fn demands(written: &config::Conditions, problems: &mut Problems) -> Vec<Conditi
         ),
         (&written.query, Demand::parse, Condition::Query),
         (&written.cookies, Demand::cookie, Condition::Cookie),
+        (
+            &written.client_certificate,
+            Demand::parse,
+            Condition::Certificate,
+        ),
     ] {
         for Pair { name, value } in pairs {
             demands.extend(parsed(name, parse(name, value), problems).map(condition));

@@ -4,18 +4,26 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::telemetry::Names;
-use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
+use config::{
+    BackendGroup, BackendUrl, Host, Problems, RetryOn, Scheme, SendProxyProtocol, Settings, Span,
+    Spanned,
+};
 use upstream::{
     Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
 };
+use wire::proxy_protocol::Version;
 
 use super::unique::Unique;
-use super::{affinity, health, sources};
+use super::{Open, affinity, backend_tls, health, sources, tcp};
 use crate::changes::{Member, members};
-use crate::{Group, GroupChanges, Heritage, Times};
+use crate::{BackendTls, Check, Group, GroupChanges, Heritage, Times};
+
+/// Connections at a time to each backend of a group for requests.
+const ROOM: u32 = 100;
 
 pub(super) fn compile(
     settings: &Settings,
+    open: &Open<'_>,
     problems: &mut Problems,
     heritage: &Heritage,
     names: &mut Names,
@@ -31,7 +39,9 @@ pub(super) fn compile(
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
-        groups.push(group(written, members, &heritage.living, names, problems));
+        let room = tcp::most_connections(settings, &written.id.value).unwrap_or(ROOM);
+        let members = (members, room);
+        groups.push(group(written, members, (open, heritage), names, problems));
     }
     groups
 }
@@ -97,18 +107,25 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
 
 fn group(
     written: &Spanned<BackendGroup>,
-    members: Vec<Member>,
-    living: &Living,
+    (members, room): (Vec<Member>, u32),
+    (open, heritage): (&Open<'_>, &Heritage),
     names: &mut Names,
     problems: &mut Problems,
 ) -> Group {
     let id = &written.id.value;
+    let living = &heritage.living;
+    let is_tls = |member: &Member| match member.url {
+        BackendUrl::Tcp { scheme, .. } => matches!(scheme, Scheme::Https | Scheme::Tls),
+        BackendUrl::Unix { .. } => false,
+    };
+    let is_wanted = members.iter().any(is_tls);
+    let tls = backend_tls::compile(written, is_wanted, (open, heritage), problems);
     let mut numbers = Vec::new();
     let origins = members.iter().map(|member| member.origin).collect();
     let backends: Vec<(Arc<Backend>, u32)> = members
         .iter()
         .map(|member| {
-            let wanted = describe(member, written);
+            let wanted = describe(member, written, room, tls.as_ref());
             numbers.push(names.backend(id, &wanted.url));
             (living.backend(id, wanted), member.weight)
         })
@@ -124,8 +141,14 @@ fn group(
         balance,
         numbers,
         origins,
+        tls,
         sources: sources::compile(written, problems),
-        check: health::check(&written.health_check).map(Arc::new),
+        check: health::check(&written.health_check).map(|check| {
+            Arc::new(Check {
+                send_proxy_protocol: send_proxy_protocol(written),
+                ..check
+            })
+        }),
         times: Times {
             connect: written.timeout.connect,
             response: written.timeout.request,
@@ -133,11 +156,20 @@ fn group(
             wait: written.connection_pool.wait_timeout,
             total: written.timeout.total,
         },
+        send_proxy_protocol: send_proxy_protocol(written),
         retry: retry(id, &written.retry, living),
         hedge: written.hedge.as_ref().map(|hedge| {
             let budget = living.hedges(id, hedge.max_percent);
             HedgePolicy::new(hedge.percentile, hedge.min_delay, budget)
         }),
+    }
+}
+
+fn send_proxy_protocol(written: &BackendGroup) -> Option<Version> {
+    match *written.send_proxy_protocol {
+        SendProxyProtocol::Off => None,
+        SendProxyProtocol::V1 => Some(Version::V1),
+        SendProxyProtocol::V2 => Some(Version::V2),
     }
 }
 
@@ -158,23 +190,34 @@ fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
     }
 }
 
-fn describe(backend: &Member, group: &BackendGroup) -> Backend {
+/// `room` is how many connections each may have where nobody says so.
+fn describe(
+    backend: &Member,
+    group: &BackendGroup,
+    room: u32,
+    tls: Option<&BackendTls>,
+) -> Backend {
     let pool = &group.connection_pool;
     let options = PoolOptions {
-        max_idle: pool.max_idle_connections as usize,
+        max_idle: match send_proxy_protocol(group) {
+            None => pool.max_idle_connections as usize,
+            // Each is one client's alone.
+            Some(_) => 0,
+        },
         idle_timeout: pool.idle_timeout,
         max_age: pool.max_age,
         max_connections: backend
             .max_connections
-            .unwrap_or(pool.max_connections_per_host) as usize,
+            .or(pool.max_connections_per_host)
+            .unwrap_or(room) as usize,
         max_waiting: pool.max_waiting as usize,
     };
     let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
-        BackendUrl::Tcp { host, port } => {
-            let authority = match port {
-                80 => host.to_string(),
-                port => format!("{host}:{port}"),
+        BackendUrl::Tcp { scheme, host, port } => {
+            let authority = match (port, scheme) {
+                (80, Scheme::Http) | (443, Scheme::Https) => host.to_string(),
+                (port, _) => format!("{host}:{port}"),
             };
             let address = match host {
                 Host::Ip(ip) => Address::Ip((*ip, *port).into()),
@@ -187,6 +230,7 @@ fn describe(backend: &Member, group: &BackendGroup) -> Backend {
         }
     };
     Backend::new(backend.url.to_string(), address, authority, options)
+        .with_tls(backend_tls::peer(tls, &backend.url))
 }
 
 fn strategy(group: &BackendGroup) -> Strategy {

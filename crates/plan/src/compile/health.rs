@@ -78,6 +78,7 @@ pub(super) fn check(written: &HealthCheck) -> Option<Check> {
         max_interval: written.max_interval.max(written.interval),
         timeout: written.timeout,
         assume_healthy: written.assume_healthy,
+        send_proxy_protocol: None,
         probe: match written.protocol {
             CheckProtocol::Tcp => Probe::Tcp,
             CheckProtocol::Http => Probe::Http(http_probe(written)),

@@ -3,17 +3,25 @@
 use std::net::SocketAddr;
 
 use ::telemetry::Names;
+use ::tls::Tickets;
 use config::{Problems, Settings, Span, Spanned};
 use wire::h1::Limits;
+use wire::h2::Patience;
 
 use super::unique::Unique;
-use crate::Listener;
+use super::{Open, tls};
+use crate::{Heritage, Http2, Listener, ProxyProtocol, Tls};
 
 pub(super) fn compile(
     settings: &Settings,
+    open: &Open<'_>,
     problems: &mut Problems,
+    heritage: &Heritage,
     names: &mut Names,
 ) -> Vec<Listener> {
+    let tickets = tickets(settings, heritage, problems);
+    let rotation = settings.session_tickets.rotate;
+    let tickets = tickets.as_ref().map(|tickets| (tickets, rotation));
     let mut ids = Unique::default();
     let mut addresses = Vec::new();
     let mut listeners = Vec::new();
@@ -22,15 +30,37 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        refuse_tls(written, problems);
-        listeners.push(listener(written, names));
+        let tls = tls::compile(written, tickets, (open, heritage), problems);
+        let hsts = tls::hsts(written, tls.as_ref(), problems);
+        check_trust(settings, written, problems);
+        listeners.push(listener(written, (tls, hsts), names));
     }
+    redirect(settings, &mut listeners, problems);
     if listeners.is_empty() && !problems.has_errors() {
         problems
             .error(Span::default(), "there is no listener")
             .help("add `server: { address: \"0.0.0.0:8080\" }`");
     }
     listeners
+}
+
+/// Keys for tickets, if there are to be any and somebody needs them.
+fn tickets(settings: &Settings, heritage: &Heritage, problems: &mut Problems) -> Option<Tickets> {
+    let mut all = settings.server.iter().chain(&settings.listeners);
+    let written = &settings.session_tickets;
+    if !written.enabled || !all.any(|l| l.tls.is_some() || l.cert_file.is_some()) {
+        return None;
+    }
+    match heritage.tickets() {
+        Ok(tickets) => Some(tickets),
+        Err(fault) => {
+            problems.error(
+                written.span,
+                format!("there can be no session tickets: {fault}"),
+            );
+            None
+        }
+    }
 }
 
 /// Two listeners cannot share an address; with port 0 each gets its own.
@@ -81,15 +111,37 @@ fn who_takes_what(one: SocketAddr, other: SocketAddr) -> Option<String> {
     Some(format!("{narrow} takes {what}, and {wide} everything else"))
 }
 
-fn refuse_tls(listener: &config::Listener, problems: &mut Problems) {
-    if let Some(file) = listener.cert_file.as_ref().or(listener.key_file.as_ref()) {
-        problems
-            .error(file.span, "TLS is not available in this version of Forebay")
-            .help("remove `cert_file` and `key_file` to listen for plain HTTP");
+/// Where clients of listeners without TLS are sent.
+fn redirect(settings: &Settings, listeners: &mut [Listener], problems: &mut Problems) {
+    let secure = listeners.iter().find(|listener| listener.tls.is_some());
+    let port = secure.map(|listener| listener.address.port());
+    let all = settings.server.iter().chain(&settings.listeners);
+    for (written, listener) in all.zip(listeners) {
+        let wanted = &written.redirect_to_https;
+        match port {
+            _ if !**wanted => {}
+            Some(port) if listener.tls.is_none() => listener.redirect_port = Some(port),
+            Some(_) => {
+                problems.error(wanted.span, "the listener speaks HTTPS itself");
+            }
+            None if !problems.has_errors() => {
+                problems
+                    .error(
+                        wanted.span,
+                        "there is no listener with TLS to send clients to",
+                    )
+                    .help("add one with `cert_file` and `key_file`");
+            }
+            None => {}
+        }
     }
 }
 
-fn listener(written: &Spanned<config::Listener>, names: &mut Names) -> Listener {
+fn listener(
+    written: &Spanned<config::Listener>,
+    (tls, hsts): (Option<Tls>, Option<Box<str>>),
+    names: &mut Names,
+) -> Listener {
     let id = match &written.id {
         Some(id) => id.value.clone(),
         None => written.address.to_string(),
@@ -98,6 +150,12 @@ fn listener(written: &Spanned<config::Listener>, names: &mut Names) -> Listener 
         number: names.listener(&id),
         id: id.into(),
         address: *written.address,
+        tls,
+        http2: http2(&written.http2),
+        hsts,
+        redirect_port: None,
+        tcp: None,
+        proxy_protocol: proxy_protocol(written),
         max_connections: written.max_connections as usize,
         limits: Limits {
             line: bytes(written.max_request_line),
@@ -110,6 +168,45 @@ fn listener(written: &Spanned<config::Listener>, names: &mut Names) -> Listener 
         keep_alive_timeout: written.keep_alive_timeout,
         write_timeout: written.write_timeout,
         min_rate: written.min_rate.as_bytes(),
+    }
+}
+
+fn http2(written: &config::Http2) -> Option<Http2> {
+    let window = |size: config::Size| u32::try_from(size.as_bytes()).unwrap_or(u32::MAX);
+    written.enabled.then(|| Http2 {
+        max_concurrent_streams: written.max_concurrent_streams,
+        stream_window: window(written.stream_window),
+        connection_window: window(written.connection_window),
+        patience: Patience {
+            resets: written.max_resets,
+            control_frames: written.max_control_frames,
+            stalls: written.max_stalls,
+        },
+    })
+}
+
+fn proxy_protocol(written: &config::Listener) -> Option<ProxyProtocol> {
+    let is_required = match *written.proxy_protocol {
+        config::ProxyProtocol::Off => return None,
+        config::ProxyProtocol::Accept => false,
+        config::ProxyProtocol::Require => true,
+    };
+    Some(ProxyProtocol {
+        is_required,
+        timeout: written.proxy_protocol_timeout,
+    })
+}
+
+/// Headers of the PROXY protocol are taken from those that are trusted.
+fn check_trust(settings: &Settings, written: &config::Listener, problems: &mut Problems) {
+    let wanted = &written.proxy_protocol;
+    if **wanted != config::ProxyProtocol::Off && settings.trusted_proxies.is_empty() {
+        problems
+            .error(
+                wanted.span,
+                "headers of the PROXY protocol are taken from `trusted_proxies`, and there are none",
+            )
+            .help("add `trusted_proxies`, the addresses of the proxies in front");
     }
 }
 

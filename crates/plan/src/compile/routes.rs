@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::telemetry::Names;
-use config::{Problems, Settings, Span, Spanned, suggest};
+use config::{Problems, Protocol, Settings, Span, Spanned, suggest};
 use filters::Filter;
 use routing::{Conditions, Pattern};
 
@@ -50,7 +50,9 @@ pub(super) fn compile(
         });
         all_conditions.push(conditions);
     }
-    if routes.is_empty() && !problems.has_errors() {
+    let mut listeners = settings.server.iter().chain(&settings.listeners);
+    let takes_requests = listeners.any(|l| *l.protocol == Protocol::Http);
+    if routes.is_empty() && takes_requests && !problems.has_errors() {
         problems
             .error(
                 Span::default(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use upstream::{CheckPolicy, HealthPolicy, RetryPolicy, Strategy};
 
 use super::aspect::{Aspect, compare};
-use super::{Change, Difference, What, backends, lines};
+use super::{Change, Difference, What, backends, lines, tls};
 use crate::describe::{self, retried};
 use crate::{BackendSource, Check, Group, Plan, Sticky, StickyCookie, Times};
 
@@ -52,9 +52,11 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         // Of the metrics.
         numbers: _,
         origins: _,
+        tls,
         sources,
         check,
         times,
+        send_proxy_protocol,
         retry,
         hedge,
     } = group;
@@ -75,6 +77,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     if let Some(sticky) = sticky {
         all.extend(of_sticky(sticky));
     }
+    if let Some(tls) = tls {
+        all.extend(tls::to_backends(tls));
+    }
     all.extend(of_times(times));
     all.extend(of_retry(retry));
     if let Some(most) = balance.max_requests {
@@ -82,6 +87,9 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     }
     if let Some(limit) = &balance.adaptive {
         all.push(Aspect::value("adaptive limit", limit, "none"));
+    }
+    if let Some(version) = send_proxy_protocol {
+        all.push(Aspect::value("PROXY protocol to backends", version, "no"));
     }
     all.extend(of_health(&balance.health));
     if let Some(check) = check {
@@ -103,6 +111,8 @@ fn of_check(check: &Check) -> Vec<Aspect> {
         max_interval,
         timeout,
         assume_healthy,
+        // The group's own.
+        send_proxy_protocol: _,
         probe,
     } = check;
     let every = format!("every {interval:?} to {max_interval:?}, at most {timeout:?} each");

@@ -5,8 +5,8 @@ use std::time::Duration;
 use wire::h1::Limits;
 
 use super::aspect::{Aspect, compare};
-use super::{Difference, What, lines};
-use crate::{Listener, Plan, describe};
+use super::{Difference, What, lines, tls};
+use crate::{Listener, Plan, Tcp, describe};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
     let find = |plan: &Plan, id: &str| plan.listeners.iter().position(|l| *l.id == *id);
@@ -28,8 +28,8 @@ pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
         let before = find(old, &listener.id);
         let before = before.or(renamed.filter(|&(_, to)| to == at).map(|(from, _)| from));
         let what = match before.and_then(|at| old.listeners.get(at)) {
-            None => What::Added(lines(|f| describe::listener(f, listener))),
-            Some(before) => match compare(&aspects(before), &aspects(listener)) {
+            None => What::Added(lines(|f| describe::listener(f, new, listener))),
+            Some(before) => match compare(&aspects(old, before), &aspects(new, listener)) {
                 changes if changes.is_empty() => continue,
                 changes => What::Changed(changes),
             },
@@ -41,17 +41,23 @@ pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
     for listener in gone.filter_map(|&at| old.listeners.get(at)) {
         differences.push(Difference {
             id: listener.id.to_string(),
-            what: What::Removed(lines(|f| describe::listener(f, listener))),
+            what: What::Removed(lines(|f| describe::listener(f, old, listener))),
         });
     }
     differences
 }
 
-fn aspects(listener: &Listener) -> Vec<Aspect> {
+fn aspects(plan: &Plan, listener: &Listener) -> Vec<Aspect> {
     let Listener {
         id,
         number: _,
         address,
+        tls,
+        http2,
+        hsts,
+        redirect_port,
+        tcp,
+        proxy_protocol,
         max_connections,
         limits: Limits {
             line,
@@ -71,9 +77,14 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         u64::MAX => "any size".to_owned(),
         n => format!("up to {n} bytes"),
     };
-    vec![
+    let redirect = redirect_port.map_or_else(|| "no".to_owned(), describe::redirect);
+    let http2 = http2.map_or_else(|| "none".to_owned(), |http2| http2.to_string());
+    let mut aspects = vec![
         Aspect::value("name", id, "none"),
         Aspect::value("address", address, "none"),
+        Aspect::value("redirect", redirect, "no"),
+        Aspect::value("HTTP/2", http2, "none"),
+        Aspect::value("HSTS", hsts.as_deref().unwrap_or("no"), "no"),
         Aspect::value("connections", max_connections, "none"),
         bytes("request line", line),
         bytes("header", fields),
@@ -84,5 +95,37 @@ fn aspects(listener: &Listener) -> Vec<Aspect> {
         time("timeout keep-alive", keep_alive_timeout),
         time("timeout write", write_timeout),
         Aspect::value("bytes per second at least", min_rate, "none"),
+    ];
+    let header = proxy_protocol.as_ref().map(describe::proxy_protocol);
+    let header = header.unwrap_or_else(|| "no".to_owned());
+    aspects.push(Aspect::value("PROXY protocol", header, "no"));
+    aspects.extend(tls::aspects(tls.as_ref()));
+    aspects.extend(of_tcp(plan, tcp.as_ref()));
+    aspects
+}
+
+fn of_tcp(plan: &Plan, tcp: Option<&Tcp>) -> Vec<Aspect> {
+    let Some(tcp) = tcp else {
+        return vec![Aspect::value("speaks", "HTTP", "none")];
+    };
+    let Tcp {
+        group: _,
+        names: _,
+        connect_timeout,
+        idle_timeout,
+        hello_timeout,
+    } = tcp;
+    let places = describe::places(plan, tcp).into_iter();
+    let connect = match connect_timeout {
+        Some(time) => format!("{time:?}"),
+        None => "as the group says".to_owned(),
+    };
+    let time = |what: &str, time: &Duration| Aspect::value(what, format!("{time:?}"), "none");
+    vec![
+        Aspect::value("speaks", "TCP", "none"),
+        Aspect::items("connections", places.map(|p| (p.clone(), p)), "none"),
+        Aspect::value("timeout connect", connect, "none"),
+        time("timeout idle", idle_timeout),
+        time("timeout of the first TLS message", hello_timeout),
     ]
 }

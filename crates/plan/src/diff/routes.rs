@@ -129,6 +129,7 @@ fn of_condition(condition: &Condition, not: &str) -> Aspect {
         Condition::Header(demand) => of_demand("header", &demand.name.to_ascii_lowercase(), demand),
         Condition::Query(demand) => of_demand("query", &demand.name, demand),
         Condition::Cookie(demand) => of_demand("cookie", &demand.name, demand),
+        Condition::Certificate(demand) => of_demand("client certificate", &demand.name, demand),
         Condition::Client(client) => Aspect::items(&what("client"), networks(client), absent),
         Condition::Not(condition) => of_condition(condition, &what("not ")),
     }

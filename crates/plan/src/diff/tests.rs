@@ -1,6 +1,9 @@
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
+use std::sync::{LazyLock, Mutex};
 
 use config::Problems;
+use rcgen::{CertificateParams, CertificateRevocationListParams, Issuer, KeyIdMethod, KeyPair};
 
 use super::*;
 use crate::{Heritage, compile};
@@ -9,12 +12,45 @@ mod order;
 mod same;
 mod settings;
 
-/// Files that a configuration may name: their text is their name.
+/// Files that a configuration may name: their text is their name, or a
+/// certificate for it.
 fn open(name: &str) -> std::io::Result<Vec<u8>> {
-    match name.strip_suffix(".html") {
-        Some(page) => Ok(page.into()),
-        None => Err(ErrorKind::NotFound.into()),
+    match name.rsplit_once('.') {
+        Some((page, "html")) => Ok(page.into()),
+        Some((_, "key")) => Ok(KEY.serialize_pem().into()),
+        Some((stem, "crt")) => Ok(certificate(stem).into()),
+        Some((_, "crl")) => Ok(revocation_list().into()),
+        Some((_, "ocsp")) => Ok(name.into()),
+        _ => Err(ErrorKind::NotFound.into()),
     }
+}
+
+static KEY: LazyLock<KeyPair> = LazyLock::new(|| KeyPair::generate().unwrap());
+
+/// Always the same for the same name.
+fn certificate(stem: &str) -> String {
+    static MADE: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap();
+    let pem = made.entry(stem.to_owned()).or_insert_with(|| {
+        let mut params = CertificateParams::new([stem.replace('/', ".")]).unwrap();
+        let name = &mut params.distinguished_name;
+        name.push(rcgen::DnType::CommonName, stem);
+        params.self_signed(&*KEY).unwrap().pem()
+    });
+    pem.clone()
+}
+
+fn revocation_list() -> String {
+    let params = CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(2021, 1, 1),
+        next_update: rcgen::date_time_ymd(2100, 1, 1),
+        crl_number: 1.into(),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let issuer = Issuer::new(CertificateParams::default(), &*KEY);
+    params.signed_by(&issuer).unwrap().pem().unwrap()
 }
 
 fn env(name: &str) -> Option<String> {

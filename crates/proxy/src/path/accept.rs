@@ -7,12 +7,16 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use message::Kind;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::spawn_local;
 use tracing::{debug, warn};
 
 use crate::door::{Door, Queue};
 use crate::path;
+use crate::proxied;
 use crate::stream::Stream;
+use crate::tcp;
 use crate::worker::{Held, TurnedAway, Worker};
 
 /// A client's socket, counted.
@@ -78,12 +82,22 @@ fn empty_queue(worker: &Rc<Worker>, socket: TcpListener, door: &Rc<Door>) {
 /// One connection begins: counted and served, or turned away.
 pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door: &Rc<Door>) {
     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let speaks = Speaks::at(worker, door);
     let Some(held) = Held::new(worker, door) else {
+        match speaks {
+            Speaks::Http => {}
+            // Being told would take a handshake, which is what there is no room for.
+            Speaks::Tls | Speaks::ProxiedHttp => {
+                worker.metrics.borrow_mut().failed(Kind::TooManyConnections);
+                return;
+            }
+            Speaks::Tcp => return tcp::refuse(worker, peer, door),
+        }
         let Some(told) = TurnedAway::new(worker) else {
             return;
         };
         let (worker, door) = (Rc::clone(worker), Rc::clone(door));
-        tokio::task::spawn_local(async move {
+        spawn_local(async move {
             path::reply::turn_away(worker, stream, peer, door).await;
             drop(told);
         });
@@ -92,8 +106,34 @@ pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door:
     debug!(client = %peer, "connection accepted");
     let accepted = Accepted { stream, peer, held };
     let place = accepted.held.place;
-    let task = tokio::task::spawn_local(path::connection(Rc::clone(worker), accepted));
+    let worker = Rc::clone(worker);
+    let task = match speaks {
+        Speaks::Http | Speaks::Tls => spawn_local(path::connection(worker, accepted)),
+        Speaks::ProxiedHttp => spawn_local(proxied::connection(worker, accepted)),
+        Speaks::Tcp => spawn_local(tcp::connection(worker, accepted)),
+    };
     door.occupy(place, task.abort_handle());
+}
+
+/// What a client is to begin with.
+enum Speaks {
+    Http,
+    Tls,
+    /// With a header of the PROXY protocol in front.
+    ProxiedHttp,
+    Tcp,
+}
+
+impl Speaks {
+    fn at(worker: &Worker, door: &Door) -> Self {
+        let current = door.plan(worker);
+        match door.listener(&current) {
+            Some(listener) if listener.tcp.is_some() => Self::Tcp,
+            Some(listener) if listener.proxy_protocol.is_some() => Self::ProxiedHttp,
+            Some(listener) if listener.tls.is_some() => Self::Tls,
+            _ => Self::Http,
+        }
+    }
 }
 
 /// Running out of descriptors or memory passes; asking again at once would

@@ -29,9 +29,10 @@ pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
         Framing::Empty => deadline.clear(),
         _ => deadline.trickle(x.listener.body_timeout, x.listener.min_rate),
     }
+    let framing = x.client.framing(admitted.framing);
     x.client
         .body
-        .begin(admitted.framing, x.listener.limits, x.listener.max_body);
+        .begin(framing, x.listener.limits, x.listener.max_body);
     let fields = &x.heads.request.fields;
     let identity = identify(x.plan, x.client.peer, fields);
     x.is_trusted = identity.is_trusted;
@@ -74,7 +75,7 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
 fn normalise_host(heads: &mut Heads) -> Result<(), Failure> {
     let request = &mut heads.request;
     let count = request.fields.all(Known::Host).count();
-    if count > 1 || count == 0 && request.version == Version::Http11 {
+    if count > 1 || count == 0 && request.version != Version::Http10 {
         return Err(Failure::new(
             Kind::BadHost,
             format!("the request has {count} Host fields"),

@@ -20,9 +20,10 @@ use crate::affinity;
 use crate::ask::{ask, unless_gone};
 use crate::attempt::Attempt;
 use crate::exchange::Exchange;
-use crate::forward::{Forwarding, forward};
+use crate::forward::{Forwarding, forward, told_certificate};
 use crate::health;
 use crate::hedge::{Hedge, Won};
+use crate::introduced::introduction;
 use crate::ip_text::IpText;
 use crate::overload;
 use crate::path::filter_request::Who;
@@ -107,7 +108,7 @@ fn enter(group: &Group) -> Result<Option<UnderWay>, Failure> {
 }
 
 #[cold]
-fn refusal(group: &Group, crowded: Crowded) -> Failure {
+pub(crate) fn refusal(group: &Group, crowded: Crowded) -> Failure {
     let balance = &group.balance;
     let (kind, most, why) = match crowded {
         Crowded::Most => (Kind::TooManyRequests, balance.max_requests, ""),
@@ -128,7 +129,7 @@ fn feel_drawn(x: &mut Exchange<'_>, routed: &Routed<'_>, group: &Group) {
         return;
     }
     let now = x.worker.clock.coarse().into_std();
-    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
+    let who = Who::new(x.address, &x.id, x.client.scheme(), x.listener);
     x.heads.affinity = affinity::of(group, routed, &who, Some(now), x.heads);
 }
 
@@ -140,7 +141,7 @@ fn keep(x: &mut Exchange<'_>, group: &Group, outcome: &Result<Attempt<'_>, Failu
     }
 }
 
-fn nobody(group: &Group) -> Failure {
+pub(crate) fn nobody(group: &Group) -> Failure {
     let (id, states) = (&group.balance.id, group.balance.states());
     let detail = match group.balance.backends.is_empty() {
         true => format!("the group {id} has no backends now"),
@@ -186,6 +187,7 @@ fn hedge<'a>(
         delay,
         method: request.method,
         head,
+        introduction: introduction(x),
     }))
 }
 
@@ -329,13 +331,15 @@ fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
         other = IpText::new(x.address.ip());
         &other
     };
+    let shown = told_certificate(x.listener, x.heads);
     let forwarding = Forwarding {
         peer,
         client,
         is_trusted: x.is_trusted,
-        scheme: x.client.scheme,
+        scheme: x.client.scheme(),
         request_id: x.id.as_bytes(),
         authority: &backend.authority,
+        certificate: shown.as_deref().map(|shown| &*shown.field),
     };
     forward(&mut x.heads.request, &forwarding);
 }

@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 
 use filters::{Answer, Facts, Verdict};
-use message::Failure;
+use message::{ClientCertificate, Failure};
 use plan::Listener;
 use routing::Pattern;
 
@@ -23,7 +23,7 @@ pub(crate) fn filter_request(
     if routed.route.filters.is_empty() {
         return count_down(&mut x.heads.request);
     }
-    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
+    let who = Who::new(x.address, &x.id, x.client.scheme(), x.listener);
     apply(x.heads, routed, &who)
 }
 
@@ -50,7 +50,13 @@ impl<'a> Who<'a> {
         }
     }
 
-    pub(crate) fn facts(&self, host: &'a [u8], path: &'a [u8], routed: &Routed<'a>) -> Facts<'a> {
+    pub(crate) fn facts(
+        &self,
+        host: &'a [u8],
+        path: &'a [u8],
+        certificate: Option<&'a ClientCertificate>,
+        routed: &Routed<'a>,
+    ) -> Facts<'a> {
         Facts {
             client: self.client,
             request_id: self.request_id,
@@ -61,6 +67,7 @@ impl<'a> Who<'a> {
             route: &routed.route.id,
             group: (routed.destination.as_ref()).map_or("", |to| &to.group.balance.id),
             listener: self.listener,
+            certificate,
         }
     }
 }
@@ -75,10 +82,11 @@ pub(crate) fn apply(
         request,
         host,
         path,
+        certificate,
         scratch,
         ..
     } = heads;
-    let facts = who.facts(host, path, routed);
+    let facts = who.facts(host, path, certificate.as_deref(), routed);
     for filter in &routed.route.filters {
         match filter.request(request, &facts, scratch) {
             Verdict::Continue => {}

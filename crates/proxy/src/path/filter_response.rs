@@ -10,16 +10,17 @@ pub(crate) fn filter_response(x: &mut Exchange<'_>, routed: &Routed<'_>) {
     if routed.route.filters.is_empty() {
         return;
     }
-    let who = Who::new(x.address, &x.id, x.client.scheme, x.listener);
+    let who = Who::new(x.address, &x.id, x.client.scheme(), x.listener);
     let Heads {
         request,
         response,
         host,
         path,
+        certificate,
         scratch,
         ..
     } = &mut *x.heads;
-    let facts = who.facts(host, path, routed);
+    let facts = who.facts(host, path, certificate.as_deref(), routed);
     let exchange = filters::Exchange {
         request,
         facts: &facts,

@@ -12,11 +12,62 @@ use wire::h1::HeadError;
 
 use crate::client::Client;
 use crate::heads::Heads;
+use crate::http2::Arrived;
 use crate::worker::Worker;
 
 /// How long a connection without a request may still send one once its door is
 /// closed. A request that is already on its way is then still answered.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// The beginning of what a client sends that speaks HTTP/2 without being asked
+/// (RFC 9113 section 3.4); no other request begins so.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Whether a client speaks HTTP/2 on a listener that takes it: TLS has agreed on
+/// it or not; elsewhere it begins with it (RFC 9113 section 3). Waits for as many
+/// bytes as it takes to tell. None where the client is done, or nothing has come
+/// in time.
+pub(crate) async fn begins_h2(worker: &Worker, client: &mut Client) -> Option<bool> {
+    if let Some(has_agreed) = client.outbound.io().has_agreed_on_h2() {
+        return Some(has_agreed);
+    }
+    let current = client.door.plan(worker);
+    let takes_it = client.door.listener(&current)?.http2.is_some();
+    drop(current);
+    if !takes_it {
+        return Some(false);
+    }
+    match expect(worker, client, true) {
+        true => poll_fn(|cx| poll_preface(client, cx)).await,
+        false => None,
+    }
+}
+
+fn poll_preface(client: &mut Client, cx: &mut Context<'_>) -> Poll<Option<bool>> {
+    loop {
+        let arrived = client.inbound.buffered();
+        let common = arrived.len().min(PREFACE.len());
+        let is_alike = arrived.get(..common) == PREFACE.get(..common);
+        if !is_alike || common == PREFACE.len() {
+            return Poll::Ready(Some(is_alike));
+        }
+        match client.inbound.poll_more(cx) {
+            Poll::Ready(Ok(n)) if n > 0 => {}
+            // Half a preface is half a request, and is told so.
+            Poll::Ready(_) => return Poll::Ready((common > 0).then_some(false)),
+            Poll::Pending => break,
+        }
+    }
+    hurry(client);
+    Poll::Pending
+}
+
+/// Once its door is closed, a connection without a request has little time left.
+fn hurry(client: &Client) {
+    if client.door.is_closed() {
+        client.inbound.io().deadline.no_later_than(GRACE);
+    }
+}
 
 /// Waits for the first byte of a request for as long as the connection may be
 /// idle. False when the client is done, was idle for too long, or its listener
@@ -36,7 +87,7 @@ pub(crate) async fn first_byte(worker: &Worker, client: &mut Client, is_first: b
 }
 
 /// Sets the deadlines of a connection without a request.
-fn expect(worker: &Worker, client: &mut Client, is_first: bool) -> bool {
+pub(crate) fn expect(worker: &Worker, client: &mut Client, is_first: bool) -> bool {
     let current = client.door.plan(worker);
     let Some(listener) = client.door.listener(&current) else {
         return false;
@@ -76,6 +127,24 @@ pub(crate) async fn head(
     Err(failure)
 }
 
+/// Takes up a head that has come whole.
+pub(crate) fn arrived(
+    listener: &Listener,
+    arrived: &Arrived,
+    heads: &mut Heads,
+) -> Result<(), Failure> {
+    let read = wire::h2::read_request(
+        &arrived.head,
+        arrived.is_end,
+        &listener.limits,
+        &mut heads.request,
+    );
+    if read.is_err() {
+        heads.forget_host();
+    }
+    read
+}
+
 /// True once a byte of a request has arrived; false when none will.
 fn poll_first_byte(client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
     loop {
@@ -89,8 +158,6 @@ fn poll_first_byte(client: &mut Client, cx: &mut Context<'_>) -> Poll<bool> {
             Poll::Pending => break,
         }
     }
-    if client.door.is_closed() {
-        client.inbound.io().deadline.no_later_than(GRACE);
-    }
+    hurry(client);
     Poll::Pending
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use filters::{Answer, ErrorPage};
-use message::{Failure, Kind, Known, Method, Relay, Side, Sink, Version};
+use message::{Failure, Fields, Kind, Known, Method, Relay, Side, Sink, Version};
 use plan::Plan;
 use wire::h1::{
     Announce, Encoder, Framing, Incoming, Outgoing, take_connection, write_response_head,
@@ -35,7 +35,7 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
         x.keep_alive = false;
     }
     let sent_before = x.client.outbound.sent();
-    write_head(x, framing);
+    write_head(x, framing)?;
     let mut down = Relay::default();
     let mut encoder = Encoder::new(framing, Side::Client);
     let result = poll_fn(|cx| poll_both(x, &mut attempt, &mut down, &mut encoder, cx)).await;
@@ -63,22 +63,30 @@ fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
     match (framing, x.heads.request.version) {
         (Framing::Empty | Framing::Length(_), _) => framing,
         (_, Version::Http11) => Framing::Chunked,
-        (_, Version::Http10) => Framing::UntilClose,
+        (_, Version::Http10 | Version::Http2) => Framing::UntilClose,
     }
 }
 
 /// Writes the response's head; it leaves with the first piece of body.
-fn write_head(x: &mut Exchange<'_>, framing: Framing) {
+fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), Failure> {
     x.keep_alive &= !x.client.door.is_closed();
     let announce = match (x.keep_alive, x.heads.request.version) {
         (false, _) => Announce::Close,
         (true, Version::Http10) => Announce::KeepAlive,
-        (true, Version::Http11) => Announce::Nothing,
+        (true, Version::Http11 | Version::Http2) => Announce::Nothing,
     };
+    if let Some(hsts) = &x.listener.hsts {
+        let fields = &mut x.heads.response.fields;
+        fields.set(b"Strict-Transport-Security", hsts.as_bytes());
+    }
     let head = &x.heads.response;
-    write_response_head(x.client.outbound.buffer(), head, framing, announce);
+    match &x.client.h2 {
+        None => write_response_head(x.client.outbound.buffer(), head, framing, announce),
+        Some(stream) => stream.borrow_mut().answer(wire::h2::write_response(head)?),
+    }
     x.progress.status = head.status;
     x.progress.head_sent = true;
+    Ok(())
 }
 
 fn poll_both(
@@ -132,17 +140,26 @@ pub(crate) async fn interim(x: &mut Exchange<'_>) -> Result<(), Failure> {
         Kind::BadResponse,
     )?;
     heads.response.fields.remove(Known::ContentLength);
+    if let Some(stream) = &x.client.h2 {
+        let head = wire::h2::write_response(&heads.response)?;
+        let informed = stream.borrow_mut().inform(head);
+        return informed.map_err(|error| Failure::new(Kind::ClientGone, error.to_string()));
+    }
     let out = x.client.outbound.buffer();
     write_response_head(out, &heads.response, Framing::Empty, Announce::Nothing);
-    flush(x).await
+    flush(x, false).await
 }
 
-async fn flush(x: &mut Exchange<'_>) -> Result<(), Failure> {
+/// Sends what has been written: all there is, or something before it.
+async fn flush(x: &mut Exchange<'_>, is_all: bool) -> Result<(), Failure> {
     let mut encoder = Encoder::new(Framing::Empty, Side::Client);
     let mut sink = Outgoing {
         outbound: &mut x.client.outbound,
         encoder: &mut encoder,
     };
+    if is_all {
+        sink.finish(&Fields::default())?;
+    }
     poll_fn(|cx| sink.poll_flush(cx)).await
 }
 
@@ -160,6 +177,9 @@ pub(crate) async fn answer(x: &mut Exchange<'_>, answer: Answer) -> Result<(), F
 /// Tells the client about a failure, unless there is no client any more.
 pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<(), Failure> {
     x.client.outbound.discard();
+    if let Some(stream) = &x.client.h2 {
+        stream.borrow_mut().discard();
+    }
     let has_gone = matches!(failure.kind, Kind::ClientGone | Kind::ClientStalled);
     // After a fault of its own Forebay does not trust what it knows of the connection.
     x.keep_alive &= !has_gone && failure.kind != Kind::Internal;
@@ -235,10 +255,10 @@ async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
     refusal::push_date(fields, x.worker.clock.unix_micros(x.worker.clock.now()));
     let sent = if has_body { body } else { &[] };
     let framing = Framing::Length(sent.len() as u64);
-    write_head(x, framing);
+    write_head(x, framing)?;
     x.client.outbound.buffer().extend_from_slice(sent);
     x.progress.response_bytes = sent.len() as u64;
-    flush(x).await
+    flush(x, true).await
 }
 
 /// Ends a connection so that the client gets everything that was sent: what it
@@ -246,20 +266,7 @@ async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
 /// bytes would make the kernel take back the answer (RFC 9112 section 9.6).
 pub(crate) async fn close(client: &mut Client) {
     client.inbound.io().deadline.within(LINGER);
-    let _ = poll_fn(|cx| {
-        let mut ended = client.outbound.poll_shutdown(cx);
-        while let Poll::Ready(Ok(())) = ended {
-            let n = client.inbound.buffered().len();
-            client.inbound.consume(n);
-            match client.inbound.poll_more(cx) {
-                Poll::Ready(Ok(n)) if n > 0 => {}
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => ended = Poll::Pending,
-            }
-        }
-        ended
-    })
-    .await;
+    let _ = poll_fn(|cx| client.poll_close(cx)).await;
 }
 
 /// Who is turned away has no place at the door.
@@ -272,7 +279,7 @@ pub(crate) async fn turn_away(
     peer: std::net::SocketAddr,
     door: Rc<Door>,
 ) {
-    let mut client = Client::new(&worker, stream, (door, NOWHERE), peer, "http");
+    let mut client = Client::new(&worker, stream, (door, NOWHERE), peer);
     let current = client.door.plan(&worker);
     let Some(options) = client.door.listener(&current) else {
         return;

@@ -119,5 +119,6 @@ pub(crate) fn facts(heads: &Heads, client: IpAddr) -> Facts<'_> {
         method: heads.request.method,
         method_text: heads.request.method_bytes(),
         fields: &heads.request.fields,
+        certificate: heads.certificate.as_deref(),
     }
 }

@@ -142,10 +142,10 @@ fn record(x: &Exchange<'_>) {
         request_id: x.id.as_bytes(),
         method: request.method,
         method_text: request.method_bytes(),
-        scheme: x.client.scheme,
+        scheme: x.client.scheme(),
         host: &x.heads.host,
         target: request.target_bytes(),
-        version: request.version,
+        version: Some(request.version),
         user_agent: request.fields.get(Known::UserAgent).unwrap_or_default(),
         referer: request.fields.get(Known::Referer).unwrap_or_default(),
         route,
@@ -162,7 +162,9 @@ fn record(x: &Exchange<'_>) {
     };
     let mut metrics = x.worker.metrics.borrow_mut();
     metrics.exchange_settled(x.listener.number);
-    metrics.client_idle(x.listener.number);
+    if x.client.h2.is_none() {
+        metrics.client_idle(x.listener.number);
+    }
     metrics.record(&record);
     drop(metrics);
     x.worker.recent.borrow_mut().see(&record);

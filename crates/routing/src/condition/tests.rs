@@ -26,6 +26,7 @@ fn facts(fields: &Fields) -> Facts<'_> {
         method_text: b"POST",
         client: "::ffff:10.1.2.3".parse().unwrap(),
         fields,
+        certificate: None,
     }
 }
 
@@ -194,4 +195,41 @@ fn what_a_client_sent_is_quoted_only_so_far() {
     assert!(long.contains("... (5000 bytes) and 47 more, the route takes X-Long: 1"));
     let path = Condition::Path(PathPattern::parse("/api").unwrap()).text(&facts);
     assert!(path.ends_with("aaa... (8001 bytes), the route takes /api"));
+}
+
+#[test]
+fn a_certificate_is_asked_for_what_it_says() {
+    let fields = Fields::default();
+    let shown = message::ClientCertificate {
+        subject: "CN=billing, O=Example".to_owned(),
+        names: vec!["billing.internal".to_owned(), "second.internal".to_owned()],
+        fingerprint: "ab12".to_owned(),
+        serial: "0f".to_owned(),
+        field: String::new(),
+    };
+    let with = Facts {
+        certificate: Some(&shown),
+        ..facts(&fields)
+    };
+    for (fact, value, expected) in [
+        ("subject", "prefix:CN=billing,", true),
+        ("subject", "billing", false),
+        ("name", "second.internal", true),
+        ("name", "third.internal", false),
+        ("name", "*", true),
+        ("fingerprint", "ab12", true),
+        ("serial", "regex:^0f$", true),
+        ("serial", "f", false),
+        ("field", "*", false),
+    ] {
+        let condition = Condition::Certificate(Demand::parse(fact, value).unwrap());
+        assert_eq!(condition.holds(&with), expected, "{condition}");
+        assert!(!condition.holds(&facts(&fields)), "{condition}");
+    }
+    let condition = Condition::Certificate(Demand::parse("name", "third.internal").unwrap());
+    assert_eq!(
+        condition.text(&with),
+        "client certificate name is billing.internal and second.internal, \
+         the route takes name=third.internal"
+    );
 }

@@ -61,6 +61,7 @@ impl Request {
             method: Method::of(self.method.as_bytes()),
             method_text: self.method.as_bytes(),
             fields: &self.fields,
+            certificate: None,
         }
     }
 }
@@ -321,6 +322,7 @@ fn fixed(request: &Request, route: &Conditions, miss: Miss) -> Request {
             fixed.fields.push(b"Cookie", cookie.as_bytes());
         }
         Condition::Client(networks) => fixed.client = networks[0].addr(),
+        Condition::Certificate(_) => unreachable!("no route here asks for one"),
         Condition::Not(condition) => match *condition {
             Condition::Header(demand) => {
                 fixed.fields.remove_named(demand.name.as_bytes());

@@ -32,7 +32,8 @@ pub(super) fn push_request_line(out: &mut Vec<u8>, record: &Record<'_>) {
     out.push(b' ');
     push_hex_escaped(out, record.target);
     out.push(b' ');
-    out.extend_from_slice(record.version.label().as_bytes());
+    let version = record.version.map_or("-", |version| version.label());
+    out.extend_from_slice(version.as_bytes());
 }
 
 /// Escaped text, `-` standing for nothing.

@@ -34,7 +34,8 @@ pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
     text(out, text_key!("scheme"), r.scheme.as_bytes());
     text(out, text_key!("host"), r.host);
     text(out, text_key!("target"), r.target);
-    text(out, text_key!("version"), r.version.label().as_bytes());
+    let version = r.version.map_or("", |version| version.label());
+    text(out, text_key!("version"), version.as_bytes());
     number(out, key!("status"), r.status);
     millis(out, key!("duration_ms"), Some(r.duration));
     number(out, key!("request_bytes"), r.request_bytes);

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use message::Kind;
 
 use super::histogram::Histogram;
 use super::series::{Key, Series};
+use super::tunnels::Tunnels;
 use super::{Names, Snapshot};
 use crate::Record;
 
@@ -27,7 +29,7 @@ impl RouteCells {
 }
 
 /// What is counted per listener.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct ListenerCells {
     /// Connections open now.
     pub(super) open: u64,
@@ -37,6 +39,40 @@ pub(super) struct ListenerCells {
     pub(super) accepted: u64,
     /// Exchanges under way; more than `active` where a connection carries many.
     pub(super) in_flight: u64,
+    pub(super) handshakes: Handshakes,
+    /// HTTP/2 connections that were ended, by what there was too much of.
+    pub(super) floods: Vec<(&'static str, u64)>,
+}
+
+/// TLS handshakes of a listener.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Handshakes {
+    /// Done, by version and whether a session was taken up again.
+    pub(super) done: Vec<((&'static str, bool), u64)>,
+    /// By reason.
+    pub(super) failed: Vec<(&'static str, u64)>,
+    /// How long those that were done took.
+    pub(super) duration: Histogram,
+}
+
+impl Handshakes {
+    fn merge(&mut self, other: &Self) {
+        for &(key, count) in &other.done {
+            add(&mut self.done, key, count);
+        }
+        for &(reason, count) in &other.failed {
+            add(&mut self.failed, reason, count);
+        }
+        self.duration.merge(&other.duration);
+    }
+}
+
+/// Adds to the count of one of a few.
+fn add<K: PartialEq>(counts: &mut Vec<(K, u64)>, key: K, more: u64) {
+    match counts.iter_mut().find(|(known, _)| *known == key) {
+        Some((_, count)) => *count += more,
+        None => counts.push((key, more)),
+    }
 }
 
 impl ListenerCells {
@@ -45,6 +81,10 @@ impl ListenerCells {
         self.active += other.active;
         self.accepted += other.accepted;
         self.in_flight += other.in_flight;
+        self.handshakes.merge(&other.handshakes);
+        for &(reason, count) in &other.floods {
+            add(&mut self.floods, reason, count);
+        }
     }
 }
 
@@ -63,6 +103,7 @@ pub struct Metrics {
     /// Exchanges without a route.
     routeless: RouteCells,
     listeners: Vec<ListenerCells>,
+    tunnels: Tunnels,
     failures: Failures,
     panics: u64,
     retries: [u64; Retried::ALL.len()],
@@ -106,6 +147,7 @@ impl Metrics {
             routes: Vec::new(),
             routeless: RouteCells::default(),
             listeners: Vec::new(),
+            tunnels: Tunnels::default(),
             failures: [0; Kind::ALL.len()],
             panics: 0,
             retries: [0; Retried::ALL.len()],
@@ -141,6 +183,7 @@ impl Metrics {
                 *cells = RouteCells::default();
             }
         }
+        self.tunnels.forget(backends);
         self.requests.retain(|key| !key.has_any(routes, backends));
     }
 
@@ -163,6 +206,27 @@ impl Metrics {
         if let Some(failure) = record.failure {
             self.failed(failure.kind);
         }
+    }
+
+    /// Counts bytes that a connection over TCP has moved: from the client, and to
+    /// it.
+    pub fn tunnel_moved(&mut self, listener: u32, backend: u32, bytes: (u64, u64)) {
+        self.tunnels.moved((listener, Some(backend)), bytes);
+    }
+
+    /// Counts a connection over TCP that has ended, but for its bytes.
+    pub fn tunnel_ended(&mut self, listener: u32, record: &Record<'_>) {
+        let backend = record.backend.map(|(number, _)| number);
+        self.tunnels.ended((listener, backend), record);
+        if let Some(failure) = record.failure {
+            self.failed(failure.kind);
+        }
+    }
+
+    /// Counts a connection over TCP that was refused before it began.
+    pub fn tunnel_refused(&mut self, listener: u32, why: Kind) {
+        self.tunnels.refused((listener, None), why);
+        self.failed(why);
     }
 
     /// Counts a failure that belongs to no recorded exchange, such as a
@@ -203,6 +267,32 @@ impl Metrics {
         self.at(listener, |cells| cells.open = cells.open.saturating_sub(1));
     }
 
+    /// A TLS handshake was done: its version, and whether it took up an earlier
+    /// session.
+    pub fn handshake_done(
+        &mut self,
+        listener: u32,
+        (version, is_resumed): (&'static str, bool),
+        took: Duration,
+    ) {
+        self.at(listener, |cells| {
+            add(&mut cells.handshakes.done, (version, is_resumed), 1);
+            cells.handshakes.duration.record(took);
+        });
+    }
+
+    /// A TLS handshake has failed, for one of a few reasons.
+    pub fn handshake_failed(&mut self, listener: u32, reason: &'static str) {
+        self.at(listener, |cells| {
+            add(&mut cells.handshakes.failed, reason, 1);
+        });
+    }
+
+    /// An HTTP/2 connection is ended, for one of a few reasons.
+    pub fn http2_flood(&mut self, listener: u32, reason: &'static str) {
+        self.at(listener, |cells| add(&mut cells.floods, reason, 1));
+    }
+
     /// The first exchange on an idle connection begins.
     pub fn client_active(&mut self, listener: u32) {
         self.at(listener, |cells| cells.active += 1);
@@ -236,6 +326,7 @@ impl Metrics {
             routes: self.routes.clone(),
             routeless: self.routeless,
             listeners: self.listeners.clone(),
+            tunnels: self.tunnels.clone(),
             failures: self.failures,
             panics: self.panics,
             retries: self.retries,

@@ -26,6 +26,19 @@ pub struct Figures {
     /// By group and URL.
     pub backends: BTreeMap<(String, String), UpstreamFigures>,
     pub panics: u64,
+    /// By listener, group and URL, where connections are passed on as they are.
+    pub tunnels: BTreeMap<[String; 3], TunnelFigures>,
+}
+
+/// Connections that took one way; all of them that reached no backend together.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct TunnelFigures {
+    /// Those that have ended.
+    pub ended: u64,
+    pub received_bytes: u64,
+    pub sent_bytes: u64,
+    /// By reason, where there were any.
+    pub failures: BTreeMap<&'static str, u64>,
 }
 
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -80,6 +93,21 @@ impl Snapshot {
             if let Some((group, url)) = self.names.backend_name(number) {
                 let key = (group.to_owned(), url.to_owned());
                 figures.backends.entry(key).or_default().add(of);
+            }
+        }
+        for (&(listener, backend), cells) in &self.tunnels.0 {
+            let listener = self.names.listener_name(listener).unwrap_or(NONE);
+            let backend = backend.and_then(|number| self.names.backend_name(number));
+            let (group, url) = backend.unwrap_or((NONE, NONE));
+            let of = figures
+                .tunnels
+                .entry([listener, group, url].map(str::to_owned));
+            let of = of.or_default();
+            of.ended += cells.duration.count();
+            of.received_bytes += cells.received;
+            of.sent_bytes += cells.sent;
+            for &(kind, count) in &cells.failures {
+                *of.failures.entry(kind.reason()).or_default() += count;
             }
         }
         figures

@@ -7,6 +7,8 @@ mod http;
 mod limit;
 mod program;
 mod standing;
+mod tls;
+mod tunnels;
 mod upstream;
 
 use std::fmt;
@@ -18,6 +20,7 @@ use prometheus_client::registry::Registry;
 use super::Snapshot;
 use family::Page;
 pub use program::{ConfigurationFigures, Program, SourceFigures};
+pub use tls::{CertificateExpiry, CertificateFigures};
 
 /// The media type of the page.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -48,9 +51,11 @@ impl Collector for Exposition {
         let mut page = Page::new(encoder);
         http::write(&mut page, &self.snapshot)?;
         clients::write(&mut page, &self.snapshot)?;
+        tunnels::write(&mut page, &self.snapshot)?;
         upstream::write(&mut page, &self.snapshot)?;
         standing::write(&mut page, &self.snapshot)?;
         limit::write(&mut page, &self.snapshot)?;
+        tls::write(&mut page, &self.snapshot, &self.program.certificates)?;
         program::write(&mut page, &self.snapshot, &self.program)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::cells::{Failures, ListenerCells, Retried, RouteCells};
 use super::series::Key;
+use super::tunnels::Tunnels;
 use super::{LimitFigures, Names, StandingFigures, UpstreamFigures};
 
 /// The counters of one worker at one moment, or of several workers together.
@@ -19,6 +20,7 @@ pub struct Snapshot {
     pub(super) routes: Vec<RouteCells>,
     pub(super) routeless: RouteCells,
     pub(super) listeners: Vec<ListenerCells>,
+    pub(super) tunnels: Tunnels,
     pub(super) failures: Failures,
     pub(super) panics: u64,
     pub(super) retries: [u64; Retried::ALL.len()],
@@ -90,6 +92,7 @@ impl Snapshot {
         for (at, cells) in other.listeners.iter().enumerate() {
             entry(&mut self.listeners, at).merge(cells);
         }
+        self.tunnels.merge(&other.tunnels);
         for (count, more) in self.failures.iter_mut().zip(other.failures) {
             *count += more;
         }

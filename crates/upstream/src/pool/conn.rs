@@ -47,6 +47,22 @@ impl<C> Conn<C> {
     }
 }
 
+/// A connection to a backend that is used once and lies elsewhere. To be dropped
+/// after it is closed; that frees its permit.
+pub struct HeldOpen {
+    _open: Open,
+    _permit: Permit,
+}
+
+impl HeldOpen {
+    pub(super) fn new(permit: Permit, tally: &Rc<Tally>) -> Self {
+        Self {
+            _open: Open::new(tally),
+            _permit: permit,
+        }
+    }
+}
+
 impl<C> Deref for Conn<C> {
     type Target = C;
 

@@ -117,6 +117,10 @@ impl Body {
     /// Takes framing off the front of what is buffered; returns its length.
     fn advance(&mut self, buffered: &[u8]) -> Result<usize, Failure> {
         let State::Chunked(chunked) = &mut self.state else {
+            let is_open = matches!(self.state, State::UntilClose);
+            if is_open && self.received.saturating_add(buffered.len() as u64) > self.max {
+                return Err(Kind::BodyTooLarge.into());
+            }
             return Ok(0);
         };
         let taken = chunked
@@ -125,20 +129,27 @@ impl Body {
         if self.received.saturating_add(chunked.data()) > self.max {
             return Err(Kind::BodyTooLarge.into());
         }
-        if let (true, Some(never)) = (chunked.is_end(), &self.never) {
+        if chunked.is_end() {
+            self.drop_some_trailers();
+        }
+        Ok(taken)
+    }
+
+    fn drop_some_trailers(&mut self) {
+        if let Some(never) = &self.never {
             self.trailers.remove_where(|field| {
                 never
                     .iter()
                     .any(|name| reads_alike(field.name, name.as_bytes()))
             });
         }
-        Ok(taken)
     }
 
     /// The stream has ended: so has a body that lasts until then.
     fn stream_ended(&mut self) -> Result<(), Failure> {
         if matches!(self.state, State::UntilClose) {
             self.state = State::End;
+            self.drop_some_trailers();
             return Ok(());
         }
         Err(match self.side {
@@ -213,7 +224,13 @@ impl<I: Input> Source for Incoming<'_, I> {
                 return Poll::Ready(Ok(()));
             }
             match ready!(self.inbound.poll_more(cx)) {
-                Ok(0) => return Poll::Ready(self.body.stream_ended()),
+                Ok(0) => {
+                    let trailers = &mut self.body.trailers;
+                    if let Err(error) = ready!(self.inbound.poll_trailers(cx, trailers)) {
+                        return Poll::Ready(Err(read_failure(self.body.side, &error)));
+                    }
+                    return Poll::Ready(self.body.stream_ended());
+                }
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(read_failure(self.body.side, &error))),
             }
@@ -340,7 +357,11 @@ impl<O: Output> Sink for Outgoing<'_, O> {
                 Kind::Internal,
                 "a body is shorter than its announced length",
             )),
-            _ => Ok(()),
+            _ => {
+                let side = self.encoder.side;
+                let ended = self.outbound.end(trailers);
+                ended.map_err(|error| write_failure(side, &error))
+            }
         }
     }
 

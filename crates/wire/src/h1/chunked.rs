@@ -156,7 +156,7 @@ fn may_end_line(rest: &[u8], limit: usize) -> bool {
 /// trailer and must not be merged from there (RFC 9110 section 6.5.1): they
 /// are dropped. So are those in which a proxy says who asks, since nobody but
 /// the client has written these.
-fn may_be_trailer(known: Known) -> bool {
+pub(crate) fn may_be_trailer(known: Known) -> bool {
     const NEVER: KnownSet = KnownSet::of(&[
         Known::ContentLength,
         Known::ContentType,

@@ -4,7 +4,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use message::Failure;
+use message::{Failure, Fields};
 
 use super::head::{HeadParser, Limits, ParsedHead};
 use crate::blocks::Blocks;
@@ -73,6 +73,15 @@ impl<I: Input> Inbound<I> {
         }
         self.give_back_if_empty();
         result
+    }
+
+    /// The trailer fields of a message that has ended with its stream.
+    pub(super) fn poll_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+        fields: &mut Fields,
+    ) -> Poll<io::Result<()>> {
+        self.io.poll_trailers(cx, fields)
     }
 
     fn make_room(&mut self) {

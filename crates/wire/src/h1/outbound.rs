@@ -4,6 +4,8 @@
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
 
+use message::Fields;
+
 use super::inbound::BlocksHandle;
 use crate::blocks::Blocks;
 use crate::io::Output;
@@ -33,6 +35,10 @@ impl<O: Output> Outbound<O> {
 
     pub fn io(&self) -> &O {
         &self.io
+    }
+
+    pub fn io_mut(&mut self) -> &mut O {
+        &mut self.io
     }
 
     /// Where the next bytes are written; they go out with the next flush.
@@ -94,7 +100,12 @@ impl<O: Output> Outbound<O> {
             *sent += n - from_block;
         }
         self.give_back();
-        Poll::Ready(Ok(()))
+        self.io.poll_flush(cx)
+    }
+
+    /// The message is complete, once what waits has been sent.
+    pub fn end(&mut self, trailers: &Fields) -> io::Result<()> {
+        self.io.end(trailers)
     }
 
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -558,6 +558,10 @@ fn explaining_takes_nobodys_turn() {
     let backends = [Backend::saying("a"), Backend::saying("b")];
     let admin = Admin::of(Config::to_all(&backends).top("workers: 1"));
     assert_eq!(admin.0.get("/").text(), "a");
+    // The client has its answer a moment before the backend is free again.
+    admin
+        .0
+        .wait_metric("forebay_http_requests_in_flight", &[], 0.0);
     for _ in 0..3 {
         let asked = json!({"url": "http://x.example/p?q", "headers": {"X-A": ["1", "2"]}});
         let (status, json) = admin.ask("POST", "/explain", &asked.to_string());

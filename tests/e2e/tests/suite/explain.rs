@@ -1,6 +1,6 @@
 //! `forebay explain` says what the running program then does.
 
-use forebay_e2e::{Backend, Config, Scratch, forebay};
+use forebay_e2e::{Authority, Backend, Config, Scratch, forebay};
 
 /// The request's head without what differs from one request to the next.
 fn without_id(head: &str) -> Vec<String> {
@@ -136,4 +136,81 @@ fn explain_refuses_what_it_cannot_follow() {
         forebay(&["explain", "-c", "/nowhere.yaml", "/"]).code,
         Some(1)
     );
+}
+
+#[test]
+fn what_a_listener_does_itself_and_what_clients_show_is_explained() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let issued = authority.issue(&["a.test"]);
+    let shown = clients.issue(&["billing.test"]);
+    let tls = format!(
+        "tls: {{ client_certificates: require, client_ca_file: {:?}, forward_client_certificate: true }}",
+        clients.file()
+    );
+    let config = Config::to_urls(["http://127.0.0.1:3000".to_owned()])
+        .server("id: secure")
+        .server(&issued.entries())
+        .server(&tls)
+        .top("listeners: [ { id: plain, address: \"127.0.0.1:0\", redirect_to_https: true } ]")
+        .top("trusted_proxies: [ 127.0.0.1 ]")
+        .top(
+            "tests: [ \
+             { request: { url: \"http://a.test/x?y\", listener: plain, client: 192.0.2.1 }, \
+               expect: { status: 308, headers: { Location: \"https://a.test/x?y\" } } }, \
+             { request: { url: \"/\", client_certificate: { names: [ billing.test ] } }, \
+               expect: { route: billing, upstream_headers: { X-Forwarded-Proto: https } } }, \
+             { request: { url: \"/\", client_certificate: { names: [ other.test ] } }, expect: { reason: no_route } } ]",
+        )
+        .add_route("id: billing, client_certificate: { name: billing.test }, backend_group: app");
+    let scratch = Scratch::new();
+    let file = scratch.write("forebay.yaml", &config.yaml());
+    let explain = |more: &[&str]| {
+        let explained = forebay(&[&["explain", "-c", &*file][..], more].concat());
+        assert_eq!(explained.code, Some(0), "{}", explained.stderr);
+        explained.stdout
+    };
+    let has = |said: &str, parts: &[&str]| {
+        for part in parts {
+            assert!(said.contains(part), "{part} in:\n{said}");
+        }
+    };
+    let away = ["--listener", "plain", "http://a.test/x?y=1"];
+    let moved = explain(&away);
+    has(&moved, &["the listener answers itself: status 308"]);
+    has(&moved, &["Location: https://a.test/x?y=(hidden)"]);
+    assert!(!moved.contains("route"), "{moved}");
+    // A trusted proxy says that it has come with HTTPS.
+    let came = explain(&[&["-H", "X-Forwarded-Proto: https"], &away[..]].concat());
+    has(&came, &["not billing: "]);
+    let with = ["--client-certificate", &*shown.cert_file, "/"];
+    has(
+        &explain(&with),
+        &[
+            "client certificate CN=billing.test (billing.test)",
+            "route billing",
+            "X-Forwarded-Proto: https",
+            "Client-Cert: ",
+        ],
+    );
+    has(
+        &explain(&["/"]),
+        &["client certificate none, so that the handshake would fail"],
+    );
+    has(
+        &explain(&[]),
+        &[
+            "redirects to HTTPS, with 308",
+            "TLS 1.2 to 1.3, certificates ",
+            "client certificates required, of authorities ",
+        ],
+    );
+    let tested = forebay(&["test", "-c", &file]);
+    assert_eq!(tested.code, Some(0), "{}", tested.stdout);
+    for wrong in [
+        ["--listener", "none"],
+        ["--client-certificate", "/nowhere.crt"],
+    ] {
+        let refused = forebay(&[&["explain", "-c", &*file][..], &wrong, &["/"]].concat());
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    }
 }

@@ -206,6 +206,7 @@ fn the_explained_backend_is_the_chosen_one() {
                 head: request.as_bytes(),
                 client: peer,
                 listener: 0,
+                certificate: None,
                 now: None,
                 takes_turn: true,
                 unix_micros: 0,

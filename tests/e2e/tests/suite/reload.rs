@@ -75,7 +75,7 @@ fn bad_ones(good: &str, taken: SocketAddr) -> Vec<(Vec<u8>, Vec<&'static str>)> 
         ),
         (
             good.replace("server: {", "server: { cert_file: x.pem,"),
-            vec!["TLS is not available"],
+            vec!["TLS takes both"],
         ),
         (
             good.replace("server: {", "server: { header_timeout: soon,"),

@@ -202,8 +202,13 @@ pub(super) fn explain(json: &Value) -> String {
         cell(json, "/host"),
         cell(json, "/path")
     );
+    if json.pointer("/client_certificate").is_some() {
+        let shown = cell(json, "/client_certificate");
+        text.push_str(&format!("client certificate {shown}\n"));
+    }
     match json.pointer("/route") {
         Some(_) => text.push_str(&format!("route {}\n", cell(json, "/route"))),
+        None if json.pointer("/answer").is_some() => {}
         None => text.push_str("no route matches\n"),
     }
     for miss in list(json, "/misses") {
@@ -225,7 +230,8 @@ pub(super) fn explain(json: &Value) -> String {
     }
     if json.pointer("/answer").is_some() {
         let status = cell(json, "/answer/status");
-        text.push_str(&format!("the route answers itself: status {status}\n"));
+        let who = json.pointer("/route").map_or("listener", |_| "route");
+        text.push_str(&format!("the {who} answers itself: status {status}\n"));
     }
     let lines = list(json, "/upstream");
     if !lines.is_empty() {

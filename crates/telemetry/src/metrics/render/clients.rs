@@ -18,6 +18,11 @@ const ACCEPTED: Family = Family::new(
     "Connections of clients accepted.",
 );
 
+const FLOODS: Family = Family::new(
+    "forebay_http2_floods",
+    "HTTP/2 connections that were ended because the client did too much of something.",
+);
+
 pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     page.gauges(
         &IN_FLIGHT,
@@ -34,6 +39,16 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     page.counters(
         &ACCEPTED,
         listeners(snapshot).map(|(name, cells)| ([("listener", name)], cells.accepted)),
+    )?;
+    if listeners(snapshot).all(|(_, cells)| cells.floods.is_empty()) {
+        return Ok(());
+    }
+    page.counters(
+        &FLOODS,
+        listeners(snapshot).flat_map(|(name, cells)| {
+            let floods = cells.floods.iter();
+            floods.map(move |&(reason, count)| ([("listener", name), ("reason", reason)], count))
+        }),
     )
 }
 

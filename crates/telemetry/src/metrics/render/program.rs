@@ -4,6 +4,7 @@ use std::fmt;
 
 use prometheus_client::registry::Unit;
 
+use super::CertificateFigures;
 use super::family::{Family, Page};
 use crate::metrics::{ProcessFigures, Snapshot};
 
@@ -15,6 +16,7 @@ pub struct Program {
     pub access_log_dropped: u64,
     pub configuration: ConfigurationFigures,
     pub sources: Vec<SourceFigures>,
+    pub certificates: CertificateFigures,
     pub process: ProcessFigures,
 }
 

@@ -53,6 +53,7 @@ fn program() -> Program {
             is_good: false,
             failures: 4,
         }],
+        certificates: CertificateFigures::default(),
         process: ProcessFigures {
             cpu_seconds: Some(1.5),
             resident_bytes: Some(8_388_608),

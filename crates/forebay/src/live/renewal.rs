@@ -1,0 +1,196 @@
+//! Certificates that are renewed on disk while Forebay runs, and those that are
+//! about to run out.
+//!
+//! Only their files are read anew: what else was changed on disk waits for
+//! whoever asks for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use plan::Plan;
+use serde_json::json;
+use telemetry::{CertificateExpiry, CertificateFigures};
+use tracing::{error, info, warn};
+
+use super::{Live, lock};
+
+/// From here on it is said once a day.
+const SOON: Duration = Duration::from_hours(30 * 24);
+const DAY: u64 = 24 * 3600;
+
+/// What was found so far.
+#[derive(Default)]
+pub(super) struct Renewal {
+    /// What the files were like at the last look.
+    seen: BTreeMap<Box<str>, Option<Trait>>,
+    /// They have changed, and may still be changing.
+    is_due: bool,
+    taken: u64,
+    refused: u64,
+    /// On which day what was said to run out.
+    warned: Option<(u64, Vec<End>)>,
+}
+
+/// A file and until when its certificate is valid.
+type End = (Box<str>, i64);
+
+/// Device, inode, length, and time of the last change. A link that is pointed
+/// elsewhere leads to others.
+type Trait = (u64, u64, u64, i64, i64);
+
+impl Live {
+    /// Looks whether the files of certificates have changed, and goes by them
+    /// once they have stayed as they are for a look; bad ones change nothing.
+    /// To be called every few seconds. Blocks.
+    pub fn look_at_certificates(&self, now: SystemTime) {
+        let plan = self.running.plan();
+        let mut renewal = lock(&self.renewal);
+        let directory = self.kept().directory().to_owned();
+        let look: BTreeMap<Box<str>, _> = plan
+            .tls_files()
+            .map(|file| (file.into(), trait_of(&directory.join(file))))
+            .collect();
+        if renewal.seen != look {
+            renewal.seen = look;
+            renewal.is_due = true;
+        } else if renewal.is_due {
+            renewal.is_due = false;
+            self.renew(&mut renewal, &directory);
+        }
+        let plan = self.running.plan();
+        warn_of_ends(&plan, &mut renewal, now);
+        self.running.tell_of_certificates(figures(&plan, &renewal));
+    }
+
+    fn renew(&self, renewal: &mut Renewal, directory: &Path) {
+        let Ok(turn) = self.turn() else {
+            // Somebody else takes over, and reads them itself; or not, and then there is another look.
+            renewal.is_due = true;
+            return;
+        };
+        let files = renewal.seen.keys().map(|file| &**file);
+        let Some(kept) = self
+            .kept()
+            .with_files(files, &|file| std::fs::read(directory.join(file)))
+        else {
+            return;
+        };
+        let result = self.take_up(self.source.again(&kept, &self.heritage));
+        let is_news = match &result {
+            Ok(reloaded) => {
+                self.lock().kept = Arc::new(kept);
+                let is_whole = refused(&reloaded.plan).is_empty();
+                is_whole || !reloaded.differences.is_empty()
+            }
+            Err(_) => true,
+        };
+        drop(turn);
+        match &result {
+            Ok(_) if is_news => {
+                renewal.taken += 1;
+                info!("certificate files have changed and are taken up");
+            }
+            Ok(_) => {}
+            Err(_) => {
+                renewal.refused += 1;
+                error!(
+                    "certificate files have changed and cannot be used; the certificates from before stay"
+                );
+            }
+        }
+        match is_news {
+            true => self.tell("certificates", &result),
+            false => (self.hooks.told)(&result),
+        }
+        if let Ok(reloaded) = &result {
+            self.shout(renewal, &reloaded.plan);
+        }
+    }
+
+    /// For whoever has read all files anew.
+    pub(super) fn tell_of_refused_certificates(&self, plan: &Plan) {
+        self.shout(&mut lock(&self.renewal), plan);
+        self.tell_of_certificates();
+    }
+
+    /// Nobody would notice otherwise before the old ones end.
+    fn shout(&self, renewal: &mut Renewal, plan: &Plan) {
+        for why in refused(plan) {
+            renewal.refused += 1;
+            error!("a certificate cannot be used, and the one from before stays: {why}");
+            let about = json!({"outcome": "refused", "why": why});
+            self.events.publish("certificates", about);
+        }
+    }
+
+    /// What metrics say before the first look.
+    pub(super) fn tell_of_certificates(&self) {
+        let figures = figures(&self.running.plan(), &lock(&self.renewal));
+        self.running.tell_of_certificates(figures);
+    }
+}
+
+/// What is wrong with files whose certificates from before are still shown.
+fn refused(plan: &Plan) -> BTreeSet<&str> {
+    let all = plan.certificates();
+    all.filter_map(|files| files.refused.as_deref()).collect()
+}
+
+fn trait_of(path: &Path) -> Option<Trait> {
+    let about = std::fs::metadata(path).ok()?;
+    Some((
+        about.dev(),
+        about.ino(),
+        about.size(),
+        about.mtime(),
+        about.mtime_nsec(),
+    ))
+}
+
+fn figures(plan: &Plan, renewal: &Renewal) -> CertificateFigures {
+    let certificates = plan.listeners.iter().flat_map(|listener| {
+        let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
+        certificates.map(|files| CertificateExpiry {
+            listener: listener.id.to_string(),
+            file: files.chain.to_string(),
+            unix_seconds: files.not_after,
+        })
+    });
+    CertificateFigures {
+        certificates: certificates.collect(),
+        taken: renewal.taken,
+        refused: renewal.refused,
+    }
+}
+
+/// Says which certificates run out: once a day, and when others do.
+fn warn_of_ends(plan: &Plan, renewal: &mut Renewal, now: SystemTime) {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let left = |end: i64| u64::try_from(end).unwrap_or(0).saturating_sub(now);
+    let mut ends: Vec<_> = plan
+        .certificates()
+        .map(|files| (files.chain.clone(), files.not_after))
+        .filter(|&(_, end)| left(end) < SOON.as_secs())
+        .collect();
+    ends.sort();
+    ends.dedup();
+    let today = (now / DAY, ends);
+    if renewal.warned.as_ref() == Some(&today) {
+        return;
+    }
+    for (file, end) in &today.1 {
+        match left(*end) {
+            0 => error!(file = &**file, "the certificate has expired: {file}"),
+            left => warn!(
+                file = &**file,
+                days = left / DAY,
+                "the certificate expires in {} days: {file}",
+                left / DAY
+            ),
+        }
+    }
+    renewal.warned = Some(today);
+}

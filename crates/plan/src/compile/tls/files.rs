@@ -1,0 +1,181 @@
+//! The files that TLS of a listener is made of.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ::tls::{Certificate, ClientAuthorities};
+use config::{ClientCertificates, Problems, Spanned};
+
+use crate::compile::Open;
+use crate::{CertificateFiles, Heritage};
+
+/// A file, and what is wrong with it.
+type FileFault<'p> = (&'p Spanned<String>, String);
+
+/// Reads files, and keeps their names.
+pub(in crate::compile) struct Files<'a, 'o> {
+    open: &'a Open<'o>,
+    heritage: &'a Heritage,
+    pub(in crate::compile) problems: &'a mut Problems,
+    pub(in crate::compile) named: Vec<Box<str>>,
+}
+
+impl<'a, 'o> Files<'a, 'o> {
+    pub(in crate::compile) fn new(
+        open: &'a Open<'o>,
+        heritage: &'a Heritage,
+        problems: &'a mut Problems,
+    ) -> Self {
+        Self {
+            open,
+            heritage,
+            problems,
+            named: Vec::new(),
+        }
+    }
+
+    pub(in crate::compile) fn read(&mut self, file: &Spanned<String>) -> Option<Vec<u8>> {
+        if !file.is_written() {
+            return None;
+        }
+        let read = self.open(file);
+        read.map_err(|why| self.refuse(file, why)).ok()
+    }
+
+    fn open(&mut self, file: &Spanned<String>) -> Result<Vec<u8>, String> {
+        let name = (*file.value).into();
+        if !self.named.contains(&name) {
+            self.named.push(name);
+        }
+        (self.open)(file).map_err(|error| format!("the file cannot be read: {error}"))
+    }
+
+    pub(in crate::compile) fn refuse(
+        &mut self,
+        file: &Spanned<String>,
+        why: impl std::fmt::Display,
+    ) {
+        let message = format!("`{}`: {why}", file.value);
+        self.problems.error(file.span, message);
+    }
+
+    /// What is in the files; or, where that cannot be used, what is shown from
+    /// them already: a renewal that went wrong takes nothing from anybody.
+    pub(in crate::compile) fn certificate(
+        &mut self,
+        pair: config::TlsCertificate,
+    ) -> Option<(Certificate, CertificateFiles)> {
+        if !pair.cert_file.is_written() || !pair.key_file.is_written() {
+            return None;
+        }
+        let ocsp = pair.ocsp_file.as_ref().map(|file| &*file.value);
+        let (chain, key) = (&*pair.cert_file.value, &*pair.key_file.value);
+        let (certificate, refused) = match self.read_certificate(&pair) {
+            Ok(certificate) => (certificate, None),
+            Err(faults) => match self.heritage.certificate(chain, key, ocsp) {
+                None => {
+                    for (file, why) in faults {
+                        self.refuse(file, why);
+                    }
+                    return None;
+                }
+                Some(before) => (before, Some(self.keep_to_before(&faults))),
+            },
+        };
+        for doubt in certificate.doubts(today()) {
+            let message = format!("`{chain}`: {doubt}");
+            self.problems.warning(pair.cert_file.span, message);
+        }
+        let files = CertificateFiles {
+            chain: chain.into(),
+            ocsp: ocsp.map(Into::into),
+            not_after: certificate.not_after(),
+            certificate: certificate.clone(),
+            refused,
+            key: pair.key_file,
+        };
+        Some((certificate, files))
+    }
+
+    /// Says what is wrong with files of which the certificate from before stays.
+    fn keep_to_before(&mut self, faults: &[FileFault<'_>]) -> String {
+        let texts = faults.iter().map(|(file, why)| {
+            let text = format!("`{}`: {why}", file.value);
+            let message = format!("{text}; the certificate from before stays");
+            self.problems.warning(file.span, message);
+            text
+        });
+        texts.collect::<Vec<_>>().join("; ")
+    }
+
+    fn read_certificate<'p>(
+        &mut self,
+        pair: &'p config::TlsCertificate,
+    ) -> Result<Certificate, Vec<FileFault<'p>>> {
+        let mut faults = Vec::new();
+        let mut bytes_of = |file: &'p Spanned<String>| {
+            let bytes = self.open(file);
+            bytes.map_err(|why| faults.push((file, why))).ok()
+        };
+        let (chain, key) = (bytes_of(&pair.cert_file), bytes_of(&pair.key_file));
+        let ocsp = pair.ocsp_file.as_ref().map(bytes_of);
+        let (Some(chain), Some(key)) = (chain, key) else {
+            return Err(faults);
+        };
+        let certificate = Certificate::read(&chain, &key).map_err(|fault| {
+            let file = match fault.is_of_key() {
+                true => &pair.key_file,
+                false => &pair.cert_file,
+            };
+            vec![(file, fault.to_string())]
+        })?;
+        match ocsp {
+            None => Ok(certificate),
+            Some(None) => Err(faults),
+            Some(Some(ocsp)) => Ok(certificate.with_ocsp(ocsp)),
+        }
+    }
+
+    /// Whose clients are believed; None where that is wrong.
+    pub(super) fn clients(&mut self, settings: &config::Tls) -> Option<Option<ClientAuthorities>> {
+        let is_required = match *settings.client_certificates {
+            ClientCertificates::Off => {
+                let unused = settings.client_ca_file.iter();
+                for file in unused.chain(&settings.client_crl_files) {
+                    self.problems
+                        .warning(file.span, "clients are not asked for certificates")
+                        .help("add `client_certificates: require` or `request`");
+                }
+                return Some(None);
+            }
+            ClientCertificates::Request => false,
+            ClientCertificates::Require => true,
+        };
+        let Some(bundle) = &settings.client_ca_file else {
+            self.problems
+                .error(
+                    settings.client_certificates.span,
+                    "nobody says whose clients are believed",
+                )
+                .help("add `client_ca_file`");
+            return None;
+        };
+        let bytes = self.read(bundle)?;
+        let clients = ClientAuthorities::read(&bytes, is_required);
+        let mut clients = clients.map_err(|why| self.refuse(bundle, why)).ok()?;
+        for file in &settings.client_crl_files {
+            let bytes = self.read(file)?;
+            let revoked = clients.revoke(&bytes);
+            revoked.map_err(|why| self.refuse(file, why)).ok()?;
+        }
+        Some(Some(clients))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whether a certificate is valid depends on today"
+)]
+fn today() -> i64 {
+    let today = SystemTime::now().duration_since(UNIX_EPOCH);
+    today.map_or(0, |time| time.as_secs() as i64)
+}

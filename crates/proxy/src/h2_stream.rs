@@ -1,0 +1,292 @@
+//! One request and its answer on an HTTP/2 connection, as if it were a
+//! connection of its own: its halves take and give the bytes of bodies, and
+//! heads go beside them.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use ::h2::server::SendResponse;
+use ::h2::{Reason, RecvStream, SendStream};
+use bytes::{Buf, Bytes, BytesMut};
+use http::{HeaderMap, Response};
+use message::{ClientCertificate, Fields};
+use wire::h2::Watch;
+
+use crate::tls_stream::Terms;
+
+/// How much of a body is given to the connection at a time.
+const MOST: usize = 64 * 1024;
+
+/// What fits into a frame, unless the client wants larger ones.
+const FRAME: usize = 16 * 1024;
+
+pub(crate) struct H2Stream {
+    carrier: Rc<Carrier>,
+    receiving: RecvStream,
+    /// What has come and not been taken.
+    arrived: Bytes,
+    sending: Sending,
+    /// Bytes that leave with the next, or with the end.
+    held: BytesMut,
+    /// All has been said; the trailers, if there are any.
+    end: Option<HeaderMap>,
+    /// The client has not taken the answer in time.
+    has_stalled: bool,
+}
+
+/// What all streams of a connection have from it.
+pub(crate) struct Carrier {
+    /// What TLS has agreed on, where there is any.
+    pub(crate) terms: Option<Rc<Terms>>,
+    pub(crate) local_address: Option<SocketAddr>,
+    /// What the client has shown.
+    pub(crate) certificate: Option<Rc<ClientCertificate>>,
+    pub(crate) watch: RefCell<Watch>,
+}
+
+enum Sending {
+    /// No head yet.
+    Unanswered(SendResponse<Bytes>),
+    /// The head waits for what comes after it.
+    Head(SendResponse<Bytes>, Box<Response<()>>),
+    Body(SendStream<Bytes>),
+    Done(SendStream<Bytes>),
+    Failed,
+}
+
+impl H2Stream {
+    pub(crate) fn new(
+        carrier: Rc<Carrier>,
+        receiving: RecvStream,
+        respond: SendResponse<Bytes>,
+    ) -> Self {
+        Self {
+            carrier,
+            receiving,
+            arrived: Bytes::new(),
+            sending: Sending::Unanswered(respond),
+            held: BytesMut::new(),
+            end: None,
+            has_stalled: false,
+        }
+    }
+
+    pub(crate) fn terms(&self) -> Option<Rc<Terms>> {
+        self.carrier.terms.clone()
+    }
+
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.carrier.local_address
+    }
+
+    pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
+        self.carrier.certificate.clone()
+    }
+
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        into: &mut Vec<u8>,
+    ) -> Poll<io::Result<usize>> {
+        while self.arrived.is_empty() {
+            match ready!(self.receiving.poll_data(cx)) {
+                Some(Ok(data)) => self.arrived = data,
+                Some(Err(error)) => return Poll::Ready(Err(failed(error))),
+                None => return Poll::Ready(Ok(0)),
+            }
+        }
+        let room = (into.capacity() - into.len()).max(1);
+        let n = self.arrived.len().min(room);
+        into.extend_from_slice(self.arrived.get(..n).unwrap_or_default());
+        self.arrived.advance(n);
+        // Whoever has taken it has sent it on before asking for more.
+        let released = self.receiving.flow_control().release_capacity(n);
+        Poll::Ready(released.map(|()| n).map_err(failed))
+    }
+
+    /// The trailers, after the end.
+    pub(crate) fn poll_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+        fields: &mut Fields,
+    ) -> Poll<io::Result<()>> {
+        match ready!(self.receiving.poll_trailers(cx)) {
+            Ok(Some(trailers)) => wire::h2::read_trailers(&trailers, fields),
+            Ok(None) => {}
+            Err(error) => return Poll::Ready(Err(failed(error))),
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Resolves when the client wants no answer any more.
+    pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let reset = match &mut self.sending {
+            Sending::Unanswered(respond) | Sending::Head(respond, _) => respond.poll_reset(cx),
+            Sending::Body(stream) | Sending::Done(stream) => stream.poll_reset(cx),
+            Sending::Failed => return Poll::Ready(()),
+        };
+        reset.map(drop)
+    }
+
+    /// The final answer's head, which leaves with what comes next.
+    pub(crate) fn answer(&mut self, head: Response<()>) {
+        self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
+            Sending::Unanswered(respond) | Sending::Head(respond, _) => {
+                Sending::Head(respond, Box::new(head))
+            }
+            other => other,
+        };
+    }
+
+    /// An interim answer, which leaves at once.
+    pub(crate) fn inform(&mut self, head: Response<()>) -> io::Result<()> {
+        match &mut self.sending {
+            Sending::Unanswered(respond) => respond.send_informational(head).map_err(failed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing follows but what is held.
+    pub(crate) fn end(&mut self, trailers: HeaderMap) {
+        self.end = Some(trailers);
+    }
+
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.held.len() >= MOST {
+            ready!(self.poll_send(cx, false))?;
+        }
+        let mut taken = 0;
+        for piece in pieces {
+            let n = piece.len().min(MOST.saturating_sub(self.held.len()));
+            self.held
+                .extend_from_slice(piece.get(..n).unwrap_or_default());
+            taken += n;
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_send(cx, true)
+    }
+
+    /// Gives what is held to the connection, as far as the client takes it; and
+    /// the end, if all has been said.
+    fn poll_send(&mut self, cx: &mut Context<'_>, all: bool) -> Poll<io::Result<()>> {
+        self.send_head()?;
+        let is_last = self.end.as_ref().is_some_and(HeaderMap::is_empty);
+        while !self.held.is_empty() {
+            let Sending::Body(stream) = &mut self.sending else {
+                self.held.clear();
+                break;
+            };
+            stream.reserve_capacity(self.held.len());
+            let capacity = match stream.capacity() {
+                0 => match ready!(stream.poll_capacity(cx)) {
+                    Some(Ok(capacity)) => capacity,
+                    Some(Err(error)) => return Poll::Ready(Err(failed(error))),
+                    None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+                },
+                capacity => capacity,
+            };
+            let n = capacity.min(self.held.len());
+            let data = self.held.split_to(n).freeze();
+            let ends = is_last && self.held.is_empty();
+            // What a client says of its windows comes with what it gets.
+            let frames = n.div_ceil(FRAME).try_into().unwrap_or(u32::MAX);
+            self.carrier.watch.borrow_mut().carried(frames);
+            stream.send_data(data, ends).map_err(failed)?;
+            if ends {
+                self.finish();
+            }
+            if !all && n > 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        let Some(trailers) = self.end.take() else {
+            return Poll::Ready(Ok(()));
+        };
+        if let Sending::Body(stream) = &mut self.sending {
+            match trailers.is_empty() {
+                true => stream.send_data(Bytes::new(), true).map_err(failed)?,
+                false => stream.send_trailers(trailers).map_err(failed)?,
+            }
+            self.finish();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends the head, as the whole answer if nothing follows.
+    fn send_head(&mut self) -> io::Result<()> {
+        self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
+            Sending::Head(mut respond, head) => {
+                let is_whole =
+                    self.held.is_empty() && self.end.as_ref().is_some_and(HeaderMap::is_empty);
+                let stream = respond.send_response(*head, is_whole).map_err(failed)?;
+                match is_whole {
+                    true => {
+                        self.carrier.watch.borrow_mut().answered();
+                        Sending::Done(stream)
+                    }
+                    false => Sending::Body(stream),
+                }
+            }
+            other => other,
+        };
+        Ok(())
+    }
+
+    /// All of the answer has been sent.
+    pub(crate) fn is_answered(&self) -> bool {
+        matches!(self.sending, Sending::Done(_))
+    }
+
+    fn finish(&mut self) {
+        self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
+            Sending::Body(stream) => {
+                self.carrier.watch.borrow_mut().answered();
+                Sending::Done(stream)
+            }
+            other => other,
+        };
+    }
+
+    /// The client leaves the answer where it is.
+    pub(crate) fn stall(&mut self) {
+        if !std::mem::replace(&mut self.has_stalled, true) {
+            self.carrier.watch.borrow_mut().stalled();
+        }
+    }
+
+    /// The client learns that the answer was cut.
+    pub(crate) fn reset(&mut self) {
+        let cut = match self.has_stalled {
+            true => Reason::ENHANCE_YOUR_CALM,
+            false => Reason::INTERNAL_ERROR,
+        };
+        match &mut self.sending {
+            Sending::Unanswered(respond) | Sending::Head(respond, _) => respond.send_reset(cut),
+            Sending::Body(stream) => stream.send_reset(cut),
+            Sending::Done(_) | Sending::Failed => {}
+        }
+    }
+
+    /// Forgets what waits to be sent.
+    pub(crate) fn discard(&mut self) {
+        self.held.clear();
+        self.end = None;
+    }
+}
+
+fn failed(error: ::h2::Error) -> io::Error {
+    match error.is_io() {
+        true => io::ErrorKind::ConnectionReset.into(),
+        false => io::Error::new(io::ErrorKind::ConnectionAborted, error),
+    }
+}

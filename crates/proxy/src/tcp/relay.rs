@@ -1,0 +1,137 @@
+//! Two sockets and the bytes between them, both ways.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use message::{Failure, Kind};
+use tokio::time::Instant;
+
+use super::flow::{Broken, Flow, Room};
+use super::session::Session;
+use crate::stream::{Reader, Stream, Writer};
+use crate::timers::Deadline;
+use crate::worker::Worker;
+
+pub(super) struct Relay {
+    client: (Reader, Writer),
+    backend: (Reader, Writer),
+    /// From the client, and to it.
+    up: Flow,
+    down: Flow,
+    /// When it is to be looked whether both have been silent for too long, which
+    /// is `idle`; they were not at `active`.
+    silence: Deadline,
+    idle: Duration,
+    active: Instant,
+    /// Why one of them has ended before its time.
+    broken: Option<Failure>,
+}
+
+impl Relay {
+    pub(super) fn new(
+        session: &Session,
+        idle: Duration,
+        client: (Reader, Writer),
+        backend: Stream,
+    ) -> Self {
+        let timers = &session.worker.timers;
+        let silence = timers.deadline();
+        silence.within(idle);
+        // From now on it may take as long as streams may.
+        session.held.door.mark(session.held.place, true);
+        Self {
+            client,
+            backend: backend.split(timers),
+            up: Flow::default(),
+            down: Flow::default(),
+            silence,
+            idle,
+            active: session.worker.clock.coarse(),
+            broken: None,
+        }
+    }
+
+    /// Moves bytes until both ends have ended, each knowing of the other.
+    pub(super) async fn run(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let ended = poll_fn(|cx| self.poll(cx, session)).await;
+        // Whoever is cut off must not take what there is for all of it.
+        if ended.is_err() {
+            self.cut();
+        }
+        ended
+    }
+
+    fn cut(&self) {
+        self.client.1.reset_on_close();
+        self.backend.1.reset_on_close();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, session: &mut Session) -> Poll<Result<(), Failure>> {
+        let before = self.up.moved + self.down.moved;
+        self.move_bytes(cx, &session.worker);
+        let now = self.up.moved + self.down.moved;
+        if now > before {
+            self.active = session.worker.clock.coarse();
+            session.has_moved((self.up.moved, self.down.moved));
+        }
+        if self.up.is_done() && self.down.is_done() {
+            return Poll::Ready(self.broken.take().map_or(Ok(()), Err));
+        }
+        while self.silence.has_passed(cx) {
+            let now = session.worker.clock.coarse();
+            let silent = now.saturating_duration_since(self.active);
+            if silent >= self.idle {
+                return Poll::Ready(Err(Kind::IdleTimeout.into()));
+            }
+            self.silence.within(self.idle - silent);
+        }
+        Poll::Pending
+    }
+
+    fn move_bytes(&mut self, cx: &mut Context<'_>, worker: &Worker) {
+        let room = Room {
+            blocks: &worker.blocks,
+            pipes: &worker.pipes,
+        };
+        let up = (self.up).poll(cx, &mut self.client.0, &mut self.backend.1, room);
+        if let Poll::Ready(Err(broken)) = up {
+            self.up.stop(room);
+            match broken {
+                Broken::Source(error) => self.end(room, Kind::ClientGone, &error),
+                Broken::Sink(error) => self.note(Kind::Terminated, &error),
+            }
+        }
+        let down = (self.down).poll(cx, &mut self.backend.0, &mut self.client.1, room);
+        if let Poll::Ready(Err(broken)) = down {
+            self.down.stop(room);
+            match broken {
+                Broken::Source(error) => self.end(room, Kind::Terminated, &error),
+                Broken::Sink(error) => self.note(Kind::ClientGone, &error),
+            }
+        }
+    }
+
+    /// One end takes no more: what it has sent before still goes on to the other.
+    fn note(&mut self, kind: Kind, error: &io::Error) {
+        let failure = || Failure::new(kind, error.to_string());
+        self.broken.get_or_insert_with(failure);
+    }
+
+    /// One end is gone, and with it both ways.
+    fn end(&mut self, room: Room<'_>, kind: Kind, error: &io::Error) {
+        self.note(kind, error);
+        self.up.stop(room);
+        self.down.stop(room);
+    }
+}
+
+/// Also when its task is dropped.
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if !(self.up.is_done() && self.down.is_done()) {
+            self.cut();
+        }
+    }
+}

@@ -1,0 +1,174 @@
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use rustls::SignatureAlgorithm;
+use rustls::crypto::aws_lc_rs::sign::any_supported_type;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use crate::facts::Facts;
+
+/// A chain of certificates with the private key of the first.
+#[derive(Clone)]
+pub struct Certificate {
+    pub(crate) key: Arc<CertifiedKey>,
+    facts: Arc<Facts>,
+}
+
+/// Why files are no certificate to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CertificateFault {
+    /// The certificate file is not PEM.
+    Chain(String),
+    /// There is no certificate in it.
+    NoCertificate,
+    /// What is in it is none.
+    Malformed,
+    /// The key file is not PEM.
+    Key(String),
+    /// There is no private key in it.
+    NoKey,
+    /// A key of a kind that cannot be used.
+    KeyKind(String),
+    /// The key is another certificate's.
+    Mismatch,
+}
+
+/// What clients may hold against a certificate that can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    Expired,
+    NotYetValid,
+    /// The first certificate's issuer does not follow it.
+    IncompleteChain,
+    /// It names no host: clients look at nothing but the alternative names.
+    Nameless,
+}
+
+impl Certificate {
+    /// Reads a chain and its key, both in PEM form (RFC 7468).
+    ///
+    /// # Errors
+    ///
+    /// When they are not what they should be, or not of each other.
+    pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+            .collect::<Result<_, _>>()
+            .map_err(|error| CertificateFault::Chain(error.to_string()))?;
+        let facts = match &*chain {
+            [] => return Err(CertificateFault::NoCertificate),
+            chain => Facts::of(chain).ok_or(CertificateFault::Malformed)?,
+        };
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+            pem::Error::NoItemsFound => CertificateFault::NoKey,
+            error => CertificateFault::Key(error.to_string()),
+        })?;
+        let key = any_supported_type(&key)
+            .map_err(|error| CertificateFault::KeyKind(error.to_string()))?;
+        let certified = CertifiedKey::new(chain, key);
+        match certified.keys_match() {
+            Ok(()) => Ok(Self {
+                key: Arc::new(certified),
+                facts: Arc::new(facts),
+            }),
+            Err(_) => Err(CertificateFault::Mismatch),
+        }
+    }
+
+    /// The same with an answer about its revocation to be shown with it (RFC
+    /// 6066 section 8), in DER form.
+    #[must_use]
+    pub fn with_ocsp(mut self, answer: Vec<u8>) -> Self {
+        let mut key = CertifiedKey::clone(&self.key);
+        key.ocsp = (!answer.is_empty()).then_some(answer);
+        self.key = Arc::new(key);
+        self
+    }
+
+    /// The beginning of the SHA-256 of the first certificate and what is shown
+    /// with it, in hexadecimal digits.
+    pub fn fingerprint(&self) -> String {
+        let chain = self.key.cert.iter().map(|c| c.as_ref());
+        let all: Vec<&[u8]> = chain.chain(self.key.ocsp.as_deref()).collect();
+        let hash = digest(&SHA256, &all.concat());
+        let bytes = hash.as_ref().iter().take(8);
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The hosts that it is for, in small letters.
+    pub fn names(&self) -> &[String] {
+        &self.facts.names
+    }
+
+    /// What clients may hold against it at this time, in seconds since 1970.
+    pub fn doubts(&self, now: i64) -> Vec<Doubt> {
+        let facts = &*self.facts;
+        let all = [
+            (Doubt::Expired, now > facts.not_after),
+            (Doubt::NotYetValid, now < facts.not_before),
+            (Doubt::IncompleteChain, !facts.is_complete),
+            (Doubt::Nameless, facts.names.is_empty()),
+        ];
+        let there = all.into_iter().filter(|(_, is_there)| *is_there);
+        there.map(|(doubt, _)| doubt).collect()
+    }
+
+    /// Until when it is valid, in seconds since 1970.
+    pub fn not_after(&self) -> i64 {
+        self.facts.not_after
+    }
+
+    /// Signing with it costs much; one that costs less is rather shown.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.key.key.algorithm() == SignatureAlgorithm::RSA
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Certificate")
+            .field(&self.fingerprint())
+            .finish()
+    }
+}
+
+impl CertificateFault {
+    /// It is the key's file that is wrong.
+    pub fn is_of_key(&self) -> bool {
+        !matches!(self, Self::Chain(_) | Self::NoCertificate | Self::Malformed)
+    }
+}
+
+impl fmt::Display for CertificateFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chain(why) => write!(f, "the certificate file is not PEM: {why}"),
+            Self::NoCertificate => f.write_str("there is no certificate in the file"),
+            Self::Malformed => f.write_str("what is in the file is no certificate"),
+            Self::Key(why) => write!(f, "the key file is not PEM: {why}"),
+            Self::NoKey => f.write_str("there is no private key in the file"),
+            Self::KeyKind(why) => write!(f, "the private key cannot be used: {why}"),
+            Self::Mismatch => f.write_str("the private key is not the one of the certificate"),
+        }
+    }
+}
+
+impl std::error::Error for CertificateFault {}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Expired => "the certificate has expired: clients will refuse it",
+            Self::NotYetValid => "the certificate is not valid yet: clients will refuse it",
+            Self::IncompleteChain => {
+                "the chain is incomplete: the certificate is not followed by its issuer's, and many clients will refuse it"
+            }
+            Self::Nameless => "the certificate names no host: clients will refuse it",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

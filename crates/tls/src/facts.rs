@@ -1,0 +1,68 @@
+//! What a certificate says, as far as anybody here asks.
+
+use rustls::pki_types::CertificateDer;
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// DNS names and addresses among the alternative names (RFC 6125 section 6.4), in small letters.
+    pub(crate) names: Vec<String>,
+    pub(crate) not_before: i64,
+    pub(crate) not_after: i64,
+    /// Its issuer follows, or it is its own.
+    pub(crate) is_complete: bool,
+}
+
+impl Facts {
+    /// None where the first of them is no certificate.
+    pub(crate) fn of(chain: &[CertificateDer<'_>]) -> Option<Self> {
+        let first = parse(chain.first()?)?;
+        let next = chain.get(1).and_then(|next| parse(next));
+        let validity = first.validity();
+        Some(Self {
+            names: names(&first, |name| match name {
+                GeneralName::DNSName(_) | GeneralName::IPAddress(_) => text(name),
+                _ => None,
+            }),
+            not_before: validity.not_before.timestamp(),
+            not_after: validity.not_after.timestamp(),
+            is_complete: first.issuer().as_raw() == first.subject().as_raw()
+                || next.is_some_and(|next| next.subject().as_raw() == first.issuer().as_raw()),
+        })
+    }
+}
+
+pub(crate) fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
+    let parsed = X509Certificate::from_der(certificate).ok();
+    parsed.map(|(_, certificate)| certificate)
+}
+
+/// Those of its alternative names that `pick` takes.
+pub(crate) fn names(
+    certificate: &X509Certificate<'_>,
+    pick: impl Fn(&GeneralName<'_>) -> Option<String>,
+) -> Vec<String> {
+    let extension = certificate.subject_alternative_name().ok().flatten();
+    let all = extension.map(|extension| &*extension.value.general_names);
+    all.unwrap_or_default().iter().filter_map(pick).collect()
+}
+
+/// As people write it.
+pub(crate) fn text(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+        GeneralName::RFC822Name(name) | GeneralName::URI(name) => Some((*name).to_owned()),
+        GeneralName::IPAddress(bytes) => address(bytes),
+        _ => None,
+    }
+}
+
+fn address(bytes: &[u8]) -> Option<String> {
+    let four: Result<[u8; 4], _> = bytes.try_into();
+    let sixteen: Result<[u8; 16], _> = bytes.try_into();
+    let four = four.map(|bytes| std::net::IpAddr::from(bytes).to_string());
+    let sixteen = sixteen.map(|bytes| std::net::IpAddr::from(bytes).to_string());
+    four.or(sixteen).ok()
+}

@@ -1,0 +1,125 @@
+//! HTTP/2 heads (RFC 9113 section 8): the messages that the protocol's library
+//! knows, and ours. Bodies need nothing of the kind: their bytes are their bytes.
+
+mod watch;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Response, StatusCode};
+use message::{Failure, Fields, Form, Kind, Known, Method, RequestHead, ResponseHead, Version};
+
+use crate::h1::{Limits, may_be_trailer};
+
+pub use watch::{Flood, Patience, Watch};
+
+/// Fills in the head of a request. Whether its body has a length or ends with
+/// the stream is said as HTTP/1.1 does, by `Content-Length` or
+/// `Transfer-Encoding`, which no peer can send in HTTP/2.
+pub fn read_request(
+    request: &Parts,
+    is_end: bool,
+    limits: &Limits,
+    head: &mut RequestHead,
+) -> Result<(), Failure> {
+    let refuse = |detail| Err(Failure::new(Kind::Malformed, detail));
+    head.clear();
+    head.version = Version::Http2;
+    let method = request.method.as_str().as_bytes();
+    head.method = Method::of(method);
+    head.method_text = head.fields.intern(method);
+    let target = request.uri.path_and_query();
+    let target = target.map_or(&b"/"[..], |target| target.as_str().as_bytes());
+    if target.len() > limits.line {
+        return Err(Kind::TargetTooLong.into());
+    }
+    if request.headers.len() > limits.count {
+        return Err(Kind::HeadTooLarge.into());
+    }
+    let query = memchr::memchr(b'?', target).unwrap_or(target.len());
+    let (path, query) = target.split_at_checked(query).unwrap_or_default();
+    head.form = if path == b"*" {
+        Form::Asterisk
+    } else {
+        Form::Origin
+    };
+    head.path = head.fields.intern(path);
+    head.query = head.fields.intern(query);
+    head.target = message::Span {
+        at: head.path.at,
+        len: head.path.len + head.query.len,
+    };
+    let named = request.headers.get(http::header::HOST);
+    let authority = request.uri.authority().map(|text| text.as_str().as_bytes());
+    match (authority, named) {
+        // RFC 9113 section 8.3.1.
+        (Some(a), Some(b)) if !a.eq_ignore_ascii_case(b.as_bytes()) => {
+            return refuse(":authority and Host name different hosts");
+        }
+        (Some(authority), _) => head.fields.push(b"host", authority),
+        (None, _) => {}
+    }
+    let mut size = 0;
+    for (name, value) in &request.headers {
+        size += name.as_str().len() + value.len() + 32;
+        if size > limits.fields {
+            return Err(Kind::HeadTooLarge.into());
+        }
+        // RFC 9113 section 8.2.1. Whoever reads HTTP/1.1 takes it off.
+        if value.as_bytes().trim_ascii().len() != value.len() {
+            return refuse("a field value begins or ends with white space");
+        }
+        match *name {
+            http::header::HOST if authority.is_some() => {}
+            http::header::COOKIE => {}
+            _ => head.fields.push(name.as_str().as_bytes(), value.as_bytes()),
+        }
+    }
+    // It may come in several fields, of which HTTP/1.1 knows nothing (RFC 9113 section 8.2.3).
+    if request.headers.contains_key(http::header::COOKIE) {
+        let all: Vec<&[u8]> = request
+            .headers
+            .get_all(http::header::COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        head.fields.push(b"cookie", &all.join(&b"; "[..]));
+    }
+    if !is_end && !head.fields.has(Known::ContentLength) {
+        head.fields.push(b"transfer-encoding", b"chunked");
+    }
+    Ok(())
+}
+
+/// The head of a response, interim or final.
+pub fn write_response(head: &ResponseHead) -> Result<Response<()>, Failure> {
+    let mut response = Response::new(());
+    *response.version_mut() = http::Version::HTTP_2;
+    *response.status_mut() = StatusCode::from_u16(head.status).map_err(|_| unsendable())?;
+    *response.headers_mut() = write_fields(&head.fields)?;
+    Ok(response)
+}
+
+/// Fields or trailers, all names in lower case (RFC 9113 section 8.2.1).
+pub fn write_fields(fields: &Fields) -> Result<HeaderMap, Failure> {
+    let mut map = HeaderMap::with_capacity(fields.len());
+    for field in fields.iter() {
+        let name = HeaderName::from_bytes(field.name).map_err(|_| unsendable())?;
+        let value = HeaderValue::from_bytes(field.value).map_err(|_| unsendable())?;
+        map.try_append(name, value).map_err(|_| unsendable())?;
+    }
+    Ok(map)
+}
+
+fn unsendable() -> Failure {
+    Failure::new(Kind::BadResponse, "the answer cannot be sent in HTTP/2")
+}
+
+/// Trailers that have come.
+pub fn read_trailers(trailers: &HeaderMap, fields: &mut Fields) {
+    for (name, value) in trailers {
+        let name = name.as_str().as_bytes();
+        if may_be_trailer(Known::of(name)) {
+            fields.push(name, value.as_bytes());
+        }
+    }
+}
