@@ -15,6 +15,15 @@ HEAD_SECONDS = 10
 
 
 @dataclass(frozen=True)
+class Certificate:
+    """A certificate and its key, each in a file of its own, and both in one."""
+
+    chain: Path
+    key: Path
+    both: Path
+
+
+@dataclass(frozen=True)
 class Site:
     """Where a proxy is to listen and send, where it may write, and what it must be ready for."""
 
@@ -26,6 +35,8 @@ class Site:
     access_log: str = ""
     #: 10,000 clients at a time, whose request heads are cut off after `HEAD_SECONDS`.
     crowd: bool = False
+    #: What clients are shown, where they come over TLS.
+    certificate: Certificate | None = None
 
     @property
     def log_file(self) -> Path:
@@ -36,10 +47,12 @@ def forebay(site: Site) -> str:
     output = f'"{site.log_file}", format: {site.access_log}' if site.access_log else '"off"'
     crowd = f", header_timeout: {HEAD_SECONDS}s" if site.crowd else ""
     backends = ", ".join(f'{{url: "http://127.0.0.1:{port}"}}' for port in site.origin_ports)
+    shown = site.certificate
+    tls = f', cert_file: "{shown.chain}", key_file: "{shown.key}"' if shown else ""
     # Retries are on as they come: three attempts, after connections that failed.
     return f"""\
 workers: 1
-server: {{address: "127.0.0.1:{site.port}", max_connections: 20000{crowd}}}
+server: {{address: "127.0.0.1:{site.port}", max_connections: 20000{crowd}{tls}}}
 routes: [{{id: all, path: "/*", backend_group: origin}}]
 backend_groups:
   - id: origin
@@ -61,6 +74,9 @@ def nginx(site: Site) -> str:
     )
     crowd = f"client_header_timeout {HEAD_SECONDS}s;" if site.crowd else ""
     servers = "\n        ".join(f"server 127.0.0.1:{port};" for port in site.origin_ports)
+    shown = site.certificate
+    secure = "ssl http2 " if shown else ""
+    tls = f"ssl_certificate {shown.chain}; ssl_certificate_key {shown.key}; ssl_protocols TLSv1.2 TLSv1.3;" if shown else ""
     # Another server after errors, and none for 10 s after one: both are on as they come.
     return f"""\
 {user}
@@ -82,7 +98,8 @@ http {{
         keepalive_requests 100000000;
     }}
     server {{
-        listen 127.0.0.1:{site.port} backlog=4096;
+        listen 127.0.0.1:{site.port} {secure}backlog=4096;
+        {tls}
         location / {{
             proxy_pass http://origin;
             proxy_http_version 1.1;
@@ -103,6 +120,7 @@ def haproxy(site: Site) -> str:
     retries = "retries 3\n    option redispatch 1\n    retry-on conn-failure empty-response" if has_spares(site) else ""
     # Retries alone come back to a dead server: its first error must take it out.
     check = " check inter 1s observe layer4 error-limit 1 on-error mark-down" if has_spares(site) else ""
+    tls = f" ssl crt {site.certificate.both} alpn h2,http/1.1" if site.certificate else ""
     servers = "\n    ".join(f"server origin{at} 127.0.0.1:{port}{check}" for at, port in enumerate(site.origin_ports))
     return f"""\
 global
@@ -121,7 +139,7 @@ defaults
     {crowd}
     {retries}
 frontend front
-    bind 127.0.0.1:{site.port} backlog 4096
+    bind 127.0.0.1:{site.port} backlog 4096{tls}
     default_backend origin
 backend origin
     {servers}
@@ -190,9 +208,26 @@ def envoy(site: Site) -> str:
         "tcp_backlog_size": 4096,
         "filter_chains": [{
             "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": http}],
+            **({"transport_socket": envoy_tls(site.certificate)} if site.certificate else {}),
         }],
     }
     return json.dumps({"static_resources": {"listeners": [listener], "clusters": [cluster]}}, indent=1)
+
+
+def envoy_tls(shown: Certificate) -> dict:
+    pair = {"certificate_chain": {"filename": str(shown.chain)}, "private_key": {"filename": str(shown.key)}}
+    return {
+        "name": "envoy.transport_sockets.tls",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+            "common_tls_context": {
+                "tls_certificates": [pair],
+                "alpn_protocols": ["h2", "http/1.1"],
+                # As the others; by itself it takes none above 1.2.
+                "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
+            },
+        },
+    }
 
 
 def envoy_address(port: int) -> dict:
@@ -208,7 +243,10 @@ def caddy(site: Site) -> str:
     if has_spares(site):
         proxy["load_balancing"] = {"selection_policy": {"policy": "round_robin"}, "retries": 3}
         proxy["health_checks"] = {"passive": {"fail_duration": "10s"}}
+    shown = site.certificate
+    pair = {"certificate": str(shown.chain), "key": str(shown.key)} if shown else {}
     server = {
+        **({"tls_connection_policies": [{}]} if shown else {}),
         "listen": [f"127.0.0.1:{site.port}"],
         "automatic_https": {"disable": True},
         "routes": [{"handle": [proxy]}],
@@ -225,5 +263,8 @@ def caddy(site: Site) -> str:
     return json.dumps({
         "admin": {"disabled": True, "config": {"persist": False}},
         "logging": {"logs": logs},
-        "apps": {"http": {"servers": {"front": server}}},
+        "apps": {
+            "http": {"servers": {"front": server}},
+            **({"tls": {"certificates": {"load_files": [pair]}}} if shown else {}),
+        },
     }, indent=1)

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -14,6 +15,7 @@ import peers
 import steady
 import trials
 from neighbours import SPOILT, Neighbours, wait_for_quiet
+from configs import Certificate
 from peers import Contender, Running
 from processes import Dead, Process
 from rows import Row
@@ -74,7 +76,7 @@ class Contest:
         if row.kind == "drain":
             return contender.proxy.drain_signal is not None
         if contender.name == "floor":
-            return row.kind in ("load", "latency", "memory") and not row.access_log
+            return row.kind in ("load", "latency", "memory") and not (row.access_log or row.tls)
         is_peer = contender.name in {peer.name for peer in peers.PEERS}
         return not (row.only and is_peer) or contender.name in row.only
 
@@ -207,6 +209,21 @@ class Contest:
             case _:
                 return measure.remembered(running, row, seconds, folder)
 
+    def certificate(self) -> Certificate:
+        """One for all, made when it is first wanted; ECDSA with P-256."""
+        shown = Certificate(*(self.folder / name for name in ("front.crt", "front.key", "front.pem")))
+        if not shown.both.exists():
+            subprocess.run(
+                ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                 "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                 "-out", shown.chain, "-keyout", shown.key],
+                check=True, capture_output=True,
+            )
+            # Some of the peers run as another user.
+            shown.key.chmod(0o644)
+            shown.both.write_text(shown.chain.read_text() + shown.key.read_text())
+        return shown
+
     def try_start(self, contender: Contender, row: Row, cells: dict, stack: ExitStack) -> Running | None:
         try:
             return self.start(contender, row, stack, (self.origin_port,))
@@ -215,7 +232,8 @@ class Contest:
             return None
 
     def start(self, contender: Contender, row: Row, stack: ExitStack, ports: tuple[int, ...]) -> Running:
-        running = contender.start(ports, self.folder, measure.PROXY_CORE, row.access_log, row.kind == "slowloris")
+        shown = self.certificate() if row.tls else None
+        running = contender.start(ports, self.folder, measure.PROXY_CORE, row.access_log, row.kind == "slowloris", shown)
         stack.callback(running.stop)
         proxy = contender.proxy
         file = running.site.folder / proxy.config_file

@@ -48,13 +48,14 @@ class Contender:
         return self.proxy.name
 
     def start(
-        self, origin_ports: tuple[int, ...], folder: Path, core: int, access_log: str = "", crowd: bool = False
+        self, origin_ports: tuple[int, ...], folder: Path, core: int, access_log: str = "", crowd: bool = False,
+        certificate: configs.Certificate | None = None,
     ) -> "Running":
         """Starts it in a new folder below `folder` and waits until it listens."""
         home = folder / self.name
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
-        site = Site(free_port(), origin_ports, home, access_log, crowd)
+        site = Site(free_port(), origin_ports, home, access_log, crowd, certificate)
         file = home / self.proxy.config_file
         file.write_text(self.proxy.config(site))
         env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home), **self.proxy.env}

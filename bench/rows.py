@@ -19,6 +19,12 @@ class Row:
     access_log: str = ""
     #: Which way a large body goes: up or down.
     direction: str = ""
+    #: Clients come over TLS.
+    tls: bool = False
+    #: Over HTTP/2, with so many requests at a time on each connection.
+    streams: int = 0
+    #: Every request has a connection of its own.
+    one_each: bool = False
     #: Requests per second, for a load that does not wait for answers.
     rate: int = 0
     #: What forebay may cost at most, as shares of what peers cost.
@@ -29,6 +35,9 @@ class Row:
     only: tuple[str, ...] = ()
 
 
+#: Everybody who can be had.
+EACH_OF = ("nginx", "haproxy", "envoy", "caddy")
+
 ROWS = [
     Row("small", "128 B answers, 64 connections", aims={"nginx": 0.75, "haproxy": 0.75}),
     Row("large", "64 KiB answers, 64 connections", path="/64k?page=2&sort=name", aims={"haproxy": 0.55}),
@@ -37,6 +46,13 @@ ROWS = [
         access_log="combined", aims={"nginx": 0.80}),
     Row("log-json", "the same, Forebay in its default format of JSON", access_log="json"),
     Row("upload", "1 MiB uploads, 16 connections", path="/upload?part=1", connections=16, upload=UPLOAD),
+    Row("tls-small", "128 B answers over TLS 1.3, 64 connections", tls=True, aims=dict.fromkeys(EACH_OF, 0.80)),
+    Row("tls-large", "64 KiB answers over TLS 1.3, 64 connections", path="/64k?page=2&sort=name", tls=True,
+        aims=dict.fromkeys(EACH_OF, 0.90)),
+    Row("tls-handshakes", "128 B answers over TLS 1.3, a connection and a full handshake (P-256) for each", tls=True,
+        one_each=True, aims=dict.fromkeys(EACH_OF, 1.0)),
+    Row("h2-small", "128 B answers over HTTP/2 and TLS 1.3, 10 connections with 32 requests each", connections=10, tls=True,
+        streams=32, aims=dict.fromkeys(EACH_OF, 0.90)),
     Row("rss", "resident memory of a fresh process", kind="memory"),
     Row("drain", "told to stop under load of 200 connections", kind="drain", connections=200, limit=0),
     Row("body-1g-down", "1 GiB to a client that pauses", kind="body", direction="down", limit=2 * MIB),

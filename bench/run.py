@@ -133,8 +133,9 @@ def find(options: argparse.Namespace) -> tuple[list[Contender], list[Absent]]:
 
 
 def install_tools() -> None:
-    if not shutil.which("wrk") and (trouble := peers.run_install(peers.apt("wrk"))):
-        sys.exit(trouble)
+    for program, package in (("wrk", "wrk"), ("h2load", "nghttp2-client"), ("openssl", "openssl")):
+        if not shutil.which(program) and (trouble := peers.run_install(peers.apt(package))):
+            sys.exit(trouble)
 
 
 def build_origin(given: Path | None) -> Path:
