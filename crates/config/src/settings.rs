@@ -15,7 +15,7 @@ pub use group::{
     CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
     SameSite, Secure, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
 };
-pub use listener::{Http2, Listener, Protocol};
+pub use listener::{Forward, Http2, Listener, Protocol};
 pub use route::{
     Conditions, ErrorPage, FilterList, Filters, HeaderChanges, Redirect, ReplacePrefix, Respond,
     Route, RouteTimeout, RoutingMode,

@@ -6,7 +6,7 @@ use tls::ClientAuthorities;
 use upstream::{HealthPolicy, RetryPolicy, Strategy};
 use wire::h2::Patience;
 
-use crate::{AdminEndpoint, Check, Group, Http2, Listener, Plan, Sticky, Times};
+use crate::{AdminEndpoint, Check, Forward, Group, Http2, Listener, Plan, Sticky, Times};
 
 impl Display for Plan {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -159,6 +159,25 @@ pub(crate) fn listener(f: &mut Formatter<'_>, l: &Listener) -> fmt::Result {
     if let Some(http2) = &l.http2 {
         writeln!(f, "      HTTP/2: {http2}")?;
     }
+    if !l.upgrades.is_empty() {
+        writeln!(f, "      upgrades to {}", l.upgrades.join(", "))?;
+    }
+    if let Some(forward) = &l.forward {
+        let Forward { allow, times } = forward;
+        let allow: Vec<String> = allow.iter().map(ToString::to_string).collect();
+        writeln!(
+            f,
+            "      forward proxy to {}; timeouts: connect {:?}, response head {:?}, idle {:?}",
+            if allow.is_empty() {
+                "nowhere".to_owned()
+            } else {
+                allow.join(", ")
+            },
+            times.connect,
+            times.response,
+            times.idle
+        )?;
+    }
     if let Some(hsts) = &l.hsts {
         writeln!(f, "      HSTS {hsts}")?;
     }
@@ -293,8 +312,8 @@ fn times(times: &Times) -> String {
         None => String::new(),
     };
     format!(
-        "timeouts: connect {:?}, response head {:?}, idle body {:?}, connection queue {:?}{total}",
-        times.connect, times.response, times.idle, times.wait
+        "timeouts: connect {:?}, response head {:?}, idle body {:?}, idle tunnel {:?}, connection queue {:?}{total}",
+        times.connect, times.response, times.idle, times.tunnel, times.wait
     )
 }
 

@@ -13,7 +13,7 @@ use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
 use wire::h2::Patience;
 
-use crate::{AdminEndpoint, BackendSource, Origin, Trusted};
+use crate::{AdminEndpoint, BackendSource, Forward, Origin, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -82,6 +82,10 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// HTTP/1 alone without.
     pub http2: Option<Http2>,
+    /// Protocols to which connections may be switched, in small letters.
+    pub upgrades: Vec<Box<str>>,
+    /// No forward proxy without.
+    pub forward: Option<Forward>,
     /// The value of `Strict-Transport-Security`.
     pub hsts: Option<Box<str>>,
     /// Clients are sent to the same place at HTTPS on this port; 0 is one that
@@ -99,6 +103,16 @@ pub struct Listener {
     /// Bytes per second at which a client has to send a body and take an answer;
     /// 0 for none.
     pub min_rate: u64,
+}
+
+impl Listener {
+    /// Whether connections may be switched to this protocol, however it is written.
+    pub fn allows_upgrade(&self, protocol: &[u8]) -> bool {
+        let allowed = self.upgrades.iter();
+        allowed
+            .into_iter()
+            .any(|a| protocol.eq_ignore_ascii_case(a.as_bytes()))
+    }
 }
 
 /// How a listener speaks TLS.
@@ -239,6 +253,8 @@ pub struct Times {
     pub response: Duration,
     /// Silence while a body is moving.
     pub idle: Duration,
+    /// Silence in both directions of a tunnel.
+    pub tunnel: Duration,
     /// How long a request may wait for a connection.
     pub wait: Duration,
     /// From a request's arrival until the response head is complete, over all attempts.

@@ -22,6 +22,7 @@ mod event_loop;
 mod exchange;
 mod explain;
 mod forward;
+mod forward_proxy;
 mod given;
 mod guard;
 mod h2_io;
@@ -52,6 +53,8 @@ mod stream;
 mod timers;
 mod tls_stream;
 mod to_https;
+mod tunnel;
+mod upgrade;
 mod worker;
 
 pub use checker::Checked;

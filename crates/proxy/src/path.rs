@@ -22,14 +22,17 @@ use message::Failure;
 
 use crate::client::Client;
 use crate::exchange::Exchange;
+use crate::forward_proxy::{self, Target};
 use crate::guard;
 use crate::http2::{self, Arrived};
 use crate::path::accept::Accepted;
+use crate::path::admit::Admitted;
 use crate::path::lookup::Lookup;
 use crate::path::route::Routed;
 use crate::path::settle::After;
 use crate::replay::Replay;
 use crate::to_https;
+use crate::upgrade;
 use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
@@ -79,7 +82,7 @@ pub(crate) fn exchange<'a>(
         let mut heads = worker.heads.take();
         let received = match arrived {
             None => receive::head(listener, client, &mut heads).await,
-            Some(arrived) => receive::arrived(listener, arrived, &mut heads),
+            Some(arrived) => receive::arrived(worker, listener, arrived, &mut heads),
         };
         let mut x = Exchange::begin(worker, &current, listener, client, &mut heads);
         let end = match received {
@@ -113,10 +116,15 @@ enum Decided<'p> {
     Go(Routed<'p>),
     /// It is answered here.
     Answer(Answer),
+    /// It leads to where the client wants.
+    Forward(Admitted, Box<Target>),
 }
 
 fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
     let admitted = admit::admit(x)?;
+    if let Some(target) = forward_proxy::target(x.listener, x.heads)? {
+        return Ok(Decided::Forward(admitted, Box::new(target)));
+    }
     if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
         return Ok(Decided::Answer(answer));
     }
@@ -129,12 +137,18 @@ async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
     let routed = match decide(x)? {
         Decided::Go(routed) => routed,
         Decided::Answer(answer) => return reply::answer(x, answer).await,
+        Decided::Forward(admitted, target) => {
+            return Box::pin(forward_proxy::serve(x, admitted, *target)).await;
+        }
     };
     let Lookup::Bypass = lookup::lookup(x, &routed);
     let attempt = dispatch::dispatch(x, &routed).await?;
     let attempt = store::store(x, attempt);
     filter_response::filter_response(x, &routed);
-    reply::relay(x, attempt).await
+    match upgrade::is_switched(x)? {
+        true => Box::pin(reply::switch(x, attempt)).await,
+        false => reply::relay(x, attempt).await,
+    }
 }
 
 #[cfg(test)]

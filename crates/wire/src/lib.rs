@@ -7,3 +7,4 @@ pub mod blocks;
 pub mod h1;
 pub mod h2;
 pub mod io;
+pub mod websocket;

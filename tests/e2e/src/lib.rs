@@ -32,6 +32,7 @@ mod recorder;
 mod reply;
 mod scratch;
 mod watched;
+pub mod websocket;
 mod wire;
 
 pub use authority::{Authority, Issued};

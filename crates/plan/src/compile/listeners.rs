@@ -1,6 +1,7 @@
 //! `server` and `listeners`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ::telemetry::Names;
 use ::tls::Tickets;
@@ -8,9 +9,10 @@ use config::{Problems, Settings, Span, Spanned};
 use wire::h1::Limits;
 use wire::h2::Patience;
 
+use super::checked::parsed;
 use super::unique::Unique;
 use super::{Open, tls};
-use crate::{Heritage, Http2, Listener, Tls};
+use crate::{Forward, Heritage, Http2, Listener, Reach, Times, Tls};
 
 pub(super) fn compile(
     settings: &Settings,
@@ -32,7 +34,9 @@ pub(super) fn compile(
         check_address(&written.address, &mut addresses, problems);
         let tls = tls::compile(written, tickets, (open, heritage), problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
-        listeners.push(listener(written, (tls, hsts), names));
+        let mut listener = listener(written, (tls, hsts), names);
+        listener.forward = written.forward.as_ref().map(|f| forward(f, problems));
+        listeners.push(listener);
     }
     redirect(settings, &mut listeners, problems);
     if listeners.is_empty() && !problems.has_errors() {
@@ -123,6 +127,8 @@ fn listener(
         address: *written.address,
         tls,
         http2: http2(&written.http2),
+        upgrades: upgrades(&written.upgrades),
+        forward: None,
         hsts,
         redirect_port: None,
         max_connections: written.max_connections as usize,
@@ -152,6 +158,28 @@ fn http2(written: &config::Http2) -> Option<Http2> {
             stalls: written.max_stalls,
         },
     })
+}
+
+fn forward(written: &config::Forward, problems: &mut Problems) -> Forward {
+    let allow = written.allow.iter();
+    let allow = allow.filter_map(|text| parsed(text, Reach::parse(text), problems));
+    Forward {
+        allow: allow.collect(),
+        times: Times {
+            connect: written.connect_timeout,
+            response: written.request_timeout,
+            idle: written.idle_timeout,
+            tunnel: written.idle_timeout,
+            // Connections are opened for one request each.
+            wait: Duration::ZERO,
+            total: None,
+        },
+    }
+}
+
+fn upgrades(written: &[Spanned<String>]) -> Vec<Box<str>> {
+    let small = written.iter().map(|name| name.to_ascii_lowercase());
+    small.map(String::into_boxed_str).collect()
 }
 
 fn bytes(size: config::Size) -> usize {

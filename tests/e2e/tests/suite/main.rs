@@ -53,3 +53,6 @@ mod strict_names;
 mod strict_responses;
 mod tls;
 mod upgrade;
+mod websocket;
+mod websocket_ends;
+mod websocket_h2;
