@@ -130,6 +130,9 @@ impl Tunnel {
         parting: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<Result<(), Failure>> {
         self.move_bytes(cx, x, conn);
+        if self.is_done_talking() && (self.up.finish() | self.down.finish()) {
+            self.move_bytes(cx, x, conn);
+        }
         if !self.is_ending && !self.is_over() {
             let now = x.worker.clock.coarse();
             let why = match parting.poll(cx) {
@@ -150,6 +153,13 @@ impl Tunnel {
 
     fn is_over(&self) -> bool {
         self.up.is_done() && self.down.is_done()
+    }
+
+    /// Both ends have said their last word, and one has left: nobody waits for the
+    /// other (RFC 6455 section 7.1.1).
+    fn is_done_talking(&self) -> bool {
+        let has_one_left = self.up.is_done() || self.down.is_done();
+        has_one_left && self.up.has_closed() && self.down.has_closed()
     }
 
     fn is_silent(&mut self, cx: &Context<'_>, now: Instant) -> bool {
@@ -189,15 +199,6 @@ impl Tunnel {
                 Broken::Source(error) => self.end(Kind::Terminated, &error),
                 Broken::Sink(error) => self.note(Kind::ClientGone, Kind::ClientStalled, &error),
             }
-        }
-        if self.up.has_closed()
-            && self.down.has_closed()
-            && (self.up.is_done() || self.down.is_done())
-        {
-            // All has been said, and nobody waits for the other end of the connection
-            // that keeps it open (RFC 6455 section 7.1.1).
-            self.up.stop();
-            self.down.stop();
         }
         let bytes = (self.up.moved, self.down.moved);
         x.progress.response_bytes = bytes.1;

@@ -18,6 +18,7 @@ use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::door::Door;
 use crate::exchange::{Exchange, Progress};
+use crate::heads::Heads;
 use crate::health;
 use crate::path::route::facts;
 use crate::refusal;
@@ -94,7 +95,8 @@ fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
 pub(crate) fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), Failure> {
     x.keep_alive &= !x.client.door.is_closed();
     let announce = match (x.keep_alive, x.heads.request.version) {
-        (_, _) if x.heads.response.status == 101 => Announce::Nothing,
+        // It is another protocol's from now on.
+        _ if becomes_tunnel(x.heads) => Announce::Nothing,
         (false, _) => Announce::Close,
         (true, Version::Http10) => Announce::KeepAlive,
         (true, Version::Http11 | Version::Http2) => Announce::Nothing,
@@ -111,6 +113,15 @@ pub(crate) fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), F
     x.progress.status = head.status;
     x.progress.head_sent = true;
     Ok(())
+}
+
+/// Whether what follows this answer is no HTTP.
+fn becomes_tunnel(heads: &Heads) -> bool {
+    match heads.response.status {
+        101 => true,
+        200 => heads.request.method == Method::Connect,
+        _ => false,
+    }
 }
 
 fn poll_both(

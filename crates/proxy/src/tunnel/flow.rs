@@ -59,6 +59,15 @@ impl Flow {
         self.frames.as_ref().is_some_and(Frames::has_closed)
     }
 
+    /// Nothing more moves, which the sink is to learn. False if that was so before.
+    pub(super) fn finish(&mut self) -> bool {
+        let is_moving = self.stage == Stage::Moving;
+        if is_moving {
+            self.stage = Stage::Ending;
+        }
+        is_moving
+    }
+
     /// Nothing more moves.
     pub(super) fn stop(&mut self) {
         self.stage = Stage::Done;
@@ -92,9 +101,11 @@ impl Flow {
             match self.stage {
                 Stage::Done => return Poll::Ready(Ok(())),
                 Stage::Ending => {
-                    sink.end(&Fields::default()).map_err(Broken::Sink)?;
-                    ready!(sink.poll_flush(cx)).map_err(Broken::Sink)?;
-                    ready!(sink.poll_shutdown(cx)).map_err(Broken::Sink)?;
+                    let told = ready!(poll_end(cx, sink));
+                    // After the last word it is nothing to anyone.
+                    if !self.has_closed() {
+                        told.map_err(Broken::Sink)?;
+                    }
                     self.stage = match self.has_parted {
                         true => Stage::Ignoring,
                         false => Stage::Done,
@@ -139,4 +150,10 @@ impl Flow {
         }
         source.consume(n);
     }
+}
+
+fn poll_end(cx: &mut Context<'_>, sink: &mut Outbound<Writer>) -> Poll<io::Result<()>> {
+    sink.end(&Fields::default())?;
+    ready!(sink.poll_flush(cx))?;
+    sink.poll_shutdown(cx)
 }

@@ -19,6 +19,7 @@ mod draining;
 mod explain;
 mod explained;
 mod filters;
+mod forward_proxy;
 mod forwarding;
 mod handed_over;
 mod health;

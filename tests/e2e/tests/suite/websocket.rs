@@ -3,7 +3,7 @@
 use forebay_e2e::websocket::{
     CLOSE, KEY, TEXT, WebSocket, accept, agreement, echo, echoing, frame, read, request,
 };
-use forebay_e2e::{Backend, Config, DeadAddress, Reply};
+use forebay_e2e::{Backend, Config, DeadAddress, PythonWebSocket, Reply};
 
 #[test]
 fn messages_pass_both_ways_and_so_do_bytes_that_came_early() {
@@ -269,4 +269,24 @@ fn filters_see_the_answer_and_the_accept_is_the_backends() {
     let head = client.agreed();
     assert!(head.contains("X-Mine: yes\r\n"), "{head}");
     assert!(head.contains(&accept(KEY)), "{head}");
+}
+
+/// With compression, messages in pieces, a ping and a subprotocol.
+#[test]
+fn a_real_client_and_a_real_server_understand_each_other() {
+    let (_server, url) = PythonWebSocket::server();
+    let mut forebay = Config::to_urls([url])
+        .top("workers: 1\nshutdown_timeout: 100ms\ndrain_timeout: 200ms")
+        .start();
+    let client = PythonWebSocket::client(forebay.address());
+    let seen = client.stdout_lines(3);
+    let expected = [
+        "subprotocol echo",
+        "extensions permessage-deflate",
+        "echoed",
+    ];
+    assert_eq!(seen, expected);
+    forebay.terminate();
+    assert_eq!(client.stdout_lines(4)[3], "closed 1001");
+    assert_eq!(forebay.wait_exit(), Some(0));
 }
