@@ -33,7 +33,7 @@ pub(crate) struct Target {
 
 /// Where an admitted request leads that names another server in full, if its
 /// listener is a forward proxy. Whether it may, `check` says.
-pub(crate) fn target(listener: &Listener, heads: &Heads) -> Result<Option<Target>, Failure> {
+pub(crate) fn target(listener: &Listener, heads: &Heads) -> Result<Option<Box<Target>>, Failure> {
     let request = &heads.request;
     let default = match (request.form, &listener.forward) {
         (Form::Authority, Some(_)) => None,
@@ -59,10 +59,10 @@ pub(crate) fn target(listener: &Listener, heads: &Heads) -> Result<Option<Target
     let host = String::from_utf8_lossy(&heads.host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
     match port {
-        Some(port @ 1..) if !host.is_empty() => Ok(Some(Target {
+        Some(port @ 1..) if !host.is_empty() => Ok(Some(Box::new(Target {
             host: host.to_owned(),
             port,
-        })),
+        }))),
         _ => Err(Failure::new(
             Kind::BadHost,
             "the request does not say which port of which host",
@@ -130,7 +130,7 @@ async fn open(forward: &Forward, to: &Target) -> Result<Stream, Failure> {
 pub(crate) async fn serve(
     x: &mut Exchange<'_>,
     admitted: Admitted,
-    to: Target,
+    to: Box<Target>,
 ) -> Result<(), Failure> {
     let listener = x.listener;
     let forward = listener.forward.as_ref().ok_or(Kind::Internal)?;

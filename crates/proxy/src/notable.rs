@@ -199,6 +199,7 @@ mod tests {
             reused: false,
             connect_time: None,
             head_time: None,
+            tunnel: None,
         }
     }
 

@@ -22,7 +22,7 @@ use message::Failure;
 
 use crate::client::Client;
 use crate::exchange::Exchange;
-use crate::forward_proxy::{self, Target};
+use crate::forward_proxy;
 use crate::guard;
 use crate::http2::{self, Arrived};
 use crate::path::accept::Accepted;
@@ -111,20 +111,14 @@ async fn answer(x: &mut Exchange<'_>) -> Result<(), Failure> {
     }
 }
 
-/// What steps 4 to 6 have come to.
+/// What steps 5 and 6 have come to.
 enum Decided<'p> {
     Go(Routed<'p>),
     /// It is answered here.
     Answer(Answer),
-    /// It leads to where the client wants.
-    Forward(Admitted, Box<Target>),
 }
 
-fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
-    let admitted = admit::admit(x)?;
-    if let Some(target) = forward_proxy::target(x.listener, x.heads)? {
-        return Ok(Decided::Forward(admitted, Box::new(target)));
-    }
+fn decide<'p>(x: &mut Exchange<'p>, admitted: Admitted) -> Result<Decided<'p>, Failure> {
     if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
         return Ok(Decided::Answer(answer));
     }
@@ -134,21 +128,22 @@ fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
 }
 
 async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
-    let routed = match decide(x)? {
+    let admitted = admit::admit(x)?;
+    if let Some(to) = forward_proxy::target(x.listener, x.heads)? {
+        return Box::pin(forward_proxy::serve(x, admitted, to)).await;
+    }
+    let routed = match decide(x, admitted)? {
         Decided::Go(routed) => routed,
         Decided::Answer(answer) => return reply::answer(x, answer).await,
-        Decided::Forward(admitted, target) => {
-            return Box::pin(forward_proxy::serve(x, admitted, *target)).await;
-        }
     };
     let Lookup::Bypass = lookup::lookup(x, &routed);
     let attempt = dispatch::dispatch(x, &routed).await?;
     let attempt = store::store(x, attempt);
     filter_response::filter_response(x, &routed);
-    match upgrade::is_switched(x)? {
-        true => Box::pin(reply::switch(x, attempt)).await,
-        false => reply::relay(x, attempt).await,
+    if upgrade::is_switched(x)? {
+        return Box::pin(reply::switch(x, attempt)).await;
     }
+    reply::relay(x, attempt).await
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ impl Tunnel {
 
     /// Both ends have been told.
     fn has_parted(&self) -> bool {
-        self.is_ending && self.up.is_done() && self.down.is_done()
+        self.is_ending && self.up.has_ended() && self.down.has_ended()
     }
 
     fn poll(

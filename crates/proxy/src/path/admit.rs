@@ -51,7 +51,7 @@ pub(crate) fn check(
     listener: &Listener,
 ) -> Result<(Admitted, Persistence), Failure> {
     // First, so that the log says at which host the others were aimed.
-    admit_host(heads)?;
+    admit_host(heads, listener)?;
     let is_connect = heads.request.method == Method::Connect;
     if is_connect && listener.forward.is_none() {
         return Err(Kind::MethodRefused.into());
@@ -74,8 +74,8 @@ pub(crate) fn check(
     Ok((Admitted { framing }, persistence))
 }
 
-fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
-    let admitted = normalise_host(heads);
+fn admit_host(heads: &mut Heads, listener: &Listener) -> Result<(), Failure> {
+    let admitted = normalise_host(heads, listener);
     if admitted.is_err() {
         // What stands there is the host of an earlier request.
         heads.forget_host();
@@ -86,7 +86,7 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
 /// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of
 /// an absolute form takes its place, but a bad one is refused all the same
 /// (RFC 9112 sections 3.2 and 3.2.2).
-fn normalise_host(heads: &mut Heads) -> Result<(), Failure> {
+fn normalise_host(heads: &mut Heads, listener: &Listener) -> Result<(), Failure> {
     let request = &mut heads.request;
     let count = request.fields.all(Known::Host).count();
     if count > 1 || count == 0 && request.version != Version::Http10 {
@@ -95,7 +95,13 @@ fn normalise_host(heads: &mut Heads) -> Result<(), Failure> {
             format!("the request has {count} Host fields"),
         ));
     }
-    if matches!(request.form, Form::Absolute | Form::Authority) {
+    let is_target = match request.form {
+        Form::Absolute => true,
+        // Elsewhere it is refused, whatever it is.
+        Form::Authority => listener.forward.is_some(),
+        Form::Origin | Form::Asterisk => false,
+    };
+    if is_target {
         let replaced = request.fields.get(Known::Host).unwrap_or_default();
         check_host(replaced, &mut Vec::new())?;
         let authority = request.fields.slice(request.authority).to_vec();

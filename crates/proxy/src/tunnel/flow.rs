@@ -54,6 +54,11 @@ impl Flow {
         self.stage == Stage::Done
     }
 
+    /// The sink knows that nothing more comes.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ignoring | Stage::Done)
+    }
+
     /// A WebSocket's last word has passed.
     pub(super) fn has_closed(&self) -> bool {
         self.frames.as_ref().is_some_and(Frames::has_closed)

@@ -3,7 +3,7 @@
 use forebay_e2e::websocket::{
     CLOSE, KEY, TEXT, WebSocket, accept, agreement, echo, echoing, frame, read, request,
 };
-use forebay_e2e::{Backend, Config, DeadAddress, PythonWebSocket, Reply};
+use forebay_e2e::{Backend, Config, DeadAddress, PythonWebSocket, Reply, Scratch};
 
 #[test]
 fn messages_pass_both_ways_and_so_do_bytes_that_came_early() {
@@ -289,4 +289,30 @@ fn a_real_client_and_a_real_server_understand_each_other() {
     forebay.terminate();
     assert_eq!(client.stdout_lines(4)[3], "closed 1001");
     assert_eq!(forebay.wait_exit(), Some(0));
+}
+
+#[test]
+fn explain_shows_what_the_backend_would_be_asked() {
+    let backend = echoing();
+    let scratch = Scratch::new();
+    let file = scratch.write("forebay.yaml", &Config::to(&backend).yaml());
+    let explain = |upgrade: &str| {
+        let field = format!("Upgrade: {upgrade}");
+        let arguments = [
+            "explain",
+            "-c",
+            &file,
+            "-H",
+            "Connection: upgrade",
+            "-H",
+            &field,
+        ];
+        let url = "http://a/chat";
+        forebay_e2e::forebay(&[&arguments[..], &[url]].concat()).stdout
+    };
+    let said = explain("websocket");
+    assert!(said.contains("Upgrade: websocket"), "{said}");
+    assert!(said.contains("Connection: upgrade"), "{said}");
+    let said = explain("h2c");
+    assert!(!said.contains("Upgrade:"), "{said}");
 }
