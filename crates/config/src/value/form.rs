@@ -214,6 +214,13 @@ mod tests {
             ),
             (&FIELD_NAME, &["X-A", "x_a"], &["", "a b", "a:"]),
             (
+                &UPGRADE,
+                &["websocket", "WebSocket", "chat/2"],
+                &[
+                    "", "a b", "a,b", "h2c", "H2C", "h2", "HTTP/2.0", "TLS/1.0", "/2",
+                ],
+            ),
+            (
                 &CONTENT_TYPE,
                 &["text/html; charset=utf-8", "application/json"],
                 &["", " ", "text/html\r\nX-A: b", "text/\tx", "text/é"],
