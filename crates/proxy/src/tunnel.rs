@@ -72,6 +72,21 @@ pub(crate) async fn run(
     idle: Duration,
 ) -> Result<(), Failure> {
     let _counted = TunnelAt::new(&x.client.door);
+    begin(x, conn, protocol);
+    let mut tunnel = Tunnel::new(x, protocol, idle);
+    let door = std::rc::Rc::clone(&x.client.door);
+    let mut parting = std::pin::pin!(door.parting());
+    let ended = poll_fn(|cx| tunnel.poll(cx, x, conn, parting.as_mut())).await;
+    // Whoever is cut off must not take what there is for all of it.
+    if ended.is_err() && !tunnel.has_parted() {
+        x.progress.must_reset = true;
+        conn.outbound.io().reset_on_close();
+    }
+    ended
+}
+
+/// Another protocol has the connections from now on.
+fn begin(x: &mut Exchange<'_>, conn: &BackendConn, protocol: Protocol) {
     // From now on it may take as long as streams may.
     x.client.mark(true);
     x.keep_alive = false;
@@ -83,21 +98,10 @@ pub(crate) async fn run(
     }));
     let mut metrics = x.worker.metrics.borrow_mut();
     metrics.tunnel_began(x.listener.number, protocol);
-    drop(metrics);
     x.client.inbound.io().deadline.clear();
     conn.inbound.io().deadline.clear();
     let write_timeout = x.listener.write_timeout;
     x.client.outbound.io().deadline.silence(write_timeout);
-    let mut tunnel = Tunnel::new(x, protocol, idle);
-    let door = std::rc::Rc::clone(&x.client.door);
-    let mut parting = std::pin::pin!(door.parting());
-    let ended = poll_fn(|cx| tunnel.poll(cx, x, conn, parting.as_mut())).await;
-    // Whoever is cut off must not take what there is for all of it.
-    if ended.is_err() && !tunnel.has_parted() {
-        x.progress.must_reset = true;
-        conn.outbound.io().reset_on_close();
-    }
-    ended
 }
 
 impl Tunnel {

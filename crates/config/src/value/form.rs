@@ -231,6 +231,13 @@ mod tests {
                 &["", "*", "*.", "a.*.b", "a..b", ".a", "a b", "bücher.de"],
             ),
             (
+                &UPGRADE,
+                &["websocket", "WebSocket", "chat/2"],
+                &[
+                    "", "a b", "a,b", "h2c", "H2C", "h2", "HTTP/2.0", "TLS/1.0", "/2",
+                ],
+            ),
+            (
                 &CONTENT_TYPE,
                 &["text/html; charset=utf-8", "application/json"],
                 &["", " ", "text/html\r\nX-A: b", "text/\tx", "text/é"],

@@ -1,5 +1,6 @@
 //! How tunnels end that do not end by themselves, and what does not end them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use forebay_e2e::websocket::{CLOSE, GOING_AWAY, TEXT, WebSocket, agreement, echoing, frame, read};
@@ -27,10 +28,13 @@ fn one_that_is_silent_for_too_long_is_told_to_go() {
 /// Half a second for those that have begun.
 const SHORT: &str = "workers: 1\nshutdown_timeout: 100ms\ndrain_timeout: 400ms";
 
-/// A backend that says what it hears last.
-fn listening() -> (Backend, std::sync::Arc<Watched<Vec<(u8, Vec<u8>)>>>) {
-    let heard = std::sync::Arc::new(Watched::<Vec<_>>::default());
-    let kept = std::sync::Arc::clone(&heard);
+/// Opcodes and what was in their frames.
+type Heard = Watched<Vec<(u8, Vec<u8>)>>;
+
+/// A backend that remembers what it hears.
+fn listening() -> (Backend, Arc<Heard>) {
+    let heard = Arc::new(Heard::default());
+    let kept = Arc::clone(&heard);
     let backend = Backend::scripted(move |conn| {
         let Some(request) = conn.request_head() else {
             return;
