@@ -15,7 +15,7 @@ test: tools
 	cargo build -p forebay-cli
 	cargo test --workspace --no-fail-fast
 
-# The tests use curl, OpenSSL, Python, nginx, HAProxy and Node as real peers. Node's package has
+# The tests use a library of Python's, in .venv, and curl, OpenSSL, Python, nginx, HAProxy and Node as real peers. Node's package has
 # another name than its command.
 tools:
 	@for tool in curl openssl python3 nginx haproxy node:nodejs; do \
@@ -26,6 +26,8 @@ tools:
 		sudo=$$(command -v sudo || true); \
 		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; \
 	fi
+	@test -x .venv/bin/python || python3 -m venv .venv
+	@.venv/bin/pip install -q --disable-pip-version-check websockets==17.4
 
 lint:
 	cargo fmt --all --check

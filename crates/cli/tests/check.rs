@@ -336,6 +336,8 @@ fn configurations_test_themselves() {
         ("several-files", 1),
         ("health", 1),
         ("overload", 1),
+        ("websocket", 1),
+        ("forward-proxy", 1),
     ] {
         let example = root().join(format!("examples/{file}.yaml"));
         let output = forebay(&["test", "-c", example.to_str().unwrap()]);

@@ -16,7 +16,7 @@ pub use group::{
     CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
     SameSite, Secure, SendProxyProtocol, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
 };
-pub use listener::{Http2, Listener, Protocol, ProxyProtocol};
+pub use listener::{Forward, Http2, Listener, Protocol, ProxyProtocol};
 pub use route::{
     Conditions, ErrorPage, FilterList, Filters, HeaderChanges, Redirect, ReplacePrefix, Respond,
     Route, RouteTimeout, RoutingMode,

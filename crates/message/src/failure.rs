@@ -113,6 +113,11 @@ kinds! {
     /// A connection that is passed on was silent in both directions.
     IdleTimeout: Client, 408, "connection_idle_timeout", "The connection was silent for too long.";
 
+    /// A forward proxy may not connect there.
+    DestinationRefused: Client, 403, "destination_not_allowed", "Connections to there are not made here.";
+    /// It leads to an address that only its own network in the list may lead to.
+    AddressProhibited: Client, 403, "destination_ip_prohibited", "Connections to there are not made here.";
+
     /// Some route would take the request but for its method.
     MethodNotAllowed: Proxy, 405, "method_not_allowed", "No route takes this method here.";
     NoRoute: Proxy, 404, "no_route", "No route matches the request.";
@@ -178,7 +183,8 @@ impl Kind {
     pub fn proxy_error(self) -> &'static str {
         match self {
             Kind::NoRoute => "destination_not_found",
-            Kind::MethodNotAllowed => "http_request_denied",
+            Kind::MethodNotAllowed | Kind::DestinationRefused => "http_request_denied",
+            Kind::AddressProhibited => "destination_ip_prohibited",
             Kind::QueueTimeout
             | Kind::TooManyConnections
             | Kind::TooManyRequests

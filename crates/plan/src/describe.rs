@@ -7,8 +7,8 @@ use upstream::{HealthPolicy, RetryPolicy, Strategy};
 use wire::h2::Patience;
 
 use crate::{
-    AdminEndpoint, BackendTls, Check, Group, Http2, Listener, Plan, ProxyProtocol, Sticky, Tcp,
-    Times,
+    AdminEndpoint, BackendTls, Check, Forward, Group, Http2, Listener, Plan, ProxyProtocol, Sticky,
+    Tcp, Times,
 };
 
 impl Display for Plan {
@@ -169,6 +169,25 @@ pub(crate) fn listener(f: &mut Formatter<'_>, plan: &Plan, l: &Listener) -> fmt:
     }
     if let Some(http2) = &l.http2 {
         writeln!(f, "      HTTP/2: {http2}")?;
+    }
+    if !l.upgrades.is_empty() {
+        writeln!(f, "      upgrades to {}", l.upgrades.join(", "))?;
+    }
+    if let Some(forward) = &l.forward {
+        let Forward { allow, times } = forward;
+        let allow: Vec<String> = allow.iter().map(ToString::to_string).collect();
+        writeln!(
+            f,
+            "      forward proxy to {}; timeouts: connect {:?}, response head {:?}, idle {:?}",
+            if allow.is_empty() {
+                "nowhere".to_owned()
+            } else {
+                allow.join(", ")
+            },
+            times.connect,
+            times.response,
+            times.idle
+        )?;
     }
     if let Some(hsts) = &l.hsts {
         writeln!(f, "      HSTS {hsts}")?;
@@ -378,8 +397,8 @@ fn times(times: &Times) -> String {
         None => String::new(),
     };
     format!(
-        "timeouts: connect {:?}, response head {:?}, idle body {:?}, connection queue {:?}{total}",
-        times.connect, times.response, times.idle, times.wait
+        "timeouts: connect {:?}, response head {:?}, idle body {:?}, idle tunnel {:?}, connection queue {:?}{total}",
+        times.connect, times.response, times.idle, times.tunnel, times.wait
     )
 }
 

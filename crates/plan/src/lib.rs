@@ -11,6 +11,7 @@ mod compile;
 mod decide;
 mod describe;
 mod diff;
+mod forward;
 mod heritage;
 mod plan;
 mod server_names;
@@ -22,6 +23,7 @@ pub use changes::{Changes, Found, GroupChanges, Origin};
 pub use compile::{Open, compile, idle_weights};
 pub use decide::{Affinity, Choice, choose_backend, find_route, take_backend};
 pub use diff::{Change, Difference, Differences, Precedence, Turned, What, diff};
+pub use forward::{Forward, Reach, Refused};
 pub use heritage::Heritage;
 pub use plan::{
     AccessLog, BackendTls, CertificateFiles, Check, Group, Http2, HttpProbe, Listener, Logging,

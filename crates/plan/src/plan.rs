@@ -14,7 +14,7 @@ use wire::h1::Limits;
 use wire::h2::Patience;
 use wire::proxy_protocol;
 
-use crate::{AdminEndpoint, BackendSource, Origin, ServerNames, Trusted};
+use crate::{AdminEndpoint, BackendSource, Forward, Origin, ServerNames, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -102,6 +102,10 @@ pub struct Listener {
     pub tls: Option<Tls>,
     /// HTTP/1 alone without.
     pub http2: Option<Http2>,
+    /// Protocols to which connections may be switched, in small letters.
+    pub upgrades: Vec<Box<str>>,
+    /// No forward proxy without.
+    pub forward: Option<Forward>,
     /// The value of `Strict-Transport-Security`.
     pub hsts: Option<Box<str>>,
     /// Clients are sent to the same place at HTTPS on this port; 0 is one that
@@ -134,6 +138,14 @@ impl Listener {
             (None, None) => "http",
             (None, Some(_)) => "https",
         }
+    }
+
+    /// Whether connections may be switched to this protocol, however it is written.
+    pub fn allows_upgrade(&self, protocol: &[u8]) -> bool {
+        let allowed = self.upgrades.iter();
+        allowed
+            .into_iter()
+            .any(|a| protocol.eq_ignore_ascii_case(a.as_bytes()))
     }
 }
 
@@ -325,6 +337,8 @@ pub struct Times {
     pub response: Duration,
     /// Silence while a body is moving.
     pub idle: Duration,
+    /// Silence in both directions of a tunnel.
+    pub tunnel: Duration,
     /// How long a request may wait for a connection.
     pub wait: Duration,
     /// From a request's arrival until the response head is complete, over all attempts.

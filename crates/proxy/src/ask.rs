@@ -23,7 +23,7 @@ use crate::connect::connect;
 use crate::exchange::Exchange;
 use crate::introduced::introduction;
 use crate::path::reply;
-use crate::retry;
+use crate::{retry, upgrade};
 
 /// How large a response's head may be. Backends send larger ones than clients.
 pub(crate) const RESPONSE_LIMITS: Limits = Limits {
@@ -180,7 +180,7 @@ fn client_gone() -> Failure {
 
 /// Sends the request and waits for the head of the final response; interim
 /// responses are passed on as they come.
-async fn send(
+pub(crate) async fn send(
     x: &mut Exchange<'_>,
     framing: Framing,
     times: &Times,
@@ -200,7 +200,7 @@ async fn send(
         x.heads.response.clear();
         let mut deadline_is_set = false;
         poll_fn(|cx| poll_response(x, times, attempt, &mut deadline_is_set, cx)).await?;
-        if !x.heads.response.is_interim() {
+        if !x.heads.response.is_interim() || upgrade::is_agreed(x.heads)? {
             if x.plan.access_log.is_some() || x.plan.admin.is_some() {
                 x.progress.head_time = Some(x.elapsed());
             }
@@ -279,12 +279,13 @@ pub(crate) fn begin_response(
     let framing = response_framing(method, head)?;
     let persistence = take_connection(head.version, &mut head.fields, Kind::BadResponse)?;
     say_length_once(&mut head.fields, framing);
-    if head.status == 204 {
+    if matches!(head.status, 101 | 204) {
         head.fields.remove(Known::ContentLength);
     } else if framing == Framing::Empty {
         tidy_idle_length(&mut head.fields);
     }
-    conn.keep_alive = persistence.keep_alive && framing != Framing::UntilClose;
+    let goes_on = framing != Framing::UntilClose && head.status != 101;
+    conn.keep_alive = persistence.keep_alive && goes_on;
     conn.inbound.io().deadline.silence(times.idle);
     conn.body.begin(framing, RESPONSE_LIMITS, u64::MAX);
     conn.framing = framing;

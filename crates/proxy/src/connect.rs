@@ -110,7 +110,8 @@ async fn open_socket(resolver: &Resolver, address: &Address) -> Result<Stream, F
     }
 }
 
-async fn open_first(addresses: &[SocketAddr]) -> Result<Stream, Failure> {
+/// Opens a connection to the first address that takes it.
+pub(crate) async fn open_first(addresses: &[SocketAddr]) -> Result<Stream, Failure> {
     let mut last = Failure::new(Kind::NameFailed, "the name has no address");
     for &address in addresses {
         match open_tcp(address).await {

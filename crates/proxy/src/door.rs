@@ -46,6 +46,27 @@ pub(crate) struct Door {
     /// Somebody has left a closed door.
     left: Notify,
     connections: RefCell<Connections>,
+    /// Tunnels under way, and whether they are to end.
+    tunnels: Cell<usize>,
+    has_parted: Cell<bool>,
+    parting: Notify,
+}
+
+/// A tunnel for as long as it lasts.
+pub(crate) struct TunnelAt(Rc<Door>);
+
+impl TunnelAt {
+    pub(crate) fn new(door: &Rc<Door>) -> Self {
+        door.tunnels.set(door.tunnels.get() + 1);
+        Self(Rc::clone(door))
+    }
+}
+
+impl Drop for TunnelAt {
+    fn drop(&mut self) {
+        self.0.tunnels.set(self.0.tunnels.get() - 1);
+        self.0.left.notify_waiters();
+    }
 }
 
 /// Which of those who are left at a closed door.
@@ -78,6 +99,9 @@ impl Door {
             accepting: Cell::new(0),
             left: Notify::new(),
             connections: RefCell::default(),
+            tunnels: Cell::new(0),
+            has_parted: Cell::new(false),
+            parting: Notify::new(),
         })
     }
 
@@ -192,6 +216,27 @@ impl Door {
     /// Resolves when nobody comes in at a closed door any more.
     pub(crate) async fn shut(&self) {
         while self.accepting.get() > 0 {
+            self.left.notified().await;
+        }
+    }
+
+    /// Resolves when tunnels have to end.
+    pub(crate) async fn parting(&self) {
+        if !self.has_parted.get() {
+            self.parting.notified().await;
+        }
+    }
+
+    /// Tells tunnels to end, and says how many there are.
+    pub(crate) fn part(&self) -> usize {
+        self.has_parted.set(true);
+        self.parting.notify_waiters();
+        self.tunnels.get()
+    }
+
+    /// Resolves when no tunnel is left at a closed door.
+    pub(crate) async fn without_tunnels(&self) {
+        while self.tunnels.get() > 0 {
             self.left.notified().await;
         }
     }

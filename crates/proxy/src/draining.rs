@@ -12,6 +12,9 @@ use tracing::warn;
 
 use crate::door::{Door, Left};
 
+/// How long tunnels that have to end may take to say so.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// How long what is left may go on: streams for `drain_timeout`, everything else
 /// for `shutdown_timeout`. The same for all doors on all workers.
 #[derive(Clone)]
@@ -67,6 +70,12 @@ impl Draining {
             // Not a moment longer: a closed door keeps the plan it had.
             let time = ends.saturating_sub(began.elapsed());
             if timeout(time, door.empty()).await.is_err() {
+                if left != Left::Others {
+                    let tunnels = door.part();
+                    cut.connections.fetch_add(tunnels, Ordering::Relaxed);
+                    // What they are told takes no longer, or else it goes untold.
+                    let _ = timeout(FAREWELL, door.without_tunnels()).await;
+                }
                 cut.connections.fetch_add(door.cut(left), Ordering::Relaxed);
             }
         }

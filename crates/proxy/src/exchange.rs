@@ -12,6 +12,7 @@ use crate::client::Client;
 use crate::heads::Heads;
 use crate::path::settle;
 use crate::request_id::RequestId;
+use crate::tunnel::Passed;
 use crate::worker::{Current, Worker};
 
 pub(crate) struct Exchange<'a> {
@@ -52,6 +53,8 @@ pub(crate) struct Progress {
     pub(crate) failure: Option<Failure>,
     /// An answer that lasts until the connection closes was cut short.
     pub(crate) must_reset: bool,
+    /// What goes through the tunnel that it has become.
+    pub(crate) tunnel: Option<Box<Passed>>,
     /// The steps have run to their end.
     pub(crate) has_ended: bool,
 }

@@ -13,6 +13,7 @@ use wire::h1::{HeadParser, write_request_head};
 
 use crate::affinity;
 use crate::forward::{Forwarding, forward, told_certificate};
+use crate::forward_proxy::{check, target};
 use crate::heads::Heads;
 use crate::ip_text::IpText;
 use crate::overload;
@@ -58,6 +59,8 @@ pub struct Explanation {
     /// The group, as an index into the plan's groups, and its candidates.
     pub group: Option<usize>,
     pub candidates: Vec<Candidate>,
+    /// Where it leads through a forward proxy.
+    pub forward: Option<String>,
     /// The group's limit that follows its latency, and how many are under way.
     pub limit: Option<String>,
     /// The request's head as the chosen backend would get it.
@@ -161,7 +164,7 @@ fn follow(
     let mut heads = Heads::default();
     HeadParser::default().parse(question.head, &listener.limits, &mut heads.request)?;
     explanation.certificate = certificate(listener, question, &mut heads);
-    let checked = admit::check(&mut heads);
+    let checked = admit::check(&mut heads, listener);
     explanation.host = String::from_utf8_lossy(&heads.host).into_owned();
     explanation.path = String::from_utf8_lossy(&heads.path).into_owned();
     let (admitted, _) = checked?;
@@ -170,6 +173,10 @@ fn follow(
     let new_id = || RequestId::new(question.unix_micros, question.random);
     let id = identity.request_id.unwrap_or_else(new_id);
 
+    if let (Some(to), Some(forward)) = (target(listener, &heads)?, &listener.forward) {
+        explanation.forward = Some(format!("{}:{}", to.host, to.port));
+        return check(forward, &to);
+    }
     explanation.answer = to_https::redirect(listener, &heads, identity.is_trusted)?;
     if explanation.answer.is_some() {
         return Ok(());
@@ -233,6 +240,7 @@ fn follow(
         request_id: id.as_bytes(),
         authority: &backend.authority,
         certificate: shown.as_deref().map(|shown| &*shown.field),
+        upgrade: heads.upgrade.as_ref().map(|upgrade| &*upgrade.protocol),
     };
     forward(&mut heads.request, &forwarding);
     write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
@@ -350,6 +358,8 @@ pub fn request_head(
         .iter()
         .any(|(name, _)| name.eq_ignore_ascii_case("host"));
     head.method_text = head.fields.intern(method.as_bytes());
+    // Of a tunnel only the other end is said.
+    let target = if method == "CONNECT" { host } else { target };
     head.path = head.fields.intern(target.as_bytes());
     if !has_host {
         head.fields.push(b"Host", host.as_bytes());

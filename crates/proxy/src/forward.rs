@@ -23,6 +23,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) authority: &'a str,
     /// The value of `Client-Cert`, where the backend is to know it.
     pub(crate) certificate: Option<&'a str>,
+    /// The protocol that the backend is asked to switch to.
+    pub(crate) upgrade: Option<&'a str>,
 }
 
 /// The client's certificate, where backends are to know it.
@@ -104,6 +106,10 @@ pub(crate) fn forward(request: &mut RequestHead, forwarding: &Forwarding<'_>) {
             Version::Http2 => b"2.0 forebay",
         },
     );
+    if let Some(protocol) = forwarding.upgrade {
+        fields.push_known(Known::Connection, b"upgrade");
+        fields.push_known(Known::Upgrade, protocol.as_bytes());
+    }
 }
 
 /// What a trusted peer says and is believed.
@@ -149,6 +155,7 @@ mod tests {
                 request_id: b"id-1",
                 authority: "backend:80",
                 certificate: None,
+                upgrade: None,
             },
         );
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();

@@ -11,6 +11,8 @@ use message::{ClientCertificate, RequestHead, ResponseHead};
 use plan::Affinity;
 use upstream::UnderWay;
 
+use crate::upgrade::Upgrade;
+
 /// Heads beyond this many are given back to the allocator.
 const KEEP: usize = 1024;
 
@@ -30,6 +32,8 @@ pub(crate) struct Heads {
     pub(crate) affinity: Affinity,
     /// The request's place in its group, where there are limits.
     pub(crate) place: Option<UnderWay>,
+    /// What the client wants its connection to become.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 impl Heads {
@@ -46,6 +50,7 @@ impl Heads {
         self.affinity = Affinity::default();
         self.place = None;
         self.certificate = None;
+        self.upgrade = None;
     }
 
     /// The host has no normal form, or there is no request to have one.

@@ -50,7 +50,8 @@ fn is_cut_short(x: &Exchange<'_>, failure: &Failure) -> bool {
     is_timeout && x.progress.attempts > 1 && total.is_some_and(|total| x.elapsed() >= total)
 }
 
-fn times<'a>(x: &Exchange<'a>) -> Option<&'a plan::Times> {
+/// How long the exchange's backend is waited for.
+pub(crate) fn times<'a>(x: &Exchange<'a>) -> Option<&'a plan::Times> {
     let (route, (group, _)) = (x.progress.route?, x.progress.backend?);
     let of_route = x.plan.routes.get(route as usize)?.times.as_ref();
     of_route.or_else(|| Some(&x.plan.groups.get(group as usize)?.times))

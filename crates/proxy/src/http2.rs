@@ -24,6 +24,7 @@ use crate::path::receive::expect;
 use crate::path::{exchange, reply};
 use crate::stream::Stream;
 use crate::timers::Deadline;
+use crate::upgrade;
 use crate::worker::{Held, Worker};
 
 /// A request's head, whole.
@@ -108,6 +109,9 @@ fn builder(worker: &Worker, held: &Held) -> Option<(Builder, Patience)> {
         .initial_connection_window_size(limits.connection_window)
         .max_pending_accept_reset_streams(limits.patience.resets as usize)
         .max_send_buffer_size(SEND_BUFFER);
+    if listener.allows_upgrade(upgrade::WEBSOCKET.as_bytes()) {
+        builder.enable_connect_protocol();
+    }
     Some((builder, limits.patience))
 }
 

@@ -23,6 +23,7 @@ mod event_loop;
 mod exchange;
 mod explain;
 mod forward;
+mod forward_proxy;
 mod given;
 mod guard;
 mod h2_io;
@@ -58,6 +59,8 @@ mod tcp;
 mod timers;
 mod tls_stream;
 mod to_https;
+mod tunnel;
+mod upgrade;
 mod worker;
 
 pub use checker::Checked;

@@ -69,7 +69,7 @@ impl Resolver {
 }
 
 /// The system's resolver works on a thread of its own.
-async fn look_up(host: &str, port: u16) -> Result<Arc<[SocketAddr]>, Failure> {
+pub(crate) async fn look_up(host: &str, port: u16) -> Result<Arc<[SocketAddr]>, Failure> {
     let failed = |detail: String| Failure::new(Kind::NameFailed, detail).retry(Retry::OtherBackend);
     let addresses: Arc<[SocketAddr]> = tokio::net::lookup_host((host, port))
         .await

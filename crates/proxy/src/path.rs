@@ -22,14 +22,17 @@ use message::Failure;
 
 use crate::client::Client;
 use crate::exchange::Exchange;
+use crate::forward_proxy;
 use crate::guard;
 use crate::http2::{self, Arrived};
 use crate::path::accept::Accepted;
+use crate::path::admit::Admitted;
 use crate::path::lookup::Lookup;
 use crate::path::route::Routed;
 use crate::path::settle::After;
 use crate::replay::Replay;
 use crate::to_https;
+use crate::upgrade;
 use crate::worker::Worker;
 
 /// One client connection, from its acceptance (step 1) to its end.
@@ -79,7 +82,7 @@ pub(crate) fn exchange<'a>(
         let mut heads = worker.heads.take();
         let received = match arrived {
             None => receive::head(listener, client, &mut heads).await,
-            Some(arrived) => receive::arrived(listener, arrived, &mut heads),
+            Some(arrived) => receive::arrived(worker, listener, arrived, &mut heads),
         };
         let mut x = Exchange::begin(worker, &current, listener, client, &mut heads);
         let end = match received {
@@ -108,15 +111,14 @@ async fn answer(x: &mut Exchange<'_>) -> Result<(), Failure> {
     }
 }
 
-/// What steps 4 to 6 have come to.
+/// What steps 5 and 6 have come to.
 enum Decided<'p> {
     Go(Routed<'p>),
     /// It is answered here.
     Answer(Answer),
 }
 
-fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
-    let admitted = admit::admit(x)?;
+fn decide<'p>(x: &mut Exchange<'p>, admitted: Admitted) -> Result<Decided<'p>, Failure> {
     if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
         return Ok(Decided::Answer(answer));
     }
@@ -126,7 +128,11 @@ fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
 }
 
 async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
-    let routed = match decide(x)? {
+    let admitted = admit::admit(x)?;
+    if let Some(to) = forward_proxy::target(x.listener, x.heads)? {
+        return Box::pin(forward_proxy::serve(x, admitted, to)).await;
+    }
+    let routed = match decide(x, admitted)? {
         Decided::Go(routed) => routed,
         Decided::Answer(answer) => return reply::answer(x, answer).await,
     };
@@ -134,6 +140,9 @@ async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
     let attempt = dispatch::dispatch(x, &routed).await?;
     let attempt = store::store(x, attempt);
     filter_response::filter_response(x, &routed);
+    if upgrade::is_switched(x)? {
+        return Box::pin(reply::switch(x, attempt)).await;
+    }
     reply::relay(x, attempt).await
 }
 

@@ -21,7 +21,7 @@ pub use metrics::{
     LimitFigures, ListenerFigures, Metrics, Names, ProcessFigures, Program, QUANTILES, Retried,
     RouteFigures, Snapshot, SourceFigures, StandingFigures, TunnelFigures, UpstreamFigures, render,
 };
-pub use record::Record;
+pub use record::{Record, Tunnel};
 
 #[cfg(test)]
 mod tests {

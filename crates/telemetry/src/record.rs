@@ -54,6 +54,32 @@ pub struct Record<'a> {
     pub connect_time: Option<Duration>,
     /// From the start of the exchange to the backend's response head.
     pub head_time: Option<Duration>,
+    /// What the connection was switched to, if it was: its bytes count as those of
+    /// the bodies.
+    pub tunnel: Option<Tunnel>,
+}
+
+/// What a connection is switched to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tunnel {
+    WebSocket,
+    /// Another protocol that a listener allows.
+    Other,
+    /// A connection to wherever the client wants.
+    Connect,
+}
+
+impl Tunnel {
+    pub(crate) const ALL: [Tunnel; 3] = [Tunnel::WebSocket, Tunnel::Other, Tunnel::Connect];
+
+    /// As the metrics call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Tunnel::WebSocket => "websocket",
+            Tunnel::Other => "other",
+            Tunnel::Connect => "connect",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +115,7 @@ pub(crate) mod sample {
             reused: false,
             connect_time: Some(Duration::from_micros(250)),
             head_time: Some(Duration::from_micros(1_000)),
+            tunnel: None,
         }
     }
 }

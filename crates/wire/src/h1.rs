@@ -23,7 +23,7 @@ mod write;
 
 pub use body::{Body, Encoder, Incoming, Outgoing};
 pub(crate) use chunked::may_be_trailer;
-pub use connection::{Persistence, take_connection};
+pub use connection::{Persistence, has_token, take_connection};
 pub use framing::{Framing, request_framing, response_framing, say_length_once, tidy_idle_length};
 pub use head::{HeadParser, Limits, ParsedHead};
 pub use inbound::{HeadError, Inbound};

@@ -21,19 +21,23 @@ pub fn read_request(
     limits: &Limits,
     head: &mut RequestHead,
 ) -> Result<(), Failure> {
-    let refuse = |detail| Err(Failure::new(Kind::Malformed, detail));
     head.clear();
     head.version = Version::Http2;
     let method = request.method.as_str().as_bytes();
     head.method = Method::of(method);
     head.method_text = head.fields.intern(method);
+    let authority = request.uri.authority().map(|text| text.as_str().as_bytes());
     let target = request.uri.path_and_query();
+    // RFC 9113 section 8.5; with a path it is of RFC 8441.
+    if head.method == Method::Connect && target.is_none() {
+        head.form = Form::Authority;
+        head.target = head.fields.intern(authority.unwrap_or_default());
+        head.authority = head.target;
+        return read_fields(request, authority, limits, head);
+    }
     let target = target.map_or(&b"/"[..], |target| target.as_str().as_bytes());
     if target.len() > limits.line {
         return Err(Kind::TargetTooLong.into());
-    }
-    if request.headers.len() > limits.count {
-        return Err(Kind::HeadTooLarge.into());
     }
     let query = memchr::memchr(b'?', target).unwrap_or(target.len());
     let (path, query) = target.split_at_checked(query).unwrap_or_default();
@@ -48,8 +52,25 @@ pub fn read_request(
         at: head.path.at,
         len: head.path.len + head.query.len,
     };
+    read_fields(request, authority, limits, head)?;
+    if !is_end && !head.fields.has(Known::ContentLength) {
+        head.fields.push(b"transfer-encoding", b"chunked");
+    }
+    Ok(())
+}
+
+/// `:authority` becomes `Host`.
+fn read_fields(
+    request: &Parts,
+    authority: Option<&[u8]>,
+    limits: &Limits,
+    head: &mut RequestHead,
+) -> Result<(), Failure> {
+    if request.headers.len() > limits.count {
+        return Err(Kind::HeadTooLarge.into());
+    }
+    let refuse = |detail| Err(Failure::new(Kind::Malformed, detail));
     let named = request.headers.get(http::header::HOST);
-    let authority = request.uri.authority().map(|text| text.as_str().as_bytes());
     match (authority, named) {
         // RFC 9113 section 8.3.1.
         (Some(a), Some(b)) if !a.eq_ignore_ascii_case(b.as_bytes()) => {
@@ -83,9 +104,6 @@ pub fn read_request(
             .map(HeaderValue::as_bytes)
             .collect();
         head.fields.push(b"cookie", &all.join(&b"; "[..]));
-    }
-    if !is_end && !head.fields.has(Known::ContentLength) {
-        head.fields.push(b"transfer-encoding", b"chunked");
     }
     Ok(())
 }

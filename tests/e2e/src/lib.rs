@@ -34,6 +34,7 @@ mod scratch;
 mod stop_at_end;
 mod tunnel;
 mod watched;
+pub mod websocket;
 mod wire;
 
 pub use authority::{Authority, Issued};
@@ -47,7 +48,7 @@ pub use generations::Generations;
 pub use message::{Head, Request, Response};
 pub use metrics::Metrics;
 pub use name_server::NameServer;
-pub use peers::{Nginx, PythonServer};
+pub use peers::{Nginx, PythonServer, PythonWebSocket};
 pub use process::{Finished, Process, command, forebay, forebay_with_closed_output};
 pub use rcgen;
 pub use recorder::{Extent, Recorder, Seen, unescape};

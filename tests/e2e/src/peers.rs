@@ -1,6 +1,7 @@
 //! Real servers as backends.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 
 use crate::authority::Issued;
 use crate::process::Process;
@@ -41,6 +42,39 @@ impl PythonServer {
 
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+}
+
+/// Python's `websockets`, which `make tools` installs.
+pub struct PythonWebSocket;
+
+impl PythonWebSocket {
+    /// A server that says everything back, and its URL for Forebay.
+    #[track_caller]
+    pub fn server() -> (Process, String) {
+        let process = Self::start(&["server"]);
+        let lines = process.stdout_lines(1);
+        let port = lines[0].rsplit(' ').next().unwrap();
+        (process, format!("http://127.0.0.1:{port}"))
+    }
+
+    /// A client that checks what comes back, and says what it sees.
+    #[track_caller]
+    pub fn client(forebay: SocketAddr) -> Process {
+        Self::start(&["client", &format!("ws://{forebay}/")])
+    }
+
+    #[track_caller]
+    fn start(arguments: &[&str]) -> Process {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let python = format!("{root}/.venv/bin/python");
+        assert!(
+            Path::new(&python).exists(),
+            "no {python}: `make tools` makes it"
+        );
+        let script = format!("{root}/tests/e2e/peers/websocket.py");
+        let arguments = [&["-u", &*script], arguments].concat();
+        Process::start(&python, &arguments)
     }
 }
 

@@ -69,6 +69,9 @@ struct Explained {
     misses: Vec<Miss>,
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
+    /// Where it leads through a forward proxy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forward: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     strategy: Option<String>,
     /// The group's limit that follows its latency, and how many requests are
@@ -182,6 +185,7 @@ fn explained(plan: &Plan, explanation: Explanation) -> Explained {
                 why,
             })
             .collect(),
+        forward: explanation.forward,
         group: group.map(|group| group.balance.id.to_string()),
         strategy: group.map(|group| group.balance.strategy.to_string()),
         limit: explanation.limit,

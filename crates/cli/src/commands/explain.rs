@@ -74,6 +74,9 @@ fn show(out: &mut String, plan: &Plan, explanation: &Explanation) -> fmt::Result
     if let Some(certificate) = &explanation.certificate {
         writeln!(out, "client certificate {certificate}")?;
     }
+    if let Some(to) = &explanation.forward {
+        writeln!(out, "to {to}, as a forward proxy")?;
+    }
     let id = |i: usize| plan.routes.get(i).map_or("", |r| &*r.id);
     match explanation.route {
         Some(i) => writeln!(out, "route {}", id(i))?,

@@ -316,6 +316,8 @@ settings! {
         total: Option<Duration>, rule Positive, example "1m";
         /// Silence while a body is moving.
         idle: Duration = Duration::from_secs(90), rule Positive, example "5m";
+        /// Silence in both directions of a connection that was switched to another protocol, such as a WebSocket.
+        tunnel: Duration = Duration::from_mins(10), rule Positive, example "1h";
     }
 
     /// Asking a second backend.

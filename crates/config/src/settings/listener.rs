@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::tls::{Hsts, Tls};
 use crate::span::Spanned;
 use crate::value::Value;
-use crate::value::form::{SERVER_NAME, WORD};
+use crate::value::form::{SERVER_NAME, UPGRADE, WORD};
 use crate::value::{Pairs, Size};
 
 choices! {
@@ -51,6 +51,23 @@ settings! {
 }
 
 settings! {
+    /// Connections to where clients want, for requests that name another server in full (`http://host/path`) and for `CONNECT`. Everything
+    /// else goes by the routes.
+    "a forward proxy" => pub struct Forward {
+        /// Where to: a host or network and a port, such as `example.com:443`, `*.example.com:*` for every name below one on any port, or
+        /// `10.0.0.0/8:80`; with IPv6, `[2001:db8::/32]:443`. `*` is every host. A name may only lead to addresses that are public hosts',
+        /// or in a network of this list. Nothing else is allowed.
+        allow: Vec<Spanned<String>>, rule Form(&WORD), example ["*.example.com:443", "10.0.0.0/8:*"];
+        /// How long until a connection stands, finding its address included.
+        connect_timeout: Duration = Duration::from_secs(5), rule Positive, example "2s";
+        /// Until the head of the answer is there; after that the client gets 504.
+        request_timeout: Duration = Duration::from_secs(30), rule Positive, example "1m";
+        /// Silence while a body is moving, and in both directions of a tunnel that `CONNECT` has opened.
+        idle_timeout: Duration = Duration::from_mins(10), rule Positive, example "1h";
+    }
+}
+
+settings! {
     /// One address to take connections at, and what clients may do there.
     "a listener" => pub struct Listener {
         /// Name of the listener in logs and metrics. Without it, its address.
@@ -86,6 +103,11 @@ settings! {
         handshake_timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
         /// HTTP/2, which clients choose where they can.
         http2: Spanned<Http2>, example {"max_concurrent_streams": 256};
+        /// Protocols to which clients may switch a connection (RFC 9110 section 7.8), where a backend agrees. A request for another one
+        /// is answered as if it had not asked. An empty list allows none.
+        upgrades: Vec<Spanned<String>> = vec![Spanned::unwritten("websocket".to_owned())], rule Form(&UPGRADE), example ["websocket", "chat"];
+        /// Makes it a forward proxy.
+        forward: Option<Spanned<Forward>>, example {"allow": ["*.example.com:443"]};
         /// HTTP/3: how long a connection may be silent. Accepted now, acts once HTTP/3 is there.
         max_idle_timeout: Duration = Duration::from_secs(30), rule Positive, example "30s";
         /// HTTP/3: requests at a time on one connection. Accepted now, acts once HTTP/3 is there.
@@ -119,7 +141,10 @@ settings! {
 impl Listener {
     /// Keys about HTTP that say something else than their defaults.
     pub fn about_http(&self) -> Vec<&'static str> {
-        const KEYS: [&str; 14] = [
+        const KEYS: [&str; 17] = [
+            "http2",
+            "upgrades",
+            "forward",
             "redirect_to_https",
             "hsts",
             "max_idle_timeout",

@@ -119,6 +119,8 @@ settings! {
         total: Option<Duration>, rule Positive, example "1m";
         /// Silence while a body is moving.
         idle: Option<Duration>, rule Positive, example "5m";
+        /// Silence in both directions of a connection that was switched to another protocol, such as a WebSocket.
+        tunnel: Option<Duration>, rule Positive, example "1h";
     }
 
     /// What clients get to see when Forebay answers with a failure, in place of its own few words. Clients that ask for JSON get

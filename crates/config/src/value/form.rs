@@ -51,6 +51,23 @@ pub(crate) const FIELD_NAME: Form = Form {
     check: |text| ok_if(is_token(text)),
 };
 
+/// A protocol that a connection may be switched to (RFC 9110 section 7.8). One that is HTTP again would bring requests past everything
+/// that looks at them.
+pub(crate) const UPGRADE: Form = Form {
+    noun: "a protocol such as `websocket`",
+    pattern: "^[A-Za-z0-9!#$%&'*+.^_`|~-]+(/[A-Za-z0-9!#$%&'*+.^_`|~-]+)?$",
+    check: |text| {
+        let (name, version) = text.split_once('/').unwrap_or((text, "0"));
+        let is_one_of = |names: &[&str]| names.iter().any(|n| name.eq_ignore_ascii_case(n));
+        if is_one_of(&["h2c", "h2", "http", "tls"]) {
+            return Err(Some(format!(
+                "`{name}` would bring requests to backends that Forebay has not seen"
+            )));
+        }
+        ok_if(is_token(name) && is_token(version))
+    },
+};
+
 /// The value of `Content-Type`. Nothing in it can end the field.
 pub(crate) const CONTENT_TYPE: Form = Form {
     noun: "a content type such as `text/html`",
@@ -212,6 +229,13 @@ mod tests {
                 &SERVER_NAME,
                 &["db.example.com", "*.example.com", "db", "DB_1.x"],
                 &["", "*", "*.", "a.*.b", "a..b", ".a", "a b", "bücher.de"],
+            ),
+            (
+                &UPGRADE,
+                &["websocket", "WebSocket", "chat/2"],
+                &[
+                    "", "a b", "a,b", "h2c", "H2C", "h2", "HTTP/2.0", "TLS/1.0", "/2",
+                ],
             ),
             (
                 &CONTENT_TYPE,

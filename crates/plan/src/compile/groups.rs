@@ -153,6 +153,7 @@ fn group(
             connect: written.timeout.connect,
             response: written.timeout.request,
             idle: written.timeout.idle,
+            tunnel: written.timeout.tunnel,
             wait: written.connection_pool.wait_timeout,
             total: written.timeout.total,
         },

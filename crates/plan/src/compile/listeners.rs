@@ -1,6 +1,7 @@
 //! `server` and `listeners`.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ::telemetry::Names;
 use ::tls::Tickets;
@@ -8,9 +9,10 @@ use config::{Problems, Settings, Span, Spanned};
 use wire::h1::Limits;
 use wire::h2::Patience;
 
+use super::checked::parsed;
 use super::unique::Unique;
 use super::{Open, tls};
-use crate::{Heritage, Http2, Listener, ProxyProtocol, Tls};
+use crate::{Forward, Heritage, Http2, Listener, ProxyProtocol, Reach, Times, Tls};
 
 pub(super) fn compile(
     settings: &Settings,
@@ -33,7 +35,9 @@ pub(super) fn compile(
         let tls = tls::compile(written, tickets, (open, heritage), problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
         check_trust(settings, written, problems);
-        listeners.push(listener(written, (tls, hsts), names));
+        let mut listener = listener(written, (tls, hsts), names);
+        listener.forward = written.forward.as_ref().map(|f| forward(f, problems));
+        listeners.push(listener);
     }
     redirect(settings, &mut listeners, problems);
     if listeners.is_empty() && !problems.has_errors() {
@@ -152,6 +156,8 @@ fn listener(
         address: *written.address,
         tls,
         http2: http2(&written.http2),
+        upgrades: upgrades(&written.upgrades),
+        forward: None,
         hsts,
         redirect_port: None,
         tcp: None,
@@ -208,6 +214,28 @@ fn check_trust(settings: &Settings, written: &config::Listener, problems: &mut P
             )
             .help("add `trusted_proxies`, the addresses of the proxies in front");
     }
+}
+
+fn forward(written: &config::Forward, problems: &mut Problems) -> Forward {
+    let allow = written.allow.iter();
+    let allow = allow.filter_map(|text| parsed(text, Reach::parse(text), problems));
+    Forward {
+        allow: allow.collect(),
+        times: Times {
+            connect: written.connect_timeout,
+            response: written.request_timeout,
+            idle: written.idle_timeout,
+            tunnel: written.idle_timeout,
+            // Connections are opened for one request each.
+            wait: Duration::ZERO,
+            total: None,
+        },
+    }
+}
+
+fn upgrades(written: &[Spanned<String>]) -> Vec<Box<str>> {
+    let small = written.iter().map(|name| name.to_ascii_lowercase());
+    small.map(String::into_boxed_str).collect()
 }
 
 fn bytes(size: config::Size) -> usize {

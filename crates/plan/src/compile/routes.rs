@@ -97,6 +97,7 @@ fn times(route: &config::Route, group: &Group) -> Option<Times> {
         connect: written.connect.unwrap_or(of_group.connect),
         response: written.request.unwrap_or(of_group.response),
         idle: written.idle.unwrap_or(of_group.idle),
+        tunnel: written.tunnel.unwrap_or(of_group.tunnel),
         wait: of_group.wait,
         total: written.total.or(of_group.total),
     })

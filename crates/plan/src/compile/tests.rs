@@ -313,6 +313,25 @@ fn a_route_may_have_times_of_its_own() {
 }
 
 #[test]
+fn what_a_listener_lets_clients_do_beyond_requests_is_checked() {
+    for (listener, expected) in [
+        ("upgrades: [websocket, h2c]", "expected a protocol"),
+        ("upgrades: [TLS/1.0]", "expected a protocol"),
+        ("forward: { allow: [example.com] }", "has no port"),
+        ("forward: { allow: [\"example.com:https\"] }", "is no port"),
+        ("forward: { allow: [\"10.0.0.0/33:*\"] }", "is no host"),
+        ("forward: { allow: [\"http://a:80\"] }", "is no host"),
+    ] {
+        let text = format!(
+            "server: {{ address: \"127.0.0.1:1\", {listener} }}\nroutes: [ {{ id: a, respond: {{ body: x }} }} ]\n"
+        );
+        let (_, problems) = compiled(&text);
+        assert_eq!(problems.len(), 1, "{listener}: {problems:?}");
+        assert!(problems[0].contains(expected), "{listener}: {problems:?}");
+    }
+}
+
+#[test]
 fn hash_and_sticky_are_checked() {
     for (group, expected) in [
         (

@@ -191,11 +191,12 @@ fn of_sticky(sticky: &Sticky) -> Vec<Aspect> {
 }
 
 /// Each time with what it is called.
-pub(super) fn named_times(times: &Times) -> [(&'static str, String); 5] {
+pub(super) fn named_times(times: &Times) -> [(&'static str, String); 6] {
     let Times {
         connect,
         response,
         idle,
+        tunnel,
         wait,
         total,
     } = times;
@@ -204,6 +205,7 @@ pub(super) fn named_times(times: &Times) -> [(&'static str, String); 5] {
         ("timeout connect", format!("{connect:?}")),
         ("timeout response head", format!("{response:?}")),
         ("timeout idle body", format!("{idle:?}")),
+        ("timeout idle tunnel", format!("{tunnel:?}")),
         ("timeout connection queue", format!("{wait:?}")),
         ("timeout in all", total),
     ]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use wire::h1::Limits;
 
 use super::aspect::{Aspect, compare};
+use super::routes::shown_as_exact;
 use super::{Difference, What, lines, tls};
-use crate::{Listener, Plan, Tcp, describe};
+use crate::{Forward, Listener, Plan, Tcp, Times, describe};
 
 pub(super) fn differences(old: &Plan, new: &Plan) -> Vec<Difference> {
     let find = |plan: &Plan, id: &str| plan.listeners.iter().position(|l| *l.id == *id);
@@ -54,6 +55,8 @@ fn aspects(plan: &Plan, listener: &Listener) -> Vec<Aspect> {
         address,
         tls,
         http2,
+        upgrades,
+        forward,
         hsts,
         redirect_port,
         tcp,
@@ -84,6 +87,7 @@ fn aspects(plan: &Plan, listener: &Listener) -> Vec<Aspect> {
         Aspect::value("address", address, "none"),
         Aspect::value("redirect", redirect, "no"),
         Aspect::value("HTTP/2", http2, "none"),
+        Aspect::items("upgrade", shown_as_exact(upgrades), "none"),
         Aspect::value("HSTS", hsts.as_deref().unwrap_or("no"), "no"),
         Aspect::value("connections", max_connections, "none"),
         bytes("request line", line),
@@ -100,6 +104,7 @@ fn aspects(plan: &Plan, listener: &Listener) -> Vec<Aspect> {
     let header = header.unwrap_or_else(|| "no".to_owned());
     aspects.push(Aspect::value("PROXY protocol", header, "no"));
     aspects.extend(tls::aspects(tls.as_ref()));
+    aspects.extend(forward.as_ref().map(of_forward).into_iter().flatten());
     aspects.extend(of_tcp(plan, tcp.as_ref()));
     aspects
 }
@@ -127,5 +132,26 @@ fn of_tcp(plan: &Plan, tcp: Option<&Tcp>) -> Vec<Aspect> {
         Aspect::value("timeout connect", connect, "none"),
         time("timeout idle", idle_timeout),
         time("timeout of the first TLS message", hello_timeout),
+    ]
+}
+
+fn of_forward(forward: &Forward) -> Vec<Aspect> {
+    let Forward { allow, times } = forward;
+    let Times {
+        connect,
+        response,
+        idle,
+        // The same, and of no use here.
+        tunnel: _,
+        wait: _,
+        total: _,
+    } = times;
+    let time = |what: &str, time: &Duration| Aspect::value(what, format!("{time:?}"), "none");
+    vec![
+        Aspect::value("forward proxy", "on", "off"),
+        Aspect::items("forward to", shown_as_exact(allow), "nowhere"),
+        time("forward timeout connect", connect),
+        time("forward timeout response head", response),
+        time("forward timeout idle", idle),
     ]
 }

@@ -102,7 +102,7 @@ fn of_conditions(conditions: &Conditions) -> Vec<Aspect> {
     all
 }
 
-fn shown_as_exact<T: ToString>(items: &[T]) -> impl Iterator<Item = (String, String)> {
+pub(super) fn shown_as_exact<T: ToString>(items: &[T]) -> impl Iterator<Item = (String, String)> {
     let texts = items.iter().map(ToString::to_string);
     texts.map(|text| (text.clone(), text))
 }
@@ -209,7 +209,7 @@ fn numbered<'a>(steps: &'a [Step]) -> Vec<((&'a str, usize), &'a Step)> {
 /// The times that hold for the route's requests. Where they are those of the
 /// same group before and after, the group says what has changed.
 fn of_times((old, before): (&Plan, &Route), (new, after): (&Plan, &Route)) -> Vec<Change> {
-    type Named = [(&'static str, String); 5];
+    type Named = [(&'static str, String); 6];
     let of = |plan: &Plan, route: &Route| -> Option<(Named, Option<Named>)> {
         let group: &Group = plan.groups.get(route.group?)?;
         let own = route.times.as_ref().map(|times: &Times| named_times(times));

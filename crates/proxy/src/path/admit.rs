@@ -7,13 +7,14 @@
 use std::net::SocketAddr;
 
 use message::{Failure, Fields, Form, Kind, Known, Method, Version};
-use plan::Plan;
+use plan::{Listener, Plan};
 use routing::normalise;
 use wire::h1::{Framing, Persistence, request_framing, say_length_once, take_connection};
 
 use crate::exchange::Exchange;
 use crate::heads::Heads;
 use crate::request_id::RequestId;
+use crate::upgrade;
 
 /// A request that has been checked. Only `admit` makes one.
 pub(crate) struct Admitted {
@@ -22,7 +23,7 @@ pub(crate) struct Admitted {
 }
 
 pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
-    let (admitted, persistence) = check(x.heads)?;
+    let (admitted, persistence) = check(x.heads, x.listener)?;
     // Without a body nothing is due from the client, however long the answer takes.
     let deadline = &x.client.inbound.io().deadline;
     match admitted.framing {
@@ -38,18 +39,31 @@ pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
     x.is_trusted = identity.is_trusted;
     x.address = identity.client;
     x.id = identity.request_id.unwrap_or(x.id);
-    x.keep_alive = persistence.keep_alive;
+    // What comes next may be of the other protocol already, whatever the answer is.
+    let is_connect = x.heads.request.method == Method::Connect;
+    x.keep_alive = persistence.keep_alive && x.heads.upgrade.is_none() && !is_connect;
     Ok(admitted)
 }
 
 /// The checks themselves, without a connection: `explain` makes the same ones.
-pub(crate) fn check(heads: &mut Heads) -> Result<(Admitted, Persistence), Failure> {
+pub(crate) fn check(
+    heads: &mut Heads,
+    listener: &Listener,
+) -> Result<(Admitted, Persistence), Failure> {
     // First, so that the log says at which host the others were aimed.
-    admit_host(heads)?;
-    if heads.request.method == Method::Connect {
+    admit_host(heads, listener)?;
+    let is_connect = heads.request.method == Method::Connect;
+    if is_connect && listener.forward.is_none() {
         return Err(Kind::MethodRefused.into());
     }
     let framing = request_framing(&heads.request)?;
+    if is_connect && framing != Framing::Empty {
+        // What comes behind it belongs to the tunnel (RFC 9110 section 9.3.6).
+        return Err(Failure::new(Kind::Malformed, "CONNECT with a body"));
+    }
+    if let Some(upgrade) = upgrade::asked(&heads.request, framing, listener) {
+        heads.upgrade = Some(upgrade);
+    }
     let persistence = take_connection(
         heads.request.version,
         &mut heads.request.fields,
@@ -60,8 +74,8 @@ pub(crate) fn check(heads: &mut Heads) -> Result<(Admitted, Persistence), Failur
     Ok((Admitted { framing }, persistence))
 }
 
-fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
-    let admitted = normalise_host(heads);
+fn admit_host(heads: &mut Heads, listener: &Listener) -> Result<(), Failure> {
+    let admitted = normalise_host(heads, listener);
     if admitted.is_err() {
         // What stands there is the host of an earlier request.
         heads.forget_host();
@@ -72,7 +86,7 @@ fn admit_host(heads: &mut Heads) -> Result<(), Failure> {
 /// Exactly one `Host` in HTTP/1.1, at most one in HTTP/1.0; the authority of
 /// an absolute form takes its place, but a bad one is refused all the same
 /// (RFC 9112 sections 3.2 and 3.2.2).
-fn normalise_host(heads: &mut Heads) -> Result<(), Failure> {
+fn normalise_host(heads: &mut Heads, listener: &Listener) -> Result<(), Failure> {
     let request = &mut heads.request;
     let count = request.fields.all(Known::Host).count();
     if count > 1 || count == 0 && request.version != Version::Http10 {
@@ -81,7 +95,13 @@ fn normalise_host(heads: &mut Heads) -> Result<(), Failure> {
             format!("the request has {count} Host fields"),
         ));
     }
-    if request.form == Form::Absolute {
+    let is_target = match request.form {
+        Form::Absolute => true,
+        // Elsewhere it is refused, whatever it is.
+        Form::Authority => listener.forward.is_some(),
+        Form::Origin | Form::Asterisk => false,
+    };
+    if is_target {
         let replaced = request.fields.get(Known::Host).unwrap_or_default();
         check_host(replaced, &mut Vec::new())?;
         let authority = request.fields.slice(request.authority).to_vec();
@@ -106,6 +126,9 @@ fn check_host(host: &[u8], normal: &mut Vec<u8>) -> Result<(), Failure> {
 
 fn admit_path(heads: &mut Heads) -> Result<(), Failure> {
     let path = heads.request.path_bytes();
+    if heads.request.form == Form::Authority {
+        return Ok(());
+    }
     if heads.request.form == Form::Asterisk || path == b"*" {
         heads.path.extend_from_slice(b"*");
         return Ok(());

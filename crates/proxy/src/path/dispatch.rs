@@ -161,7 +161,8 @@ fn hedge<'a>(
     let to = routed.destination.as_ref()?;
     let policy = to.group.hedge.as_ref()?;
     let request = &x.heads.request;
-    let is_harmless = request.method.is_safe() && routed.framing == Framing::Empty;
+    let is_harmless =
+        request.method.is_safe() && routed.framing == Framing::Empty && x.heads.upgrade.is_none();
     // What a half-open breaker lets through is asked alone.
     if !is_harmless || x.heads.affinity.session.is_some() || first.probe.is_some() {
         return None;
@@ -340,6 +341,7 @@ fn prepare(x: &mut Exchange<'_>, backend: &Backend) {
         request_id: x.id.as_bytes(),
         authority: &backend.authority,
         certificate: shown.as_deref().map(|shown| &*shown.field),
+        upgrade: x.heads.upgrade.as_ref().map(|upgrade| &*upgrade.protocol),
     };
     forward(&mut x.heads.request, &forwarding);
 }

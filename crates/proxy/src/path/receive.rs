@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use ::h2::ext::Protocol;
 use message::{Failure, Kind};
 use plan::Listener;
 use wire::h1::HeadError;
@@ -13,6 +14,7 @@ use wire::h1::HeadError;
 use crate::client::Client;
 use crate::heads::Heads;
 use crate::http2::Arrived;
+use crate::upgrade;
 use crate::worker::Worker;
 
 /// How long a connection without a request may still send one once its door is
@@ -129,16 +131,19 @@ pub(crate) async fn head(
 
 /// Takes up a head that has come whole.
 pub(crate) fn arrived(
+    worker: &Worker,
     listener: &Listener,
     arrived: &Arrived,
     heads: &mut Heads,
 ) -> Result<(), Failure> {
-    let read = wire::h2::read_request(
-        &arrived.head,
-        arrived.is_end,
-        &listener.limits,
-        &mut heads.request,
-    );
+    let protocol = arrived.head.extensions.get::<Protocol>();
+    let is_end = arrived.is_end || protocol.is_some();
+    let request = &mut heads.request;
+    let mut read = wire::h2::read_request(&arrived.head, is_end, &listener.limits, request);
+    if let (Ok(()), Some(protocol)) = (&read, protocol) {
+        let random = (worker.random(), worker.random());
+        read = upgrade::translate(heads, protocol.as_str().as_bytes(), listener, random);
+    }
     if read.is_err() {
         heads.forget_host();
     }

@@ -18,11 +18,13 @@ use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::door::Door;
 use crate::exchange::{Exchange, Progress};
+use crate::heads::Heads;
 use crate::health;
 use crate::path::route::facts;
 use crate::refusal;
 use crate::stream::Stream;
 use crate::worker::Worker;
+use crate::{tunnel, upgrade};
 
 /// How long a connection is kept after its last answer, so that a client still
 /// sending can read it.
@@ -57,6 +59,28 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
     Ok(())
 }
 
+/// Lets the client and the backend, which has agreed to another protocol, go on
+/// with that.
+pub(crate) async fn switch(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Result<(), Failure> {
+    let idle = health::times(x).ok_or(Kind::Internal)?.tunnel;
+    let upgrade = x.heads.upgrade.as_ref().ok_or(Kind::Internal)?;
+    let protocol = upgrade.tunnel();
+    upgrade::agree(x.heads);
+    write_head(x, Framing::Empty)?;
+    health::after_body(x, &attempt, &Ok(()));
+    if has_adaptive_limit(x) {
+        // How many are under way follows how long answers take; this one is here.
+        x.heads.place = None;
+    }
+    tunnel::run(x, &mut attempt.conn, protocol, idle).await
+}
+
+fn has_adaptive_limit(x: &Exchange<'_>) -> bool {
+    let group = x.progress.backend.map(|(group, _)| group as usize);
+    let group = group.and_then(|group| x.plan.groups.get(group));
+    group.is_some_and(|group| group.balance.adaptive.is_some())
+}
+
 /// The same body for this client: what has a length keeps it; what has none is
 /// chunked, or ends with the connection for HTTP/1.0.
 fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
@@ -68,9 +92,11 @@ fn client_framing(x: &Exchange<'_>, framing: Framing) -> Framing {
 }
 
 /// Writes the response's head; it leaves with the first piece of body.
-fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), Failure> {
+pub(crate) fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), Failure> {
     x.keep_alive &= !x.client.door.is_closed();
     let announce = match (x.keep_alive, x.heads.request.version) {
+        // It is another protocol's from now on.
+        _ if becomes_tunnel(x.heads) => Announce::Nothing,
         (false, _) => Announce::Close,
         (true, Version::Http10) => Announce::KeepAlive,
         (true, Version::Http11 | Version::Http2) => Announce::Nothing,
@@ -87,6 +113,15 @@ fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), Failure> {
     x.progress.status = head.status;
     x.progress.head_sent = true;
     Ok(())
+}
+
+/// Whether what follows this answer is no HTTP.
+fn becomes_tunnel(heads: &Heads) -> bool {
+    match heads.response.status {
+        101 => true,
+        200 => heads.request.method == Method::Connect,
+        _ => false,
+    }
 }
 
 fn poll_both(

@@ -6,6 +6,7 @@ use telemetry::Record;
 use tracing::{debug, error, warn};
 
 use crate::exchange::Exchange;
+use crate::tunnel;
 
 /// What becomes of the client's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +58,7 @@ pub(crate) fn on_drop(x: &mut Exchange<'_>) {
     if let Some(failure) = &x.progress.failure {
         note(x, failure);
     }
+    tunnel::tell(x);
     record(x);
 }
 
@@ -125,6 +127,7 @@ fn backend_of<'a>(x: &Exchange<'a>) -> Option<(u32, &'a str)> {
 fn record(x: &Exchange<'_>) {
     let request = &x.heads.request;
     let progress = &x.progress;
+    let tunnel = progress.tunnel.as_deref();
     let plan = x.plan;
     let route = progress
         .route
@@ -153,12 +156,13 @@ fn record(x: &Exchange<'_>) {
         backend: backend_of(x),
         status: progress.status,
         failure: progress.failure.as_ref(),
-        request_bytes: x.client.body.received(),
+        request_bytes: tunnel.map_or_else(|| x.client.body.received(), |passed| passed.bytes.0),
         response_bytes: progress.response_bytes,
         attempts: progress.attempts,
         reused: progress.reused,
         connect_time: progress.connect_time,
         head_time: progress.head_time,
+        tunnel: tunnel.map(|passed| passed.protocol),
     };
     let mut metrics = x.worker.metrics.borrow_mut();
     metrics.exchange_settled(x.listener.number);
@@ -166,6 +170,9 @@ fn record(x: &Exchange<'_>) {
         metrics.client_idle(x.listener.number);
     }
     metrics.record(&record);
+    if let Some(passed) = tunnel {
+        metrics.tunnel_settled(x.listener.number, passed.protocol, record.duration);
+    }
     drop(metrics);
     x.worker.recent.borrow_mut().see(&record);
     #[cfg(feature = "sim")]

@@ -197,6 +197,7 @@ impl Session {
             reused: false,
             connect_time: self.connect_time,
             head_time: None,
+            tunnel: None,
         };
         let mut metrics = worker.metrics.borrow_mut();
         metrics.client_idle(self.held.number);

@@ -10,7 +10,7 @@ use super::histogram::Histogram;
 use super::series::{Key, Series};
 use super::tunnels::Tunnels;
 use super::{Names, Snapshot};
-use crate::Record;
+use crate::{Record, Tunnel};
 
 /// What is counted per route.
 #[derive(Debug, Clone, Copy, Default)]
@@ -42,6 +42,28 @@ pub(super) struct ListenerCells {
     pub(super) handshakes: Handshakes,
     /// HTTP/2 connections that were ended, by what there was too much of.
     pub(super) floods: Vec<(&'static str, u64)>,
+    /// Connections switched to another protocol, by which.
+    pub(super) tunnels: [TunnelCells; Tunnel::ALL.len()],
+}
+
+/// Connections of a listener that were switched to one protocol.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TunnelCells {
+    pub(super) open: u64,
+    /// Bytes from clients, and to them.
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    /// How long those lasted that have ended.
+    pub(super) duration: Histogram,
+}
+
+impl TunnelCells {
+    fn merge(&mut self, other: &Self) {
+        self.open += other.open;
+        self.received += other.received;
+        self.sent += other.sent;
+        self.duration.merge(&other.duration);
+    }
 }
 
 /// TLS handshakes of a listener.
@@ -84,6 +106,9 @@ impl ListenerCells {
         self.handshakes.merge(&other.handshakes);
         for &(reason, count) in &other.floods {
             add(&mut self.floods, reason, count);
+        }
+        for (cells, more) in self.tunnels.iter_mut().zip(&other.tunnels) {
+            cells.merge(more);
         }
     }
 }
@@ -200,7 +225,12 @@ impl Metrics {
         self.requests
             .bump(Key::new(record.method, route, backend, record.status));
         let cells = self.route_cells(route);
-        cells.duration.record(record.duration);
+        // How long a tunnel lasts says nothing about how long requests take.
+        let duration = match record.tunnel {
+            Some(_) => record.head_time.unwrap_or(record.duration),
+            None => record.duration,
+        };
+        cells.duration.record(duration);
         cells.request_bytes += record.request_bytes;
         cells.response_bytes += record.response_bytes;
         if let Some(failure) = record.failure {
@@ -293,6 +323,27 @@ impl Metrics {
         self.at(listener, |cells| add(&mut cells.floods, reason, 1));
     }
 
+    /// A connection is switched to another protocol.
+    pub fn tunnel_began(&mut self, listener: u32, tunnel: Tunnel) {
+        self.at_tunnels(listener, tunnel, |cells| cells.open += 1);
+    }
+
+    /// So many bytes more went through such a connection, from the client and to it.
+    pub fn tunnel_passed(&mut self, listener: u32, tunnel: Tunnel, bytes: (u64, u64)) {
+        self.at_tunnels(listener, tunnel, |cells| {
+            cells.received += bytes.0;
+            cells.sent += bytes.1;
+        });
+    }
+
+    /// Such a connection has ended, after so long.
+    pub fn tunnel_settled(&mut self, listener: u32, tunnel: Tunnel, lasted: Duration) {
+        self.at_tunnels(listener, tunnel, |cells| {
+            cells.open = cells.open.saturating_sub(1);
+            cells.duration.record(lasted);
+        });
+    }
+
     /// The first exchange on an idle connection begins.
     pub fn client_active(&mut self, listener: u32) {
         self.at(listener, |cells| cells.active += 1);
@@ -343,6 +394,14 @@ impl Metrics {
             Some(cells) => cells,
             None => &mut self.routeless,
         }
+    }
+
+    fn at_tunnels(&mut self, listener: u32, tunnel: Tunnel, change: impl FnOnce(&mut TunnelCells)) {
+        self.at(listener, |cells| {
+            if let Some(cells) = cells.tunnels.get_mut(tunnel as usize) {
+                change(cells);
+            }
+        });
     }
 
     fn at(&mut self, listener: u32, change: impl FnOnce(&mut ListenerCells)) {

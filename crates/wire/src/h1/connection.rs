@@ -55,7 +55,8 @@ pub fn take_connection(
                 }
             }
         }
-        if has_close(fields) {
+        // It wins over `keep-alive`, in whatever order they stand.
+        if has_token(fields, Known::Connection, b"close") {
             says.keep_alive = false;
         }
         for name in named {
@@ -66,12 +67,12 @@ pub fn take_connection(
     Ok(says)
 }
 
-/// `close` wins over `keep-alive`, in whatever order they stand.
-fn has_close(fields: &Fields) -> bool {
+/// Whether a field with a list of names has this one, in any letter case.
+pub fn has_token(fields: &Fields, field: Known, token: &[u8]) -> bool {
     fields
-        .all(Known::Connection)
+        .all(field)
         .flat_map(|v| v.split(|&b| b == b','))
-        .any(|o| scan::trim(o).1.eq_ignore_ascii_case(b"close"))
+        .any(|o| scan::trim(o).1.eq_ignore_ascii_case(token))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ fn start(gate: &Gate, more: &str) -> (Forebay, [Backend; 2]) {
     let forebay = Config::to_all(&backends)
         .top("workers: 1")
         .group(&format!(
-            "hedge: {{ min_delay: 30ms, max_percent: 100 }}, {more}"
+            "hedge: {{ min_delay: 250ms, max_percent: 100 }}, {more}"
         ))
         .start();
     let mut client = forebay.client();
@@ -85,7 +85,7 @@ fn only_requests_that_change_nothing_are_sent_twice() {
     ] {
         let answer = ask_beside(&forebay, request);
         gate.wait_for(1);
-        std::thread::sleep(std::time::Duration::from_millis(120));
+        std::thread::sleep(std::time::Duration::from_millis(500));
         assert_eq!(slow(&backends[1]), 0, "{request}");
         gate.let_one_through();
         assert_eq!(answer.join().unwrap().text(), "one", "{request}");
@@ -106,7 +106,7 @@ fn a_failure_of_the_second_does_not_count() {
     });
     let forebay = Config::to_urls([one.url(), two.url()])
         .top("workers: 1")
-        .group("hedge: { min_delay: 30ms, max_percent: 100 }")
+        .group("hedge: { min_delay: 250ms, max_percent: 100 }")
         .start();
     let mut client = forebay.client();
     for _ in 0..60 {
@@ -162,7 +162,7 @@ fn a_second_that_failed_has_been_tried() {
     let forebay = Config::to_urls([one.url(), two.url(), three.url()])
         .top("workers: 1")
         .group(
-            "hedge: { min_delay: 30ms, max_percent: 100 }, retry: { max_attempts: 3, retry_on: [5xx], delay: 1ms }",
+            "hedge: { min_delay: 250ms, max_percent: 100 }, retry: { max_attempts: 3, retry_on: [5xx], delay: 1ms }",
         )
         .start();
     let mut client = forebay.client();
@@ -177,7 +177,7 @@ fn a_second_that_failed_has_been_tried() {
         let before = slow(&two);
         let answer = ask_beside(&forebay, "GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
         gate.wait_for(1);
-        std::thread::sleep(std::time::Duration::from_millis(60));
+        std::thread::sleep(std::time::Duration::from_millis(500));
         gate.let_one_through();
         let answer = answer.join().unwrap();
         assert_eq!((answer.status, answer.text()), (200, "three"));

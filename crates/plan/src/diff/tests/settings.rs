@@ -19,6 +19,7 @@ fn base() -> Value {
             },
             "hsts": {},
             "http2": {},
+            "forward": { "allow": ["a:1"] },
         },
         "listeners": [
             {
@@ -33,6 +34,7 @@ fn base() -> Value {
                 },
                 "hsts": {},
                 "http2": {},
+                "forward": { "allow": ["a:1"] },
             },
             { "id": "third", "address": "127.0.0.1:3333", "proxy_protocol": "accept" },
             { "id": "tunnels", "address": "127.0.0.1:4444", "protocol": "tcp", "group": "app" },

@@ -1,0 +1,242 @@
+//! A client's connection and one behind it that speak something else from now
+//! on: their bytes, both ways, until both have ended.
+
+mod flow;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use message::{Failure, Kind};
+use telemetry::Tunnel as Protocol;
+use tokio::time::Instant;
+use wire::websocket::From;
+
+use crate::backend_conn::BackendConn;
+use crate::client::Client;
+use crate::door::TunnelAt;
+use crate::exchange::Exchange;
+use crate::timers::Deadline;
+use flow::{Broken, Flow};
+
+/// Bytes that may have moved without being counted in the metrics yet.
+const UNTOLD: u64 = 1 << 20;
+
+/// How long both ends may take to hear that it ends.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What went through a tunnel so far.
+pub(crate) struct Passed {
+    pub(crate) protocol: Protocol,
+    /// From the client, and to it.
+    pub(crate) bytes: (u64, u64),
+    told: (u64, u64),
+}
+
+/// What has been counted in the metrics is not counted again.
+pub(crate) fn tell(x: &mut Exchange<'_>) {
+    let number = x.listener.number;
+    if let Some(passed) = &mut x.progress.tunnel {
+        let (bytes, told) = (passed.bytes, passed.told);
+        passed.told = bytes;
+        let mut metrics = x.worker.metrics.borrow_mut();
+        let more = (bytes.0 - told.0, bytes.1 - told.1);
+        metrics.tunnel_passed(number, passed.protocol, more);
+    }
+}
+
+struct Tunnel {
+    /// From the client, and to it.
+    up: Flow,
+    down: Flow,
+    /// When it is to be looked whether both have been silent for too long, which is
+    /// `idle`; they were not at `active`. Once it ends, when it has to be over.
+    silence: Deadline,
+    idle: Duration,
+    active: Instant,
+    is_ending: bool,
+    /// Why it has ended before both ends had.
+    broken: Option<Failure>,
+    /// How what goes to the backend is masked.
+    mask: [u8; 4],
+}
+
+/// Moves bytes until both ends have ended, each knowing of the other. The head of
+/// the answer has been written.
+pub(crate) async fn run(
+    x: &mut Exchange<'_>,
+    conn: &mut BackendConn,
+    protocol: Protocol,
+    idle: Duration,
+) -> Result<(), Failure> {
+    let _counted = TunnelAt::new(&x.client.door);
+    begin(x, conn, protocol);
+    let mut tunnel = Tunnel::new(x, protocol, idle);
+    let door = std::rc::Rc::clone(&x.client.door);
+    let mut parting = std::pin::pin!(door.parting());
+    let ended = poll_fn(|cx| tunnel.poll(cx, x, conn, parting.as_mut())).await;
+    // Whoever is cut off must not take what there is for all of it.
+    if ended.is_err() && !tunnel.has_parted() {
+        x.progress.must_reset = true;
+        conn.outbound.io().reset_on_close();
+    }
+    ended
+}
+
+/// Another protocol has the connections from now on.
+fn begin(x: &mut Exchange<'_>, conn: &BackendConn, protocol: Protocol) {
+    // From now on it may take as long as streams may.
+    x.client.mark(true);
+    x.keep_alive = false;
+    x.progress.head_time.get_or_insert(x.started.elapsed());
+    x.progress.tunnel = Some(Box::new(Passed {
+        protocol,
+        bytes: (0, 0),
+        told: (0, 0),
+    }));
+    let mut metrics = x.worker.metrics.borrow_mut();
+    metrics.tunnel_began(x.listener.number, protocol);
+    x.client.inbound.io().deadline.clear();
+    conn.inbound.io().deadline.clear();
+    let write_timeout = x.listener.write_timeout;
+    x.client.outbound.io().deadline.silence(write_timeout);
+}
+
+impl Tunnel {
+    fn new(x: &Exchange<'_>, protocol: Protocol, idle: Duration) -> Self {
+        let silence = x.worker.timers.deadline();
+        silence.within(idle);
+        let is_websocket = protocol == Protocol::WebSocket;
+        Self {
+            up: Flow::new(is_websocket),
+            down: Flow::new(is_websocket),
+            silence,
+            idle,
+            active: x.worker.clock.coarse(),
+            is_ending: false,
+            broken: None,
+            mask: (x.worker.random() as u32).to_ne_bytes(),
+        }
+    }
+
+    /// Both ends have been told.
+    fn has_parted(&self) -> bool {
+        self.is_ending && self.up.has_ended() && self.down.has_ended()
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        x: &mut Exchange<'_>,
+        conn: &mut BackendConn,
+        parting: Pin<&mut impl Future<Output = ()>>,
+    ) -> Poll<Result<(), Failure>> {
+        self.move_bytes(cx, x, conn);
+        if self.is_done_talking() && (self.up.finish() | self.down.finish()) {
+            self.move_bytes(cx, x, conn);
+        }
+        if !self.is_ending && !self.is_over() {
+            let now = x.worker.clock.coarse();
+            let why = match parting.poll(cx) {
+                Poll::Ready(()) => Some(Kind::Drained),
+                Poll::Pending if self.is_silent(cx, now) => Some(Kind::IdleTimeout),
+                Poll::Pending => None,
+            };
+            if let Some(why) = why {
+                self.part(why, x.client, conn);
+                self.move_bytes(cx, x, conn);
+            }
+        }
+        if self.is_over() || self.is_ending && self.silence.has_passed(cx) {
+            return Poll::Ready(self.broken.take().map_or(Ok(()), Err));
+        }
+        Poll::Pending
+    }
+
+    fn is_over(&self) -> bool {
+        self.up.is_done() && self.down.is_done()
+    }
+
+    /// Both ends have said their last word, and one has left: nobody waits for the
+    /// other (RFC 6455 section 7.1.1).
+    fn is_done_talking(&self) -> bool {
+        let has_one_left = self.up.is_done() || self.down.is_done();
+        has_one_left && self.up.has_closed() && self.down.has_closed()
+    }
+
+    fn is_silent(&mut self, cx: &Context<'_>, now: Instant) -> bool {
+        while self.silence.has_passed(cx) {
+            let silent = now.saturating_duration_since(self.active);
+            if silent >= self.idle {
+                return true;
+            }
+            self.silence.within(self.idle - silent);
+        }
+        false
+    }
+
+    /// Tells both ends that this is the end.
+    fn part(&mut self, why: Kind, client: &mut Client, conn: &mut BackendConn) {
+        self.is_ending = true;
+        self.silence.within(FAREWELL);
+        self.broken.get_or_insert(why.into());
+        self.up.part(&mut conn.outbound, From::Client(self.mask));
+        self.down.part(&mut client.outbound, From::Server);
+    }
+
+    fn move_bytes(&mut self, cx: &mut Context<'_>, x: &mut Exchange<'_>, conn: &mut BackendConn) {
+        let client = &mut *x.client;
+        let up = (self.up).poll(cx, &mut client.inbound, &mut conn.outbound);
+        if let Poll::Ready(Err(broken)) = up {
+            self.up.stop();
+            match broken {
+                Broken::Source(error) => self.end(Kind::ClientGone, &error),
+                Broken::Sink(error) => self.note(Kind::Terminated, Kind::WriteTimeout, &error),
+            }
+        }
+        let down = (self.down).poll(cx, &mut conn.inbound, &mut client.outbound);
+        if let Poll::Ready(Err(broken)) = down {
+            self.down.stop();
+            match broken {
+                Broken::Source(error) => self.end(Kind::Terminated, &error),
+                Broken::Sink(error) => self.note(Kind::ClientGone, Kind::ClientStalled, &error),
+            }
+        }
+        let bytes = (self.up.moved, self.down.moved);
+        x.progress.response_bytes = bytes.1;
+        let Some(passed) = &mut x.progress.tunnel else {
+            return;
+        };
+        if passed.bytes == bytes {
+            return;
+        }
+        passed.bytes = bytes;
+        self.active = x.worker.clock.coarse();
+        if bytes.0 + bytes.1 - passed.told.0 - passed.told.1 > UNTOLD {
+            tell(x);
+        }
+    }
+
+    /// One end takes no more: what it has sent before still goes on to the other,
+    /// unless it is not even there to take it.
+    fn note(&mut self, gone: Kind, stalled: Kind, error: &io::Error) {
+        match error.kind() {
+            io::ErrorKind::TimedOut => self.end(stalled, error),
+            _ => self.fail(gone, error),
+        }
+    }
+
+    /// One end is gone, and with it both ways.
+    fn end(&mut self, kind: Kind, error: &io::Error) {
+        self.fail(kind, error);
+        self.up.stop();
+        self.down.stop();
+    }
+
+    fn fail(&mut self, kind: Kind, error: &io::Error) {
+        let failure = || Failure::new(kind, error.to_string());
+        self.broken.get_or_insert_with(failure);
+    }
+}
