@@ -13,7 +13,7 @@ use upstream::{Clients, HedgePolicy, RetryPolicy, Tokens};
 use wire::h1::Limits;
 use wire::h2::Patience;
 
-use crate::{AdminEndpoint, BackendSource, Origin, Trusted};
+use crate::{Acme, AdminEndpoint, BackendSource, Origin, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -41,6 +41,8 @@ pub struct Plan {
     pub access_log: Option<AccessLog>,
     /// Absent: switched off.
     pub admin: Option<AdminEndpoint>,
+    /// Absent: no certificate is had from an authority.
+    pub acme: Option<Acme>,
     /// What the numbers in metrics mean.
     pub names: Arc<Names>,
 }

@@ -10,11 +10,11 @@ use wire::h2::Patience;
 
 use super::unique::Unique;
 use super::{Open, tls};
-use crate::{Heritage, Http2, Listener, Tls};
+use crate::{Acme, Heritage, Http2, Listener, Tls};
 
 pub(super) fn compile(
     settings: &Settings,
-    open: &Open<'_>,
+    (open, acme): (&Open<'_>, Option<&Acme>),
     problems: &mut Problems,
     heritage: &Heritage,
     names: &mut Names,
@@ -30,7 +30,7 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        let tls = tls::compile(written, tickets, (open, heritage), problems);
+        let tls = tls::compile(written, (tickets, acme), (open, heritage), problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
         listeners.push(listener(written, (tls, hsts), names));
     }

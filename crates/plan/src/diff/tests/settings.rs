@@ -13,7 +13,10 @@ fn base() -> Value {
             "cert_file": "first.crt",
             "key_file": "first.key",
             "tls": {
-                "certificates": [{ "cert_file": "second.crt", "key_file": "second.key" }],
+                "certificates": [
+                    { "cert_file": "second.crt", "key_file": "second.key" },
+                    { "acme": ["b.test"] },
+                ],
                 "client_certificates": "request",
                 "client_ca_file": "third.crt",
             },
@@ -27,7 +30,10 @@ fn base() -> Value {
                 "cert_file": "first.crt",
                 "key_file": "first.key",
                 "tls": {
-                    "certificates": [{ "cert_file": "second.crt", "key_file": "second.key" }],
+                    "certificates": [
+                        { "cert_file": "second.crt", "key_file": "second.key" },
+                        { "acme": ["a.test"] },
+                    ],
                     "client_certificates": "request",
                     "client_ca_file": "third.crt",
                 },
@@ -37,6 +43,11 @@ fn base() -> Value {
             { "id": "third", "address": "127.0.0.1:3333" },
         ],
         "session_tickets": {},
+        "acme": {
+            "storage": "acme",
+            "agree_to_terms": true,
+            "external_account": { "key_id": "a", "hmac_key": "YQ" },
+        },
         "filter_lists": [{ "id": "security-headers", "add_headers": { "X-L": "1" } }],
         "routes": [
             {
@@ -127,6 +138,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tests",
     "tests/*",
     "server/protocol",
+    // Nothing goes without.
+    "acme/agree_to_terms",
     // All keys of the test are the same.
     "server/key_file",
     "server/tls/certificates/key_file",
