@@ -35,6 +35,7 @@ mod listen;
 mod listening;
 mod max_forwards;
 mod metrics_page;
+mod name_check;
 mod names;
 mod notable;
 mod overload;

@@ -24,6 +24,7 @@ use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::guard;
 use crate::http2::{self, Arrived};
+use crate::name_check;
 use crate::path::accept::Accepted;
 use crate::path::lookup::Lookup;
 use crate::path::route::Routed;
@@ -117,6 +118,9 @@ enum Decided<'p> {
 
 fn decide<'p>(x: &mut Exchange<'p>) -> Result<Decided<'p>, Failure> {
     let admitted = admit::admit(x)?;
+    if let Some(answer) = name_check::answer(x.plan, x.listener, x.heads) {
+        return Ok(Decided::Answer(answer));
+    }
     if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
         return Ok(Decided::Answer(answer));
     }

@@ -29,6 +29,8 @@ pub(crate) struct TlsStream {
     certificate: Option<Rc<ClientCertificate>>,
     /// The handshake has agreed on HTTP/2 (RFC 7301).
     pub(crate) speaks_h2: bool,
+    /// The peer is an authority that has seen what it wanted to see (RFC 8737).
+    pub(crate) was_check: bool,
     /// What has arrived holds no whole record.
     is_starving: bool,
 }
@@ -219,6 +221,7 @@ impl TlsStream {
         Self {
             wires,
             speaks_h2: agreed.protocol.as_deref() == Some(b"h2"),
+            was_check: agreed.protocol.as_deref() == Some(tls::ACME_TLS),
             records: agreed.records,
             certificate: agreed.client.map(Rc::new),
             is_starving: false,
