@@ -17,6 +17,7 @@ use plan::{Changes, Heritage};
 use proxy::Running;
 use registry::Shared as Registry;
 
+use crate::certificates::Board;
 use crate::sources::Sources;
 use crate::{Hooks, Kept};
 
@@ -41,6 +42,8 @@ pub struct Live {
     /// Held only for moments.
     state: Mutex<State>,
     renewal: Mutex<Renewal>,
+    /// Certificates that are had from an authority.
+    board: Arc<Board>,
     leaving: Mutex<Option<Leaving>>,
     admin: Mutex<Option<Server>>,
     /// For the admin API, which must not keep alive what it is part of.
@@ -71,6 +74,10 @@ impl Live {
 
     pub(crate) fn kept(&self) -> Arc<Kept> {
         Arc::clone(&self.lock().kept)
+    }
+
+    pub(crate) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     pub fn running(&self) -> &Running {
