@@ -15,10 +15,10 @@ test: tools
 	cargo build -p forebay-cli
 	cargo test --workspace --no-fail-fast
 
-# The tests use curl, OpenSSL, Python, nginx and Node as real peers. Node's package has
+# The tests use curl, OpenSSL, Python, nginx, Node and pebble as real peers. Node's package has
 # another name than its command.
 tools:
-	@for tool in curl openssl python3 nginx node:nodejs; do \
+	@for tool in curl openssl python3 nginx node:nodejs pebble; do \
 		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
