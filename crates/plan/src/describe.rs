@@ -45,6 +45,10 @@ impl Display for Plan {
             Some(admin) => writeln!(f, "admin API: {}", endpoint(admin))?,
             None => writeln!(f, "admin API: off")?,
         }
+        if let Some(acme) = &self.acme {
+            let (directory, challenge) = (&acme.directory, acme.challenge.name());
+            writeln!(f, "certificates on order: {directory}, by {challenge}")?;
+        }
         match &self.access_log {
             Some(log) => writeln!(f, "access log: {}", log.output)?,
             None => writeln!(f, "access log: off")?,
@@ -147,7 +151,10 @@ pub(crate) fn listener(f: &mut Formatter<'_>, plan: &Plan, l: &Listener) -> fmt:
         writeln!(f, "      redirects {}, with 308", redirect(port))?;
     }
     if let Some(tls) = &l.tls {
-        let chains: Vec<&str> = tls.certificates.iter().map(|files| &*files.chain).collect();
+        let chains = tls.certificates.iter().map(|files| files.chain.to_string());
+        let awaited = tls.options.awaited.iter();
+        let awaited = awaited.map(|name| format!("(to come) {name}"));
+        let chains: Vec<String> = chains.chain(awaited).collect();
         let versions = (
             tls.options.min_version.name(),
             tls.options.max_version.name(),

@@ -14,7 +14,7 @@ use wire::h1::Limits;
 use wire::h2::Patience;
 use wire::proxy_protocol;
 
-use crate::{AdminEndpoint, BackendSource, Forward, Origin, ServerNames, Trusted};
+use crate::{Acme, AdminEndpoint, BackendSource, Forward, Origin, ServerNames, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -42,6 +42,8 @@ pub struct Plan {
     pub access_log: Option<AccessLog>,
     /// Absent: switched off.
     pub admin: Option<AdminEndpoint>,
+    /// Absent: no certificate is had from an authority.
+    pub acme: Option<Acme>,
     /// What the numbers in metrics mean.
     pub names: Arc<Names>,
 }

@@ -38,6 +38,7 @@ mod listen;
 mod listening;
 mod max_forwards;
 mod metrics_page;
+mod name_check;
 mod names;
 mod notable;
 mod overload;

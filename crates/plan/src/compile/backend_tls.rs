@@ -4,7 +4,7 @@ use ::tls::{Client, ClientOptions, Peer, ServerAuthorities};
 use config::{BackendGroup, BackendUrl, Host, Problems, Scheme, Spanned};
 
 use super::Open;
-use super::tls::{Files, versions};
+use super::tls::{Files, Pair, versions};
 use crate::{BackendTls, CertificateFiles, Heritage};
 
 /// How TLS is spoken to the backends of a group. None where they have none, or
@@ -120,10 +120,10 @@ fn certificate(
 ) -> Option<Option<CertificateFiles>> {
     let pair = match (&settings.cert_file, &settings.key_file) {
         (None, None) => return Some(None),
-        (Some(cert_file), Some(key_file)) => config::TlsCertificate {
-            cert_file: cert_file.clone(),
-            key_file: key_file.clone(),
-            ocsp_file: None,
+        (Some(cert_file), Some(key_file)) => Pair {
+            chain: cert_file.clone(),
+            key: key_file.clone(),
+            ocsp: None,
         },
         (Some(one), None) | (None, Some(one)) => {
             files

@@ -1,5 +1,7 @@
 use super::*;
-use config::Severity;
+use config::{AcmeChallenge, Severity};
+
+mod acme;
 
 /// Compiles a text; every problem as `line:column message (help)`.
 fn compiled(text: &str) -> (Option<Plan>, Vec<String>) {

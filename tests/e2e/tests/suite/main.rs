@@ -1,5 +1,5 @@
 //! The end-to-end suite. Needs `target/PROFILE/forebay`, which
-//! `cargo build -p forebay-cli` makes, and `curl`, `nginx`, `node` and `python3`.
+//! `cargo build -p forebay-cli` makes, and `curl`, `nginx`, `node`, `pebble` and `python3`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, also in the functions its table shares, and owns its clock"
 )]
 
+mod acme;
 mod admin;
 mod affinity;
 mod backend_tls;
