@@ -12,7 +12,7 @@ mod tls;
 
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
-    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol,
+    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, BackendProtocol, Backoff, CheckMethod, CheckProtocol,
     CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
     SameSite, Secure, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
 };

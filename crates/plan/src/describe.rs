@@ -238,6 +238,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
         }
         writeln!(f)?;
     }
+    if g.protocol != config::BackendProtocol::Auto {
+        writeln!(f, "      speaks {}", g.protocol.name())?;
+    }
     if let Some(tls) = &g.tls {
         writeln!(f, "      TLS {}", to_backends(tls))?;
     }

@@ -24,6 +24,7 @@ mod explain;
 mod forward;
 mod given;
 mod guard;
+mod h2_backend;
 mod h2_io;
 mod h2_stream;
 mod heads;

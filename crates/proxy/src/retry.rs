@@ -54,7 +54,12 @@ pub(crate) fn after_answer(x: &Exchange<'_>, group: &Group) -> Option<Reason> {
 /// its method is idempotent (RFC 9110 section 9.2.2), and what has gone of its
 /// body is still here.
 pub(crate) fn may_repeat(x: &Exchange<'_>) -> bool {
-    x.heads.request.method.is_idempotent() && x.client.replay.is_whole(x.client.body.received())
+    x.heads.request.method.is_idempotent() && is_whole(x)
+}
+
+/// What has gone of the request's body is still here.
+pub(crate) fn is_whole(x: &Exchange<'_>) -> bool {
+    x.client.replay.is_whole(x.client.body.received())
 }
 
 /// How long a backend wants to be left alone.

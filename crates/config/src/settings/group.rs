@@ -27,12 +27,26 @@ choices! {
         Hash = "hash",
     }
 
+    /// What is spoken with backends.
+    pub enum BackendProtocol {
+        /// HTTP/1.1; with backends at `https://` HTTP/2 where they agree to it (ALPN, RFC 7301).
+        Auto = "auto",
+        /// HTTP/1.1.
+        H1 = "h1",
+        /// HTTP/2 over TLS.
+        H2 = "h2",
+        /// HTTP/2 without TLS, at once ("prior knowledge", RFC 9113 section 3.3).
+        H2c = "h2c",
+    }
+
     /// What a check asks.
     pub enum CheckProtocol {
         /// A request over HTTP, and its answer looked at.
         Http = "http",
         /// Whether a connection can be had.
         Tcp = "tcp",
+        /// `grpc.health.v1.Health/Check`, the health checking protocol of gRPC. Takes backends that speak HTTP/2.
+        Grpc = "grpc",
     }
 
     /// The method of a check.
@@ -138,6 +152,8 @@ settings! {
         /// A limit of requests under way that follows the group's own latency: none while all is well, and under overload as many as the
         /// backends can do without a queue. Further ones are answered with 503. Without it, none.
         adaptive_concurrency: Option<Spanned<AdaptiveConcurrency>>, example {"mode": "shadow"};
+        /// What is spoken with the backends.
+        protocol: Spanned<BackendProtocol> = Spanned::unwritten(BackendProtocol::Auto), example "h2c";
         /// How TLS is spoken to backends at `https://`.
         tls: Option<Spanned<BackendTls>>, example {"ca_file": "certs/backends-ca.crt"};
         /// Connections to the backends that are kept for further requests.
@@ -208,6 +224,8 @@ settings! {
         protocol: CheckProtocol = CheckProtocol::Http, example "tcp";
         /// What to ask for.
         path: Spanned<String> = Spanned::unwritten("/health".to_owned()), rule Form(&TARGET), example "/ping";
+        /// With `grpc`, the service that is asked for. Without it, the server as a whole.
+        service: Spanned<String>, example "shop.Cart";
         /// The method of the request.
         method: CheckMethod = CheckMethod::Get, example "HEAD";
         /// `Host` of the request. Without it, the backend's own.
@@ -281,6 +299,9 @@ settings! {
         max_idle_connections: u32 = 100, rule Within(0, 1_000_000), example 20;
         /// Connections at a time to each backend, used and unused.
         max_connections_per_host: u32 = 100, rule Within(1, 1_000_000), example 10;
+        /// Requests at a time on one connection that carries several (HTTP/2), where the backend does not want fewer. A further
+        /// connection is opened when all have as many.
+        max_concurrent_streams: u32 = 128, rule Within(1, 100_000), example 32;
         /// How long an unused connection is kept.
         idle_timeout: Duration = Duration::from_secs(90), rule Positive, example "30s";
         /// How long any connection is used before it is replaced.

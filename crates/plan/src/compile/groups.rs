@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ::telemetry::Names;
-use config::{BackendGroup, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned};
+use config::{
+    BackendGroup, BackendProtocol, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned,
+};
 use upstream::{
-    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
+    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, Protocol, RetryPolicy,
+    Strategy,
 };
 
 use super::unique::Unique;
@@ -29,6 +32,7 @@ pub(super) fn compile(
         let changed = changes.groups.get(&written.id.value);
         let has_changed = changed.is_some_and(GroupChanges::are_by_operators);
         check_backends(written, has_changed, problems);
+        check_protocol(written, problems);
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
@@ -124,6 +128,7 @@ fn group(
     balance.max_requests = written.max_requests.map(|most| most as usize);
     balance.adaptive = super::adaptive::limit(written, living, problems);
     Group {
+        protocol: *written.protocol,
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),
         balance,
@@ -174,6 +179,8 @@ fn describe(backend: &Member, group: &BackendGroup, tls: Option<&BackendTls>) ->
             .max_connections
             .unwrap_or(pool.max_connections_per_host) as usize,
         max_waiting: pool.max_waiting as usize,
+        protocol: spoken(*group.protocol, &backend.url),
+        max_streams: pool.max_concurrent_streams as usize,
     };
     let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
@@ -194,6 +201,35 @@ fn describe(backend: &Member, group: &BackendGroup, tls: Option<&BackendTls>) ->
     };
     Backend::new(backend.url.to_string(), address, authority, options)
         .with_tls(backend_tls::peer(tls, &backend.url))
+}
+
+/// What is spoken with a backend at this URL.
+fn spoken(protocol: BackendProtocol, url: &BackendUrl) -> Protocol {
+    let is_tls = matches!(url, BackendUrl::Tcp { tls: true, .. });
+    match protocol {
+        BackendProtocol::Auto if is_tls => Protocol::Agreed,
+        BackendProtocol::Auto | BackendProtocol::H1 => Protocol::Http1,
+        BackendProtocol::H2 | BackendProtocol::H2c => Protocol::Http2,
+    }
+}
+
+/// HTTP/2 with TLS and without are two protocols.
+fn check_protocol(group: &BackendGroup, problems: &mut Problems) {
+    let (is_wrong, help) = match *group.protocol {
+        BackendProtocol::H2 => (false, "begin the URL with `https://`, or write `protocol: h2c`"),
+        BackendProtocol::H2c => (true, "begin the URL with `http://`, or write `protocol: h2`"),
+        BackendProtocol::Auto | BackendProtocol::H1 => return,
+    };
+    let is_tls = |url: &BackendUrl| matches!(url, BackendUrl::Tcp { tls: true, .. });
+    let mut urls = group.backends.iter().map(|backend| &backend.url);
+    if let Some(url) = urls.find(|url| url.is_written() && is_tls(url) == is_wrong) {
+        let with = if is_wrong { "without" } else { "with" };
+        let message = format!("`protocol: {}` is HTTP/2 {with} TLS", group.protocol.name());
+        problems
+            .error(url.span, message)
+            .help(help)
+            .also(group.protocol.span, "the protocol is given here");
+    }
 }
 
 fn strategy(group: &BackendGroup) -> Strategy {

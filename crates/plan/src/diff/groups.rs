@@ -52,6 +52,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         // Of the metrics.
         numbers: _,
         origins: _,
+        protocol,
         tls,
         sources,
         check,
@@ -76,6 +77,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     if let Some(sticky) = sticky {
         all.extend(of_sticky(sticky));
     }
+    all.push(Aspect::value("protocol", protocol.name(), "auto"));
     if let Some(tls) = tls {
         all.extend(tls::to_backends(tls));
     }
