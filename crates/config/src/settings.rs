@@ -12,9 +12,10 @@ mod tls;
 
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
-    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, BackendProtocol, Backoff, CheckMethod, CheckProtocol,
-    CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
-    SameSite, Secure, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
+    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, BackendProtocol, Backoff,
+    CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge,
+    PassiveCheck, Retry, RetryOn, SameSite, Secure, Sticky, StickyBy, Strategy, Timeout,
+    WhenAllUnhealthy,
 };
 pub use listener::{Http2, Listener, Protocol};
 pub use route::{

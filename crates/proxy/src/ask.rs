@@ -21,6 +21,7 @@ use crate::attempt::{Attempt, Upload};
 use crate::backend_conn::{BackendConn, Conn};
 use crate::connect::connect;
 use crate::exchange::Exchange;
+use crate::grpc;
 use crate::h2_backend::{self, Link, speaks_h2};
 use crate::path::reply;
 use crate::retry;
@@ -67,7 +68,7 @@ pub(crate) async fn ask<'a>(
 
 /// What is left of a time limit within the request's own.
 fn within_total(x: &Exchange<'_>, times: &Times, limit: Duration) -> Duration {
-    match times.total {
+    match x.total(times) {
         Some(total) => limit.min(total.saturating_sub(x.elapsed())),
         None => limit,
     }
@@ -180,11 +181,7 @@ fn overload(kind: Kind, backend: &Backend) -> Failure {
     Failure::new(kind, detail)
 }
 
-async fn open(
-    x: &mut Exchange<'_>,
-    times: &Times,
-    permit: Permit,
-) -> Result<Conn, Failure> {
+async fn open(x: &mut Exchange<'_>, times: &Times, permit: Permit) -> Result<Conn, Failure> {
     let worker = x.worker;
     let began = worker.clock.now();
     let backend = Arc::clone(permit.backend());
@@ -199,9 +196,11 @@ async fn open(
         let link = h2_backend::begin(worker, stream, permit, opening).await?;
         return Ok(BackendConn::on(worker, link));
     }
-    Ok(worker
-        .pool
-        .opened(permit, BackendConn::new(&worker.timers, &worker.blocks, stream), now.into_std()))
+    Ok(worker.pool.opened(
+        permit,
+        BackendConn::new(&worker.timers, &worker.blocks, stream),
+        now.into_std(),
+    ))
 }
 
 /// Runs a future for as long as the client stays.
@@ -238,9 +237,13 @@ async fn send(
     conn.outbound.io().deadline.silence(times.idle);
     // Until the request has been sent, its time in all is the only one that runs.
     let deadline = &conn.inbound.io().deadline;
-    match times.total {
+    match x.total(times) {
         Some(total) => deadline.within(total.saturating_sub(x.elapsed())),
         None => deadline.clear(),
+    }
+    if let Some(timeout) = x.heads.grpc.and_then(|call| call.timeout) {
+        let left = timeout.saturating_sub(x.elapsed());
+        grpc::set_timeout(&mut x.heads.request.fields, left);
     }
     let is_secure = conn.backend().tls.is_some();
     conn.ask(&x.heads.request, framing, is_secure)?;

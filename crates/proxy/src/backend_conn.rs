@@ -56,7 +56,11 @@ impl BackendConn {
 
     /// For one request, on a connection that others use as well.
     pub(crate) fn on(worker: &Worker, link: upstream::Stream<Box<Self>, Link>) -> Conn {
-        let mut conn = Self::new(&worker.timers, &worker.blocks, h2_backend::stream(link.send()));
+        let mut conn = Self::new(
+            &worker.timers,
+            &worker.blocks,
+            h2_backend::stream(link.send()),
+        );
         conn.heard = link.heard();
         Conn::of_stream(link, conn, worker.clock.coarse().into_std())
     }

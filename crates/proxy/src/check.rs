@@ -170,7 +170,9 @@ async fn serves(conn: &mut BackendConn, backend: &Backend, service: &str) -> Res
     }
     let message = body(conn, Framing::UntilClose).await.map_err(told)?;
     let fields = [&asked.fields, conn.body.trailers()];
-    let status = fields.iter().find_map(|fields| fields.get(Known::GrpcStatus));
+    let status = fields
+        .iter()
+        .find_map(|fields| fields.get(Known::GrpcStatus));
     match status {
         Some(b"0") => health_answer(&message),
         Some(other) => Err(format!("grpc-status {}", other.escape_ascii())),

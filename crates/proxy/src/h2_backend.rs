@@ -144,7 +144,14 @@ pub(crate) async fn shake(
     stream: Stream,
     timers: &Rc<Timers>,
     blocks: &Blocks,
-) -> Result<(SendRequest<Bytes>, Connection<BackendIo, Bytes>, Rc<Cell<u64>>), Failure> {
+) -> Result<
+    (
+        SendRequest<Bytes>,
+        Connection<BackendIo, Bytes>,
+        Rc<Cell<u64>>,
+    ),
+    Failure,
+> {
     let heard = Rc::new(Cell::new(0));
     let (reader, writer) = stream.split(timers);
     let io = BackendIo {

@@ -98,7 +98,9 @@ impl H2Stream {
     }
 
     pub(crate) fn is_secure(&self) -> bool {
-        self.carrier.as_ref().is_some_and(|carrier| carrier.is_secure)
+        self.carrier
+            .as_ref()
+            .is_some_and(|carrier| carrier.is_secure)
     }
 
     pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {

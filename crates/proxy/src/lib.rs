@@ -23,6 +23,7 @@ mod exchange;
 mod explain;
 mod forward;
 mod given;
+mod grpc;
 mod guard;
 mod h2_backend;
 mod h2_io;

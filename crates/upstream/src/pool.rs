@@ -152,8 +152,7 @@ impl<C, S: Multiplexed> Pool<C, S> {
 
     /// Another request is opening a connection that may be shared.
     pub fn is_opening(&self, backend: &Arc<Backend>) -> bool {
-        backend.options.protocol.may_share()
-            && self.shelf(backend).openings.are_under_way()
+        backend.options.protocol.may_share() && self.shelf(backend).openings.are_under_way()
     }
 
     /// Takes back a connection that may be used again: an exchange on it has

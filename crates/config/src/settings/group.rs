@@ -121,6 +121,16 @@ choices! {
         Timeout = "timeout",
         /// The answer has a status from 500 to 599.
         ServerError = "5xx",
+        /// The answer is nothing but the `grpc-status` 1, `CANCELLED`.
+        GrpcCancelled = "grpc_cancelled",
+        /// The same with 4, `DEADLINE_EXCEEDED`.
+        GrpcDeadlineExceeded = "grpc_deadline_exceeded",
+        /// The same with 8, `RESOURCE_EXHAUSTED`.
+        GrpcResourceExhausted = "grpc_resource_exhausted",
+        /// The same with 13, `INTERNAL`.
+        GrpcInternal = "grpc_internal",
+        /// The same with 14, `UNAVAILABLE`.
+        GrpcUnavailable = "grpc_unavailable",
     }
 }
 
@@ -350,7 +360,7 @@ settings! {
         /// Retries per second that are made whatever the budget says.
         min_retries_per_second: u32 = 3, rule Within(0, 1_000_000), example 10;
         /// What is worth another attempt. A request that a backend may have received is only sent again if its method is idempotent
-        /// (RFC 9110 section 9.2.2) and no more than 64 KiB of its body have gone.
+        /// (RFC 9110 section 9.2.2) and no more than 64 KiB of its body have gone; for a status of gRPC the method does not matter.
         retry_on: Vec<RetryOn> = vec![RetryOn::ConnectionError], example ["connection_error", "timeout", "5xx"];
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use ::telemetry::Names;
 use config::{
-    BackendGroup, BackendProtocol, BackendUrl, Host, Problems, RetryOn, Settings, Span, Spanned,
+    BackendGroup, BackendProtocol, BackendUrl, CheckProtocol, Host, Problems, RetryOn, Settings,
+    Span, Spanned,
 };
 use upstream::{
-    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, Protocol, RetryPolicy,
-    Strategy,
+    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, Protocol, RetryPolicy, Strategy,
 };
 
 use super::unique::Unique;
@@ -33,6 +33,7 @@ pub(super) fn compile(
         let has_changed = changed.is_some_and(GroupChanges::are_by_operators);
         check_backends(written, has_changed, problems);
         check_protocol(written, problems);
+        check_grpc(written, problems);
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
@@ -159,6 +160,16 @@ fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
         on_connection_error: on(RetryOn::ConnectionError),
         on_timeout: on(RetryOn::Timeout),
         on_server_error: on(RetryOn::ServerError),
+        on_grpc: [
+            (RetryOn::GrpcCancelled, 1),
+            (RetryOn::GrpcDeadlineExceeded, 4),
+            (RetryOn::GrpcResourceExhausted, 8),
+            (RetryOn::GrpcInternal, 13),
+            (RetryOn::GrpcUnavailable, 14),
+        ]
+        .into_iter()
+        .filter_map(|(what, status)| on(what).then_some(status))
+        .collect(),
         backoff: match written.backoff {
             config::Backoff::Exponential => Backoff::Exponential,
             config::Backoff::Linear => Backoff::Linear,
@@ -213,11 +224,32 @@ fn spoken(protocol: BackendProtocol, url: &BackendUrl) -> Protocol {
     }
 }
 
+/// Calls of gRPC take HTTP/2, also those of checks.
+fn check_grpc(group: &BackendGroup, problems: &mut Problems) {
+    let check = &group.health_check;
+    let asks = *check.enabled && check.protocol == CheckProtocol::Grpc;
+    let speaks = |backend: &config::Backend| spoken(*group.protocol, &backend.url).may_share();
+    if asks && !group.backends.iter().all(|backend| speaks(backend)) {
+        problems
+            .error(
+                check.span,
+                "checks with `grpc` take backends that speak HTTP/2",
+            )
+            .help("write `protocol: h2c` in the group, or `protocol: h2` for those at `https://`");
+    }
+}
+
 /// HTTP/2 with TLS and without are two protocols.
 fn check_protocol(group: &BackendGroup, problems: &mut Problems) {
     let (is_wrong, help) = match *group.protocol {
-        BackendProtocol::H2 => (false, "begin the URL with `https://`, or write `protocol: h2c`"),
-        BackendProtocol::H2c => (true, "begin the URL with `http://`, or write `protocol: h2`"),
+        BackendProtocol::H2 => (
+            false,
+            "begin the URL with `https://`, or write `protocol: h2c`",
+        ),
+        BackendProtocol::H2c => (
+            true,
+            "begin the URL with `http://`, or write `protocol: h2`",
+        ),
         BackendProtocol::Auto | BackendProtocol::H1 => return,
     };
     let is_tls = |url: &BackendUrl| matches!(url, BackendUrl::Tcp { tls: true, .. });

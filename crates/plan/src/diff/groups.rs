@@ -221,6 +221,7 @@ fn of_retry(policy: &RetryPolicy) -> Vec<Aspect> {
         on_connection_error: _,
         on_timeout: _,
         on_server_error: _,
+        on_grpc: _,
         backoff,
         delay,
         max_delay,

@@ -282,7 +282,9 @@ fn next(
             (take(x, group, tried)?, wait)
         }
     };
-    let in_time = times.total.is_none_or(|total| x.elapsed() + wait < total);
+    let in_time = x
+        .total(times)
+        .is_none_or(|total| x.elapsed() + wait < total);
     if !in_time {
         return None;
     }

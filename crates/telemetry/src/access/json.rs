@@ -36,6 +36,9 @@ pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
     text(out, text_key!("target"), r.target);
     text(out, text_key!("version"), r.version.label().as_bytes());
     number(out, key!("status"), r.status);
+    if let Some(status) = r.grpc_status {
+        number(out, key!("grpc_status"), status);
+    }
     millis(out, key!("duration_ms"), Some(r.duration));
     number(out, key!("request_bytes"), r.request_bytes);
     number(out, key!("response_bytes"), r.response_bytes);

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use super::shelf::Shelf;
 use super::stats::{Open, Tally};
-use crate::{Backend, Permit};
 use crate::sync::oneshot;
+use crate::{Backend, Permit};
 
 /// What streams are begun on.
 pub trait Multiplexed {
@@ -57,7 +57,12 @@ pub(super) struct Shared<C, S: Multiplexed> {
 }
 
 impl<C, S: Multiplexed> Shared<C, S> {
-    pub(super) fn new(carrier: S, hold: Rc<Hold>, shelf: &Rc<Shelf<C, S>>, now: Instant) -> Rc<Self> {
+    pub(super) fn new(
+        carrier: S,
+        hold: Rc<Hold>,
+        shelf: &Rc<Shelf<C, S>>,
+        now: Instant,
+    ) -> Rc<Self> {
         let max_age = hold.permit.backend().options.max_age;
         Rc::new(Self {
             carrier,
@@ -101,7 +106,8 @@ impl<C, S: Multiplexed> Shared<C, S> {
         let idle_timeout = self.hold.permit.backend().options.idle_timeout;
         let since = self.idle_since.get();
         let is_old = self.dies.is_some_and(|dies| now >= dies);
-        let has_idled = since.is_some_and(|since| now.saturating_duration_since(since) >= idle_timeout);
+        let has_idled =
+            since.is_some_and(|since| now.saturating_duration_since(since) >= idle_timeout);
         self.carrier.most() > 0 && !is_old && !has_idled
     }
 }

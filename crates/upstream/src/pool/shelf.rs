@@ -6,8 +6,8 @@ use std::time::Instant;
 use super::shared::{Hold, Multiplexed, Openings, Shared, Stream};
 use super::stats::Tally;
 use super::{Conn, Mailbox, PoolStats};
-use crate::{Backend, Permit};
 use crate::permits::{Grant, Place};
+use crate::{Backend, Permit};
 
 /// One worker's idle connections to one backend.
 pub(super) struct Shelf<C, S: Multiplexed> {
@@ -97,7 +97,9 @@ impl<C, S: Multiplexed> Shelf<C, S> {
             Place::Waiter(waiter) => {
                 // It runs on this thread, so it cannot look before we are done.
                 if waiter.grant.send(Grant::Handed).is_ok() {
-                    self.handed.borrow_mut().push((waiter.ticket, Handed::Conn(conn)));
+                    self.handed
+                        .borrow_mut()
+                        .push((waiter.ticket, Handed::Conn(conn)));
                 }
             }
             Place::Closed => drop(conn),

@@ -39,6 +39,7 @@ mod overload;
 mod peers;
 mod pool;
 mod pool_stale;
+mod protocols;
 mod registering;
 mod reload;
 mod retries;
