@@ -10,6 +10,7 @@
 
 mod admin;
 mod affinity;
+mod backend_h2;
 mod backend_tls;
 mod balance;
 mod checks;
