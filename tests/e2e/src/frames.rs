@@ -53,6 +53,11 @@ impl FrameBackend {
         Self(listener)
     }
 
+    /// The same, for another thread.
+    pub fn another(&self) -> Self {
+        Self(self.0.try_clone().unwrap())
+    }
+
     pub fn url(&self) -> String {
         format!("http://{}", self.0.local_addr().unwrap())
     }

@@ -235,7 +235,7 @@ settings! {
         /// What to ask for.
         path: Spanned<String> = Spanned::unwritten("/health".to_owned()), rule Form(&TARGET), example "/ping";
         /// With `grpc`, the service that is asked for. Without it, the server as a whole.
-        service: Spanned<String>, example "shop.Cart";
+        service: Option<Spanned<String>>, rule Form(&WORD), example "shop.Cart";
         /// The method of the request.
         method: CheckMethod = CheckMethod::Get, example "HEAD";
         /// `Host` of the request. Without it, the backend's own.

@@ -232,7 +232,12 @@ impl<C, S: Multiplexed> Shelf<C, S> {
         let shared = self.shared.borrow();
         let resting = shared.iter().filter(|shared| shared.is_idle()).count();
         let idle = self.idle.borrow().len() + resting;
-        (Arc::clone(&self.backend), self.tally.stats(idle))
+        let stats = PoolStats {
+            shared: shared.len(),
+            streams: shared.iter().map(|one| one.streams()).sum(),
+            ..self.tally.stats(idle)
+        };
+        (Arc::clone(&self.backend), stats)
     }
 
     fn fresh(&self, conn: &Conn<C, S>, now: Instant) -> bool {

@@ -44,6 +44,9 @@ fn requests_at_a_time_share_a_connection() {
     let mut clients: Vec<Client> = (0..20).map(|_| get(&forebay)).collect();
     let mut frames = backend.accept(&[]);
     let streams: Vec<u32> = (0..20).map(|_| frames.request()).collect();
+    let figure = |name: &str| forebay.metrics().sum(name, &[]);
+    assert_eq!(figure("forebay_upstream_http2_connections"), 1.0);
+    assert_eq!(figure("forebay_upstream_http2_streams"), 20.0);
     for stream in streams.iter().rev() {
         frames.answer(*stream, &stream.to_string());
     }

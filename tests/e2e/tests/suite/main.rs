@@ -22,6 +22,7 @@ mod explain;
 mod explained;
 mod filters;
 mod forwarding;
+mod grpc;
 mod handed_over;
 mod health;
 mod hedging;

@@ -70,7 +70,7 @@ impl Pair<'_> {
     fn seen(&self, target: &str, more: &[&str]) -> Vec<String> {
         let text = self.ask(target, more);
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        assert_eq!(lines.len(), 10, "{text}");
+        assert_eq!(lines.len(), 11, "{text}");
         assert_eq!(lines[0], self.version);
         lines
     }
@@ -216,6 +216,23 @@ fn every_feature(behind: &str, protocol: &str, version: &str) {
             });
         }
     }
+}
+
+#[test]
+fn the_time_of_a_call_is_passed_on_as_far_as_it_is_left() {
+    let node = Node::start("h2c", &Authority::new());
+    let forebay = Config::to_urls([node.url.clone()])
+        .group("protocol: h2c")
+        .start();
+    let url = format!("http://{}/", forebay.address());
+    let call = "Content-Type: application/grpc";
+    let mut arguments = vec!["-sS", "--http2-prior-knowledge", "-m", "10", "-d", "x"];
+    arguments.extend_from_slice(&["-H", call, "-H", "grpc-timeout: 9S", &url]);
+    let text = curl(&arguments).stdout;
+    let left = text.lines().last().and_then(|left| left.strip_suffix('u'));
+    let left: u64 = left.expect("a time in microseconds").parse().unwrap();
+    assert!((1..9_000_000).contains(&left), "{left}");
+    assert_eq!(text.lines().nth(6), Some("trailers"));
 }
 
 #[test]
