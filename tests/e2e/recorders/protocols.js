@@ -59,7 +59,7 @@ function answer(req, res) {
         const host = req.headers[':authority'] || req.headers.host;
         const lines = [
           req.httpVersion, req.method, req.url, host, req.headers.cookie, req.headers['x-mine'], req.headers.te,
-          length, hash.digest('hex'), JSON.stringify(req.trailers), req.headers['grpc-timeout'],
+          length, hash.digest('hex'), JSON.stringify(req.trailers), req.headers['grpc-timeout'] || '-',
         ];
         res.end(lines.join('\n') + '\n');
       });
