@@ -162,12 +162,10 @@ impl Openings {
         !self.are_alone.get() && self.under_way.get() > 0
     }
 
-    /// Resolves when it is worth another look; None where too many wait already.
+    /// Resolves when it is worth another look; None where too many wait already,
+    /// those counted that have left meanwhile.
     pub(super) fn wait(&self, most: usize) -> Option<oneshot::Receiver<()>> {
         let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() >= most {
-            waiting.retain(|one| !one.is_closed());
-        }
         if waiting.len() >= most {
             return None;
         }

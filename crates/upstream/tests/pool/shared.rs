@@ -41,7 +41,10 @@ fn open(pool: &Shared, backend: &Arc<Backend>, most: &Rc<Cell<usize>>) -> Stream
     };
     let most = Rc::clone(most);
     let link = |hold| Link { most, _hold: hold };
-    pool.share(permit, start(), link).expect("a first stream")
+    let Some(first) = pool.share(permit, start(), link) else {
+        panic!("it takes no request");
+    };
+    first
 }
 
 fn stream(pool: &Shared, backend: &Arc<Backend>) -> Option<Stream<(), Link>> {

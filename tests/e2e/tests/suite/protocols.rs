@@ -194,6 +194,7 @@ const FEATURES: &[Feature] = &[
     }),
 ];
 
+#[expect(clippy::print_stderr, reason = "says which feature fails")]
 fn every_feature(behind: &str, protocol: &str, version: &str) {
     let authority = Authority::new();
     for (in_front, option) in IN_FRONT {
