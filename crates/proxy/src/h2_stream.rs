@@ -333,6 +333,11 @@ impl H2Stream {
         Ok(())
     }
 
+    /// The final answer's head has been sent.
+    pub(crate) fn has_begun(&self) -> bool {
+        matches!(self.sending, Sending::Body(_) | Sending::Done(_))
+    }
+
     /// All of the answer has been sent.
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self.sending, Sending::Done(_))

@@ -49,7 +49,8 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
         call.status = grpc::status(attempt.conn.body.trailers()).or(call.status);
     }
     health::after_body(x, &attempt, &result);
-    if result.is_err() && x.client.outbound.sent() == sent_before {
+    let is_unseen = x.client.outbound.sent() == sent_before && !x.client.has_begun();
+    if result.is_err() && is_unseen {
         // The client has seen nothing of it: there is still time for an answer.
         x.progress.head_sent = false;
         x.progress.response_bytes = 0;
