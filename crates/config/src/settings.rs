@@ -14,9 +14,10 @@ mod tls;
 pub use acme::{Acme, AcmeChallenge, AcmeKey, ExternalAccount};
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
-    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol,
-    CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
-    SameSite, Secure, SendProxyProtocol, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
+    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, BackendProtocol, Backoff,
+    CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge,
+    PassiveCheck, Retry, RetryOn, SameSite, Secure, SendProxyProtocol, Sticky, StickyBy, Strategy,
+    Timeout, WhenAllUnhealthy,
 };
 pub use listener::{Forward, Http2, Listener, Protocol, ProxyProtocol};
 pub use route::{

@@ -311,6 +311,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
         }
         writeln!(f)?;
     }
+    if g.protocol != config::BackendProtocol::Auto {
+        writeln!(f, "      speaks {}", g.protocol.name())?;
+    }
     if let Some(tls) = &g.tls {
         writeln!(f, "      TLS {}", to_backends(tls))?;
     }
@@ -431,8 +434,11 @@ pub(crate) fn retried(policy: &RetryPolicy) -> Vec<&'static str> {
         (policy.on_timeout, Retried::Timeout),
         (policy.on_server_error, Retried::ServerError),
     ];
-    on.iter()
-        .filter(|(on, _)| *on && policy.max_attempts > 1)
-        .map(|(_, why)| why.label())
-        .collect()
+    if policy.max_attempts <= 1 {
+        return Vec::new();
+    }
+    let statuses = policy.on_grpc.iter();
+    let statuses = statuses.filter_map(|&status| Retried::of_grpc(status));
+    let others = on.iter().filter(|(on, _)| *on).map(|(_, why)| *why);
+    others.chain(statuses).map(Retried::label).collect()
 }

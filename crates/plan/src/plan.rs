@@ -266,6 +266,8 @@ pub struct Group {
     pub numbers: Vec<u32>,
     /// Who says that each backend is one of the group.
     pub origins: Vec<Origin>,
+    /// What is spoken with its backends.
+    pub protocol: config::BackendProtocol,
     /// How TLS is spoken to those at `https://`.
     pub tls: Option<BackendTls>,
     /// Where further ones are found.
@@ -299,6 +301,8 @@ pub struct Check {
 pub enum Probe {
     /// For a connection.
     Tcp,
+    /// As gRPC's health checking protocol does, for this service; empty for the whole.
+    Grpc(Box<str>),
     Http(HttpProbe),
 }
 
@@ -369,6 +373,10 @@ pub struct AccessLog {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Probe::Grpc(service) = self {
+            let service = Some(&**service).filter(|name| !name.is_empty());
+            return write!(f, "grpc {}", service.unwrap_or("as a whole"));
+        }
         let Probe::Http(HttpProbe {
             method,
             target,

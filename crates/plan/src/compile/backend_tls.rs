@@ -1,7 +1,9 @@
 //! `tls` of a backend group.
 
 use ::tls::{Client, ClientOptions, Peer, ServerAuthorities};
-use config::{BackendGroup, BackendUrl, Host, Problems, Scheme, Spanned};
+use config::{
+    BackendGroup, BackendProtocol, BackendUrl, Host, Problems, Scheme, SendProxyProtocol, Spanned,
+};
 
 use super::Open;
 use super::tls::{Files, Pair, versions};
@@ -37,7 +39,13 @@ pub(super) fn compile(
     let (authorities, certificate) = (authorities?, certificate?);
     let (min_version, max_version) = versions?;
     let options = ClientOptions {
-        protocols: vec!["http/1.1"],
+        protocols: match *group.protocol {
+            BackendProtocol::Auto if *group.send_proxy_protocol == SendProxyProtocol::Off => {
+                vec!["h2", "http/1.1"]
+            }
+            BackendProtocol::Auto | BackendProtocol::H1 => vec!["http/1.1"],
+            BackendProtocol::H2 | BackendProtocol::H2c => vec!["h2"],
+        },
         min_version,
         max_version,
         authorities,

@@ -97,6 +97,7 @@ fn base() -> Value {
                 "backends": [{ "url": "https://a" }],
                 "tls": { "ca_file": "third.crt", "cert_file": "first.crt", "key_file": "first.key" },
                 "sticky": {},
+                "health_check": { "enabled": true, "protocol": "grpc" },
             },
             {
                 "id": "seated",
