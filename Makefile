@@ -15,10 +15,10 @@ test: tools
 	cargo build -p forebay-cli
 	cargo test --workspace --no-fail-fast
 
-# The tests use a library of Python's, in .venv, and curl, OpenSSL, Python, nginx, HAProxy and Node as real peers. Node's package has
+# The tests use a library of Python's, in .venv, and curl, OpenSSL, Python, nginx, HAProxy, Node and pebble as real peers. Node's package has
 # another name than its command.
 tools:
-	@for tool in curl openssl python3 nginx haproxy node:nodejs; do \
+	@for tool in curl openssl python3 nginx haproxy node:nodejs pebble; do \
 		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \

@@ -80,6 +80,9 @@ pub trait Control: Send + Sync {
     /// While they would be lost.
     fn registry_to_renew(&self) -> Result<MutexGuard<'_, registry::Registry>, Refused>;
 
+    /// Certificates that are had from an authority.
+    fn ordered_certificates(&self) -> Vec<OrderedCertificate>;
+
     fn events(&self) -> &Events;
 
     /// How much the runtime log says from now on: `error`, `warn`, `info` or
@@ -105,6 +108,25 @@ pub struct LastReload {
     /// How often another one was taken up, and refused.
     pub taken: u64,
     pub refused: u64,
+}
+
+/// A certificate that is had from an authority (ACME).
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct OrderedCertificate {
+    /// Hosts that it is for.
+    pub names: Vec<String>,
+    /// `valid`; `ordering`, at this moment; or `failed`, and tried again later.
+    pub state: String,
+    /// Until when the one that there is can be shown, as RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// When another one is ordered, or that is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// Attempts that have failed in a row, and why the last one did.
+    pub failed: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A configuration was taken up.

@@ -26,7 +26,7 @@ mod table;
 
 pub use beside::listen_beside;
 pub use clock::rfc3339;
-pub use control::{Control, LastReload, Mistake, Mistakes, Refused, Taken};
+pub use control::{Control, LastReload, Mistake, Mistakes, OrderedCertificate, Refused, Taken};
 pub use events::Events;
 pub use openapi::document;
 pub use server::Server;

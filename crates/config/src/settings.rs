@@ -1,5 +1,6 @@
 //! The settings, as written. One file per part of the configuration.
 
+mod acme;
 mod admin;
 mod backend_tls;
 mod group;
@@ -10,11 +11,13 @@ mod telemetry;
 mod test;
 mod tls;
 
+pub use acme::{Acme, AcmeChallenge, AcmeKey, ExternalAccount};
 pub use admin::{Admin, AdminScope, AdminToken};
 pub use group::{
-    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, Backoff, CheckMethod, CheckProtocol,
-    CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge, PassiveCheck, Retry, RetryOn,
-    SameSite, Secure, SendProxyProtocol, Sticky, StickyBy, Strategy, Timeout, WhenAllUnhealthy,
+    AdaptiveConcurrency, AdaptiveMode, Backend, BackendGroup, BackendProtocol, Backoff,
+    CheckMethod, CheckProtocol, CircuitBreaker, ConnectionPool, Hash, HealthCheck, Hedge,
+    PassiveCheck, Retry, RetryOn, SameSite, Secure, SendProxyProtocol, Sticky, StickyBy, Strategy,
+    Timeout, WhenAllUnhealthy,
 };
 pub use listener::{Forward, Http2, Listener, Protocol, ProxyProtocol};
 pub use route::{
@@ -65,6 +68,8 @@ settings! {
         drain_timeout: Duration = Duration::from_mins(5), example "1h";
         /// Tickets with which clients take up earlier TLS sessions.
         session_tickets: Spanned<SessionTickets>, example {"rotate": "12h"};
+        /// The authority that certificates are had from which Forebay gets and renews itself.
+        acme: Option<Spanned<Acme>>, example {"storage": "/var/lib/forebay/acme", "agree_to_terms": true, "email": "ops@example.com"};
         /// Which requests go where.
         routes: Vec<Spanned<Route>>, example [{"id": "all", "backend_group": "app"}];
         /// Lists of filters for routes to use by name.

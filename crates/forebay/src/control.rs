@@ -7,12 +7,13 @@
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use admin::{Control, Events, LastReload, Mistake, Refused, Taken};
+use admin::{Control, Events, LastReload, Mistake, OrderedCertificate, Refused, Taken, rfc3339};
 use config::{BackendUrl, Severity};
 use plan::{Changes, Heritage, Plan};
 use proxy::Running;
 use registry::Shared as Registry;
 
+use crate::certificates::{Attempts, Entry, State};
 use crate::{Live, LiveFault, Problems, Read, Reloaded, lines};
 
 /// While nothing may be changed; an upgrade is seldom longer.
@@ -70,6 +71,11 @@ impl Control for Live {
         Live::registry_to_renew(self).map_err(|fault| refused(&fault))
     }
 
+    fn ordered_certificates(&self) -> Vec<OrderedCertificate> {
+        let entries = self.board().entries().into_iter();
+        entries.map(ordered).collect()
+    }
+
     fn events(&self) -> &Events {
         Live::events(self)
     }
@@ -88,6 +94,23 @@ impl Live {
         heritage.set_changes(Live::changes(self));
         heritage.keep_certificates(&self.running().plan());
         self.kept().instead(name, text, true, &heritage)
+    }
+}
+
+fn ordered(entry: Entry) -> OrderedCertificate {
+    let time = |unix: i64| rfc3339(u64::try_from(unix).unwrap_or(0).saturating_mul(1_000_000));
+    let Attempts {
+        failed,
+        next_unix: _,
+        error,
+    } = entry.attempts;
+    OrderedCertificate {
+        names: entry.names.iter().map(ToString::to_string).collect(),
+        state: entry.state.name().to_owned(),
+        expires: entry.not_after.map(time),
+        next: (entry.state != State::Ordering).then(|| time(entry.next_unix)),
+        failed,
+        error: (failed > 0).then_some(error),
     }
 }
 

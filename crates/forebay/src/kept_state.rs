@@ -4,8 +4,7 @@
 //! It is replaced as a whole, so that it is never half a file.
 
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Weak;
 use std::time::{Duration, SystemTime};
@@ -15,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::handover::Handover;
 use crate::live::Live;
+use crate::private_file;
 
 /// How often it is looked whether anything has changed.
 const EVERY: Duration = Duration::from_secs(1);
@@ -71,13 +71,7 @@ impl KeptState {
         if is_no_file(path) {
             return Err(io::Error::other(NO_FILE));
         }
-        let new = PathBuf::from(format!("{}.new", path.display()));
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(new, path)
+        private_file::write(path, &serde_json::to_vec(self)?)
     }
 }
 

@@ -12,13 +12,16 @@
 //! running.drain();
 //! ```
 
+mod certificates;
 mod control;
+mod file_trait;
 mod handover;
 mod hooks;
 mod kept;
 mod kept_state;
 mod leases;
 mod live;
+mod private_file;
 mod recorded;
 mod replay;
 mod sentences;
@@ -27,6 +30,7 @@ mod testing;
 pub mod words;
 
 pub use admin::{LastReload, document as admin_api, rfc3339};
+pub use certificates::check_folder as check_acme_folder;
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
 pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;

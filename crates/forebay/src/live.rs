@@ -18,6 +18,7 @@ use proxy::Running;
 use registry::Shared as Registry;
 use telemetry::ConfigurationFigures;
 
+use crate::certificates::Board;
 use crate::sources::Sources;
 use crate::{Hooks, Kept};
 
@@ -42,6 +43,8 @@ pub struct Live {
     /// Held only for moments.
     state: Mutex<State>,
     renewal: Mutex<Renewal>,
+    /// Certificates that are had from an authority.
+    board: Arc<Board>,
     leaving: Mutex<Option<Leaving>>,
     admin: Mutex<Option<Server>>,
     /// For the admin API, which must not keep alive what it is part of.
@@ -90,6 +93,10 @@ impl Live {
 
     pub(crate) fn kept(&self) -> Arc<Kept> {
         Arc::clone(&self.lock().kept)
+    }
+
+    pub(crate) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     pub fn running(&self) -> &Running {

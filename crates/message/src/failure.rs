@@ -272,6 +272,9 @@ mod tests {
         "http_response_timeout",
         "http_protocol_error",
         "proxy_internal_error",
+        "tls_alert_received",
+        "tls_certificate_error",
+        "tls_protocol_error",
     ];
 
     #[test]

@@ -5,6 +5,7 @@
 //! names given twice, things that exclude each other. All of it is reported
 //! into the same list, so that one run shows every problem there is.
 
+mod acme;
 mod adaptive;
 mod admin;
 mod affinity;
@@ -45,7 +46,14 @@ pub fn compile(
 ) -> Option<Plan> {
     let mut names = heritage.names();
     names.turn_page();
-    let mut listeners = listeners::compile(settings, open, problems, heritage, &mut names);
+    let acme = acme::compile(settings, open, problems, heritage);
+    let mut listeners = listeners::compile(
+        settings,
+        (open, acme.as_ref()),
+        problems,
+        heritage,
+        &mut names,
+    );
     let groups = groups::compile(settings, open, problems, heritage, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
     tcp::compile(settings, &mut listeners, problems);
@@ -78,6 +86,7 @@ pub fn compile(
         logging,
         access_log,
         admin,
+        acme,
         names,
     })
 }

@@ -45,6 +45,10 @@ impl Display for Plan {
             Some(admin) => writeln!(f, "admin API: {}", endpoint(admin))?,
             None => writeln!(f, "admin API: off")?,
         }
+        if let Some(acme) = &self.acme {
+            let (directory, challenge) = (&acme.directory, acme.challenge.name());
+            writeln!(f, "certificates on order: {directory}, by {challenge}")?;
+        }
         match &self.access_log {
             Some(log) => writeln!(f, "access log: {}", log.output)?,
             None => writeln!(f, "access log: off")?,
@@ -147,7 +151,10 @@ pub(crate) fn listener(f: &mut Formatter<'_>, plan: &Plan, l: &Listener) -> fmt:
         writeln!(f, "      redirects {}, with 308", redirect(port))?;
     }
     if let Some(tls) = &l.tls {
-        let chains: Vec<&str> = tls.certificates.iter().map(|files| &*files.chain).collect();
+        let chains = tls.certificates.iter().map(|files| files.chain.to_string());
+        let awaited = tls.options.awaited.iter();
+        let awaited = awaited.map(|name| format!("(to come) {name}"));
+        let chains: Vec<String> = chains.chain(awaited).collect();
         let versions = (
             tls.options.min_version.name(),
             tls.options.max_version.name(),
@@ -304,6 +311,9 @@ pub(crate) fn group(f: &mut Formatter<'_>, g: &Group) -> fmt::Result {
         }
         writeln!(f)?;
     }
+    if g.protocol != config::BackendProtocol::Auto {
+        writeln!(f, "      speaks {}", g.protocol.name())?;
+    }
     if let Some(tls) = &g.tls {
         writeln!(f, "      TLS {}", to_backends(tls))?;
     }
@@ -424,8 +434,11 @@ pub(crate) fn retried(policy: &RetryPolicy) -> Vec<&'static str> {
         (policy.on_timeout, Retried::Timeout),
         (policy.on_server_error, Retried::ServerError),
     ];
-    on.iter()
-        .filter(|(on, _)| *on && policy.max_attempts > 1)
-        .map(|(_, why)| why.label())
-        .collect()
+    if policy.max_attempts <= 1 {
+        return Vec::new();
+    }
+    let statuses = policy.on_grpc.iter();
+    let statuses = statuses.filter_map(|&status| Retried::of_grpc(status));
+    let others = on.iter().filter(|(on, _)| *on).map(|(_, why)| *why);
+    others.chain(statuses).map(Retried::label).collect()
 }

@@ -5,6 +5,7 @@
 //! taking the part to pieces without leaving one out, so that a new setting
 //! cannot be forgotten here. Two plans differ in what their aspects differ in.
 
+mod acme;
 mod aspect;
 mod backends;
 mod groups;

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use telemetry::Names;
-use tls::{Certificate, Tickets};
+use tls::{Certificate, Challenges, Tickets};
 use upstream::Living;
 
 use crate::{CertificateFiles, Changes, Plan};
@@ -16,6 +16,8 @@ pub struct Heritage {
     changes: Mutex<Arc<Changes>>,
     tickets: Mutex<Option<Tickets>>,
     certificates: Mutex<Vec<CertificateFiles>>,
+    /// What authorities are shown that check names.
+    pub(crate) challenges: Challenges,
 }
 
 impl Heritage {

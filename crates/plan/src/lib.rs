@@ -5,6 +5,7 @@
 //! decision that the data plane and `explain` share; `diff` says what a change
 //! of the settings means.
 
+mod acme;
 mod admin;
 mod changes;
 mod compile;
@@ -18,6 +19,7 @@ mod server_names;
 mod source;
 mod trusted;
 
+pub use acme::{Acme, AcmeCertificate, AcmeChallenge, AcmeKey, ExternalAccount};
 pub use admin::{AdminEndpoint, AdminScope, AdminToken};
 pub use changes::{Changes, Found, GroupChanges, Origin};
 pub use compile::{Open, compile, idle_weights};

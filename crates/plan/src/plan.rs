@@ -14,7 +14,7 @@ use wire::h1::Limits;
 use wire::h2::Patience;
 use wire::proxy_protocol;
 
-use crate::{AdminEndpoint, BackendSource, Forward, Origin, ServerNames, Trusted};
+use crate::{Acme, AdminEndpoint, BackendSource, Forward, Origin, ServerNames, Trusted};
 
 pub struct Plan {
     pub listeners: Vec<Listener>,
@@ -42,6 +42,8 @@ pub struct Plan {
     pub access_log: Option<AccessLog>,
     /// Absent: switched off.
     pub admin: Option<AdminEndpoint>,
+    /// Absent: no certificate is had from an authority.
+    pub acme: Option<Acme>,
     /// What the numbers in metrics mean.
     pub names: Arc<Names>,
 }
@@ -264,6 +266,8 @@ pub struct Group {
     pub numbers: Vec<u32>,
     /// Who says that each backend is one of the group.
     pub origins: Vec<Origin>,
+    /// What is spoken with its backends.
+    pub protocol: config::BackendProtocol,
     /// How TLS is spoken to those at `https://`.
     pub tls: Option<BackendTls>,
     /// Where further ones are found.
@@ -297,6 +301,8 @@ pub struct Check {
 pub enum Probe {
     /// For a connection.
     Tcp,
+    /// As gRPC's health checking protocol does, for this service; empty for the whole.
+    Grpc(Box<str>),
     Http(HttpProbe),
 }
 
@@ -367,6 +373,10 @@ pub struct AccessLog {
 
 impl fmt::Display for Probe {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Probe::Grpc(service) = self {
+            let service = Some(&**service).filter(|name| !name.is_empty());
+            return write!(f, "grpc {}", service.unwrap_or("as a whole"));
+        }
         let Probe::Http(HttpProbe {
             method,
             target,

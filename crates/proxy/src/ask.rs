@@ -11,19 +11,23 @@ use std::time::Duration;
 
 use message::{Failure, Kind, Known, Method, ResponseHead, Retry};
 use plan::Times;
-use upstream::{Backend, Checkout, Conn, Full, InFlight, Permit, QueueFull};
+use upstream::{Backend, Full, InFlight, Permit, QueueFull};
 use wire::h1::{
     Framing, HeadError, Limits, response_framing, say_length_once, take_connection,
-    tidy_idle_length, write_request_head,
+    tidy_idle_length,
 };
 
 use crate::attempt::{Attempt, Upload};
-use crate::backend_conn::BackendConn;
+use crate::backend_conn::{BackendConn, Conn};
 use crate::connect::connect;
 use crate::exchange::Exchange;
+use crate::grpc;
+use crate::h2_backend::{self, Link, speaks_h2};
 use crate::introduced::introduction;
 use crate::path::reply;
 use crate::{retry, upgrade};
+
+type Checkout = upstream::Checkout<Box<BackendConn>, Link>;
 
 /// How large a response's head may be. Backends send larger ones than clients.
 pub(crate) const RESPONSE_LIMITS: Limits = Limits {
@@ -65,7 +69,7 @@ pub(crate) async fn ask<'a>(
 
 /// What is left of a time limit within the request's own.
 fn within_total(x: &Exchange<'_>, times: &Times, limit: Duration) -> Duration {
-    match times.total {
+    match x.total(times) {
         Some(total) => limit.min(total.saturating_sub(x.elapsed())),
         None => limit,
     }
@@ -84,19 +88,23 @@ async fn connection(
     times: &Times,
     backend: &Arc<Backend>,
     reuse: Reuse,
-) -> Result<Conn<Box<BackendConn>>, Failure> {
+) -> Result<Conn, Failure> {
     let worker = x.worker;
     let now = worker.clock.coarse().into_std();
     let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
     let checkout = match worker.pool.checkout(backend, now, alive) {
+        Ok(Checkout::Connect(permit)) if worker.pool.is_opening(backend) => {
+            drop(permit);
+            Box::pin(wait_opened(x, times, backend)).await?
+        }
         Ok(checkout) => checkout,
         Err(Full) => match Box::pin(wait(x, times, backend)).await? {
             // One that has just been returned has not been looked at since.
             Checkout::Reused(mut conn) => match alive(&mut conn) {
                 true => Checkout::Reused(conn),
-                false => Checkout::Connect(conn.close()),
+                false => Checkout::Connect(conn.close().ok_or(Kind::Internal)?),
             },
-            connect => connect,
+            other => other,
         },
     };
     match checkout {
@@ -104,7 +112,45 @@ async fn connection(
             x.progress.reused = true;
             Ok(conn)
         }
+        Checkout::Stream(link) => {
+            // The second time it is not the connection's fault.
+            x.progress.reused = reuse == Reuse::Allowed;
+            Ok(BackendConn::on(worker, link))
+        }
         Checkout::Connect(permit) => Box::pin(open(x, times, permit)).await,
+    }
+}
+
+/// Waits for a connection that another request is opening and that may be shared,
+/// for as long as one of its own might take.
+async fn wait_opened(
+    x: &mut Exchange<'_>,
+    times: &Times,
+    backend: &Arc<Backend>,
+) -> Result<Checkout, Failure> {
+    let worker = x.worker;
+    let limit = within_total(x, times, times.connect);
+    let opened = async {
+        loop {
+            if worker.pool.wait_opened(backend).await.is_err() {
+                return Err(overload(Kind::QueueFull, backend));
+            }
+            let now = worker.clock.coarse().into_std();
+            match worker.pool.checkout(backend, now, |conn| conn.is_alive()) {
+                Ok(Checkout::Connect(permit)) if worker.pool.is_opening(backend) => drop(permit),
+                found => return Ok(found),
+            }
+        }
+    };
+    let opened = tokio::time::timeout(limit, opened);
+    match unless_gone(x, pin!(opened)).await? {
+        Ok(Ok(Ok(checkout))) => Ok(checkout),
+        Ok(Ok(Err(Full))) => wait(x, times, backend).await,
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => {
+            let detail = format!("{}: no connection within {limit:?}", backend.url);
+            Err(Failure::new(Kind::ConnectTimeout, detail).retry(Retry::OtherBackend))
+        }
     }
 }
 
@@ -113,7 +159,7 @@ async fn wait(
     x: &mut Exchange<'_>,
     times: &Times,
     backend: &Arc<Backend>,
-) -> Result<Checkout<Box<BackendConn>>, Failure> {
+) -> Result<Checkout, Failure> {
     let now = x.worker.clock.now().into_std();
     let limit = within_total(x, times, times.wait);
     let waiting = tokio::time::timeout(limit, x.worker.pool.wait(backend, now));
@@ -136,22 +182,23 @@ pub(crate) fn overload(kind: Kind, backend: &Backend) -> Failure {
     Failure::new(kind, detail)
 }
 
-async fn open(
-    x: &mut Exchange<'_>,
-    times: &Times,
-    permit: Permit,
-) -> Result<Conn<Box<BackendConn>>, Failure> {
+async fn open(x: &mut Exchange<'_>, times: &Times, permit: Permit) -> Result<Conn, Failure> {
     let worker = x.worker;
     let began = worker.clock.now();
     let backend = Arc::clone(permit.backend());
     let limit = within_total(x, times, times.connect);
     let header = introduction(x);
+    let opening = worker.pool.opening(&backend);
     let connecting = connect(worker, &backend, limit, &header);
     let stream = unless_gone(x, pin!(connecting)).await??;
     let now = worker.clock.now();
     x.progress.reused = false;
     x.progress.connect_time = Some(now.saturating_duration_since(began));
-    let mut conn = BackendConn::new(worker, stream);
+    if speaks_h2(&backend, &stream)? {
+        let link = h2_backend::begin(worker, stream, permit, opening).await?;
+        return Ok(BackendConn::on(worker, link));
+    }
+    let mut conn = BackendConn::new(&worker.timers, &worker.blocks, stream);
     conn.is_introduced = !header.is_empty();
     Ok(worker.pool.opened(permit, conn, now.into_std()))
 }
@@ -190,12 +237,17 @@ pub(crate) async fn send(
     conn.outbound.io().deadline.silence(times.idle);
     // Until the request has been sent, its time in all is the only one that runs.
     let deadline = &conn.inbound.io().deadline;
-    match times.total {
+    match x.total(times) {
         Some(total) => deadline.within(total.saturating_sub(x.elapsed())),
         None => deadline.clear(),
     }
-    write_request_head(conn.outbound.buffer(), &x.heads.request, framing);
-    conn.upload = Upload::new(framing);
+    if let Some(timeout) = x.heads.grpc.and_then(|call| call.timeout) {
+        let left = timeout.saturating_sub(x.elapsed());
+        grpc::set_timeout(&mut x.heads.request.fields, left);
+    }
+    let is_secure = conn.backend().tls.is_some();
+    conn.ask(&x.heads.request, framing, is_secure)?;
+    conn.upload = Upload::new(conn.framing(framing));
     for _ in 0..=MAX_INTERIM {
         x.heads.response.clear();
         let mut deadline_is_set = false;
@@ -231,11 +283,7 @@ fn poll_response(
         let limit = within_total(x, times, times.response);
         attempt.conn.inbound.io().deadline.within(limit);
     }
-    let conn = &mut **attempt.conn;
-    match conn
-        .inbound
-        .poll_head(cx, &RESPONSE_LIMITS, &mut x.heads.response)
-    {
+    match attempt.conn.poll_head(cx, &mut x.heads.response) {
         Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
         Poll::Ready(Err(error)) => return Poll::Ready(Err(head_failure(x, attempt, error))),
         Poll::Pending => {}
@@ -253,13 +301,19 @@ fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Fa
         HeadError::Stream { error, began } => (error, began),
     };
     if error.kind() == ErrorKind::TimedOut {
+        BackendConn::suspect(&attempt.conn);
         let failure = Failure::new(Kind::ResponseTimeout, "no response head in time");
         return failure.retry(Retry::IfIdempotent);
     }
-    let detail = format!(
-        "{}: closed before a complete response head",
-        attempt.conn.backend().url
-    );
+    let url = &attempt.conn.backend().url;
+    if let Some(failure) = h2_backend::failure(&error, url) {
+        return match failure.retry {
+            Retry::OtherBackend if !retry::is_whole(x) => failure.retry(Retry::Never),
+            Retry::OtherBackend if x.progress.reused => failure.retry(Retry::FreshConnection),
+            _ => failure,
+        };
+    }
+    let detail = format!("{url}: closed before a complete response head");
     let retry = match began {
         true => Retry::Never,
         false if x.progress.reused && retry::may_repeat(x) => Retry::FreshConnection,
@@ -287,7 +341,8 @@ pub(crate) fn begin_response(
     let goes_on = framing != Framing::UntilClose && head.status != 101;
     conn.keep_alive = persistence.keep_alive && goes_on;
     conn.inbound.io().deadline.silence(times.idle);
-    conn.body.begin(framing, RESPONSE_LIMITS, u64::MAX);
+    conn.body
+        .begin(conn.framing(framing), RESPONSE_LIMITS, u64::MAX);
     conn.framing = framing;
     Ok(())
 }

@@ -3,10 +3,10 @@
 use std::task::{Context, Poll};
 
 use message::{Failure, Relay, Side};
-use upstream::{Backend, Conn, InFlight};
+use upstream::{Backend, InFlight};
 use wire::h1::{Encoder, Framing, Incoming, Outbound, Outgoing};
 
-use crate::backend_conn::BackendConn;
+use crate::backend_conn::Conn;
 use crate::client::Client;
 use crate::replay::Replayed;
 use crate::stream::Writer;
@@ -14,7 +14,7 @@ use crate::worker::Worker;
 
 /// An attempt under way. What it sends and receives lies with its connection.
 pub(crate) struct Attempt<'a> {
-    pub(crate) conn: Conn<Box<BackendConn>>,
+    pub(crate) conn: Conn,
     /// Counts in the backend's load for as long as the attempt lasts.
     pub(crate) load: Option<InFlight<&'a Backend>>,
 }

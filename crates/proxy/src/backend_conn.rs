@@ -1,15 +1,31 @@
 //! A connection to a backend, as the pool keeps it.
 
-use message::Side;
-use wire::h1::{Body, Framing, Inbound, Outbound};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
+use message::{Failure, RequestHead, ResponseHead, Side};
+use wire::blocks::Blocks;
+use wire::h1::{Body, Framing, HeadError, Inbound, Outbound, write_request_head};
+
+use crate::ask::RESPONSE_LIMITS;
 use crate::attempt::Upload;
+use crate::h2_backend::{self, Link};
+use crate::h2_stream::H2Stream;
 use crate::stream::{Reader, Stream, Writer};
+use crate::timers::Timers;
 use crate::worker::Worker;
+
+/// As the pool gives it out.
+pub(crate) type Conn = upstream::Conn<Box<BackendConn>, Link>;
 
 pub(crate) struct BackendConn {
     pub(crate) inbound: Inbound<Reader>,
     pub(crate) outbound: Outbound<Writer>,
+    /// Its stream, where the protocol is HTTP/2: then it is asked just once.
+    h2: Option<Rc<RefCell<H2Stream>>>,
+    /// What had been heard on the stream's connection when it began.
+    heard: u64,
     pub(crate) body: Body,
     /// The request's body, on its way.
     pub(crate) upload: Upload,
@@ -22,17 +38,85 @@ pub(crate) struct BackendConn {
 }
 
 impl BackendConn {
-    pub(crate) fn new(worker: &Worker, stream: Stream) -> Box<Self> {
-        let (reader, writer) = stream.split(&worker.timers);
+    pub(crate) fn new(timers: &Rc<Timers>, blocks: &Blocks, stream: Stream) -> Box<Self> {
+        let h2 = match &stream {
+            Stream::H2(stream) => Some(Rc::clone(stream)),
+            _ => None,
+        };
+        let (reader, writer) = stream.split(timers);
         Box::new(Self {
-            inbound: Inbound::new(reader, worker.blocks.clone()),
-            outbound: Outbound::new(writer, worker.blocks.clone()),
+            inbound: Inbound::new(reader, blocks.clone()),
+            outbound: Outbound::new(writer, blocks.clone()),
+            h2,
+            heard: 0,
             body: Body::new(Side::Upstream),
             upload: Upload::none(),
             framing: Framing::Empty,
             keep_alive: true,
             is_introduced: false,
         })
+    }
+
+    /// For one request, on a connection that others use as well.
+    pub(crate) fn on(worker: &Worker, link: upstream::Stream<Box<Self>, Link>) -> Conn {
+        let mut conn = Self::new(
+            &worker.timers,
+            &worker.blocks,
+            h2_backend::stream(link.send()),
+        );
+        conn.heard = link.heard();
+        Conn::of_stream(link, conn, worker.clock.coarse().into_std())
+    }
+
+    /// No answer has come in time.
+    pub(crate) fn suspect(conn: &Conn) {
+        if let Some(link) = conn.link() {
+            link.suspect(conn.heard);
+        }
+    }
+
+    /// Puts a request's head where it leaves with what comes next.
+    pub(crate) fn ask(
+        &mut self,
+        head: &RequestHead,
+        framing: Framing,
+        is_secure: bool,
+    ) -> Result<(), Failure> {
+        match &self.h2 {
+            None => write_request_head(self.outbound.buffer(), head, framing),
+            Some(stream) => {
+                let head = wire::h2::write_request(head, is_secure)?;
+                stream.borrow_mut().ask(head);
+            }
+        }
+        Ok(())
+    }
+
+    /// How the end of a body is found here, of which the head says this.
+    pub(crate) fn framing(&self, said: Framing) -> Framing {
+        match (&self.h2, said) {
+            (Some(_), Framing::Length(_) | Framing::Chunked) => Framing::UntilClose,
+            (_, said) => said,
+        }
+    }
+
+    /// Waits for the head of an answer, interim or final.
+    pub(crate) fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<(), HeadError>> {
+        let Some(stream) = &self.h2 else {
+            return self.inbound.poll_head(cx, &RESPONSE_LIMITS, head);
+        };
+        let came = stream.borrow_mut().poll_answer(cx, head);
+        if came.is_pending() && self.inbound.io().deadline.has_passed(cx) {
+            return Poll::Ready(Err(HeadError::Stream {
+                error: std::io::ErrorKind::TimedOut.into(),
+                began: false,
+            }));
+        }
+        came
     }
 
     /// Nothing has arrived and the backend has not closed: the look before reuse.
@@ -44,6 +128,7 @@ impl BackendConn {
     pub(crate) fn is_reusable(&self) -> bool {
         self.keep_alive
             && !self.is_introduced
+            && self.h2.is_none()
             && self.upload.is_done()
             && self.body.is_end()
             && self.inbound.buffered().is_empty()

@@ -3,19 +3,19 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 
-use message::{Failure, Kind, Method, RequestHead, ResponseHead, Side, Source};
+use message::{Failure, Fields, Kind, Known, Method, RequestHead, ResponseHead, Source};
 use plan::{Check, HttpProbe, Probe};
+use tokio::task::JoinSet;
 use upstream::Backend;
 use wire::blocks::Blocks;
-use wire::h1::{
-    Body, Framing, HeadError, Inbound, Incoming, Outbound, response_framing, write_request_head,
-};
+use wire::h1::{Framing, HeadError, Incoming, response_framing};
 use wire::proxy_protocol::write_local;
 
 use crate::ask::{MAX_INTERIM, RESPONSE_LIMITS};
+use crate::backend_conn::BackendConn;
 use crate::connect::open;
+use crate::h2_backend::{self, speaks_h2};
 use crate::names::Resolver;
-use crate::stream::{Reader, Stream};
 use crate::timers::Timers;
 
 /// How much of an answer's body is looked at.
@@ -33,11 +33,27 @@ pub(crate) async fn check(
     if let Some(version) = how.send_proxy_protocol {
         write_local(version, &mut first);
     }
-    let opened = open(resolver, backend, &Blocks::default(), &first).await;
+    let blocks = Blocks::default();
+    let opened = open(resolver, backend, &blocks, &first).await;
     let stream = opened.map_err(told)?;
+    let is_h2 = speaks_h2(backend, &stream).map_err(told)?;
+    // Ends with the check.
+    let mut driving = JoinSet::new();
+    let stream = match (&how.probe, is_h2) {
+        (Probe::Tcp, _) => return Ok(()),
+        (_, false) => stream,
+        (_, true) => {
+            let shaken = h2_backend::shake(backend, stream, timers, &blocks).await;
+            let (send, connection, _) = shaken.map_err(told)?;
+            driving.spawn_local(connection);
+            h2_backend::stream(send)
+        }
+    };
+    let mut conn = BackendConn::new(timers, &blocks, stream);
     match &how.probe {
         Probe::Tcp => Ok(()),
-        Probe::Http(probe) => ask(stream, timers, backend, probe).await,
+        Probe::Grpc(service) => serves(&mut conn, backend, service).await,
+        Probe::Http(probe) => ask(&mut conn, backend, probe).await,
     }
 }
 
@@ -46,21 +62,9 @@ fn told(failure: Failure) -> String {
     failure.kind.reason().replace('_', " ")
 }
 
-async fn ask(
-    stream: Stream,
-    timers: &Rc<Timers>,
-    backend: &Backend,
-    probe: &HttpProbe,
-) -> Result<(), String> {
-    let (reader, writer) = stream.split(timers);
-    let blocks = Blocks::default();
-    let mut inbound = Inbound::new(reader, blocks.clone());
-    let mut outbound = Outbound::new(writer, blocks);
+async fn ask(conn: &mut BackendConn, backend: &Backend, probe: &HttpProbe) -> Result<(), String> {
     let request = request(backend, probe);
-    write_request_head(outbound.buffer(), &request, Framing::Empty);
-    let sent = poll_fn(|cx| outbound.poll_flush(cx)).await;
-    sent.map_err(|error| error.to_string())?;
-    let head = answer(&mut inbound).await?;
+    let head = asked(conn, backend, &request, &[]).await?;
     if !probe
         .expected
         .iter()
@@ -72,7 +76,7 @@ async fn ask(
         return Ok(());
     };
     let framing = response_framing(request.method, &head).map_err(told)?;
-    let text = body(&mut inbound, framing).await.map_err(told)?;
+    let text = body(conn, framing).await.map_err(told)?;
     let has_it = memchr::memmem::find(&text, wanted.as_bytes()).is_some();
     match has_it {
         true => Ok(()),
@@ -101,12 +105,28 @@ fn request(backend: &Backend, probe: &HttpProbe) -> RequestHead {
     head
 }
 
-/// The head of the final answer.
-async fn answer(inbound: &mut Inbound<Reader>) -> Result<ResponseHead, String> {
+/// Sends a request and waits for the head of the final answer.
+async fn asked(
+    conn: &mut BackendConn,
+    backend: &Backend,
+    request: &RequestHead,
+    body: &[u8],
+) -> Result<ResponseHead, String> {
+    let framing = match body {
+        [] => Framing::Empty,
+        body => Framing::Length(body.len() as u64),
+    };
+    let is_secure = backend.tls.is_some();
+    conn.ask(request, framing, is_secure).map_err(told)?;
+    conn.outbound.buffer().extend_from_slice(body);
+    let ended = conn.outbound.end(&Fields::default());
+    ended.map_err(|error| error.to_string())?;
+    let sent = poll_fn(|cx| conn.outbound.poll_flush(cx)).await;
+    sent.map_err(|error| error.to_string())?;
     let mut head = ResponseHead::default();
     for _ in 0..=MAX_INTERIM {
         head.clear();
-        let came = poll_fn(|cx| inbound.poll_head(cx, &RESPONSE_LIMITS, &mut head)).await;
+        let came = poll_fn(|cx| conn.poll_head(cx, &mut head)).await;
         came.map_err(|error| match error {
             HeadError::Refused(failure) => told(failure),
             HeadError::Stream { .. } => told(Kind::Terminated.into()),
@@ -119,12 +139,12 @@ async fn answer(inbound: &mut Inbound<Reader>) -> Result<ResponseHead, String> {
 }
 
 /// The first of the body.
-async fn body(inbound: &mut Inbound<Reader>, framing: Framing) -> Result<Vec<u8>, Failure> {
-    let mut body = Body::new(Side::Upstream);
-    body.begin(framing, RESPONSE_LIMITS, u64::MAX);
+async fn body(conn: &mut BackendConn, framing: Framing) -> Result<Vec<u8>, Failure> {
+    conn.body
+        .begin(conn.framing(framing), RESPONSE_LIMITS, u64::MAX);
     let mut incoming = Incoming {
-        inbound,
-        body: &mut body,
+        inbound: &mut conn.inbound,
+        body: &mut conn.body,
     };
     let mut text = Vec::new();
     while text.len() < LOOKED_AT {
@@ -138,4 +158,59 @@ async fn body(inbound: &mut Inbound<Reader>, framing: Framing) -> Result<Vec<u8>
         incoming.consume(taken);
     }
     Ok(text)
+}
+
+/// Asks as the gRPC health checking protocol says whether a service is served; an
+/// empty name is the server as a whole.
+async fn serves(conn: &mut BackendConn, backend: &Backend, service: &str) -> Result<(), String> {
+    let mut head = RequestHead::default();
+    head.method = Method::Post;
+    head.method_text = head.fields.intern(b"POST");
+    head.path = head.fields.intern(b"/grpc.health.v1.Health/Check");
+    head.fields.push(b"Host", backend.authority.as_bytes());
+    head.fields.push(b"User-Agent", b"forebay-health-check");
+    head.fields.push(b"Content-Type", b"application/grpc");
+    let asked = asked(conn, backend, &head, &health_request(service)).await?;
+    if asked.status != 200 {
+        return Err(format!("status {}", asked.status));
+    }
+    let message = body(conn, Framing::UntilClose).await.map_err(told)?;
+    let fields = [&asked.fields, conn.body.trailers()];
+    let status = fields
+        .iter()
+        .find_map(|fields| fields.get(Known::GrpcStatus));
+    match status {
+        Some(b"0") => health_answer(&message),
+        Some(other) => Err(format!("grpc-status {}", other.escape_ascii())),
+        None => Err("no grpc-status".to_owned()),
+    }
+}
+
+/// `HealthCheckRequest`: its first field is the service's name.
+fn health_request(service: &str) -> Vec<u8> {
+    let mut message = Vec::new();
+    if !service.is_empty() {
+        message.push(0x0a);
+        let mut length = service.len();
+        while length >= 0x80 {
+            message.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        message.push(length as u8);
+        message.extend_from_slice(service.as_bytes());
+    }
+    let mut framed = vec![0];
+    framed.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    framed.extend_from_slice(&message);
+    framed
+}
+
+/// `HealthCheckResponse`: its first field is the status, of which 1 is `SERVING`.
+fn health_answer(framed: &[u8]) -> Result<(), String> {
+    match framed.get(5..).unwrap_or_default() {
+        [0x08, 1, ..] => Ok(()),
+        [0x08, 2, ..] => Err("not serving".to_owned()),
+        [0x08, 3, ..] => Err("the service is unknown".to_owned()),
+        _ => Err("its status is unknown".to_owned()),
+    }
 }

@@ -75,6 +75,13 @@ impl Client {
         }
     }
 
+    /// The head of an answer has left beside the bytes of its body, which are all
+    /// that is counted as sent.
+    pub(crate) fn has_begun(&self) -> bool {
+        let stream = self.h2.as_ref();
+        stream.is_some_and(|stream| stream.borrow().has_begun())
+    }
+
     /// The exchange is a stream, or is one no longer: see [`Door::mark`].
     pub(crate) fn mark(&mut self, is_stream: bool) {
         if self.is_stream != is_stream {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use message::Failure;
-use plan::{Listener, Plan};
+use plan::{Listener, Plan, Times};
 use tokio::time::Instant;
 use wire::h1::Framing;
 
@@ -103,6 +103,15 @@ impl<'a> Exchange<'a> {
             .clock
             .now()
             .saturating_duration_since(self.started)
+    }
+
+    /// How long it may take until the head of the answer, over all attempts.
+    pub(crate) fn total(&self, times: &Times) -> Option<Duration> {
+        let asked = self.heads.grpc.and_then(|call| call.timeout);
+        match (times.total, asked) {
+            (Some(total), Some(asked)) => Some(total.min(asked)),
+            (total, asked) => total.or(asked),
+        }
     }
 
     /// True once: whoever gets it settles the exchange.

@@ -146,7 +146,7 @@ pub(crate) async fn serve(
     let took = x.worker.clock.now().saturating_duration_since(began);
     x.progress.attempts = 1;
     x.progress.connect_time = Some(took);
-    let conn = BackendConn::new(x.worker, stream);
+    let conn = BackendConn::new(&x.worker.timers, &x.worker.blocks, stream);
     match x.heads.request.method {
         Method::Connect => connect(x, conn, forward).await,
         _ => ask(x, conn, admitted.framing, forward, &to).await,

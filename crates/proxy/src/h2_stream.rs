@@ -1,20 +1,24 @@
-//! One request and its answer on an HTTP/2 connection, as if it were a
-//! connection of its own: its halves take and give the bytes of bodies, and
-//! heads go beside them.
+//! One request and its answer on an HTTP/2 connection, a client's or a backend's,
+//! as if it were a connection of its own: its halves take and give the bytes of
+//! bodies, and heads go beside them.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
+use ::h2::client::{ResponseFuture, SendRequest};
 use ::h2::server::SendResponse;
 use ::h2::{Reason, RecvStream, SendStream};
 use bytes::{Buf, Bytes, BytesMut};
-use http::{HeaderMap, Response};
-use message::{ClientCertificate, Fields};
+use http::{HeaderMap, Request, Response};
+use message::{ClientCertificate, Fields, ResponseHead};
+use wire::h1::HeadError;
 use wire::h2::Watch;
 
+use crate::ask::RESPONSE_LIMITS;
 use crate::tls_stream::Terms;
 
 /// How much of a body is given to the connection at a time.
@@ -24,8 +28,9 @@ const MOST: usize = 64 * 1024;
 const FRAME: usize = 16 * 1024;
 
 pub(crate) struct H2Stream {
-    carrier: Rc<Carrier>,
-    receiving: RecvStream,
+    /// None to a backend.
+    carrier: Option<Rc<Carrier>>,
+    receiving: Receiving,
     /// What has come and not been taken.
     arrived: Bytes,
     sending: Sending,
@@ -37,7 +42,7 @@ pub(crate) struct H2Stream {
     has_stalled: bool,
 }
 
-/// What all streams of a connection have from it.
+/// What all streams of a client's connection have from it.
 pub(crate) struct Carrier {
     /// What TLS has agreed on, where there is any.
     pub(crate) terms: Option<Rc<Terms>>,
@@ -47,7 +52,18 @@ pub(crate) struct Carrier {
     pub(crate) watch: RefCell<Watch>,
 }
 
+enum Receiving {
+    /// Nothing is due.
+    Nothing,
+    Answer(ResponseFuture),
+    Body(RecvStream),
+}
+
 enum Sending {
+    /// No request yet.
+    Unasked(SendRequest<Bytes>),
+    /// A request's head, which waits for what comes after it.
+    Asking(SendRequest<Bytes>, Box<Request<()>>),
     /// No head yet.
     Unanswered(SendResponse<Bytes>),
     /// The head waits for what comes after it.
@@ -58,16 +74,27 @@ enum Sending {
 }
 
 impl H2Stream {
+    /// A client's, with a request.
     pub(crate) fn new(
         carrier: Rc<Carrier>,
         receiving: RecvStream,
         respond: SendResponse<Bytes>,
     ) -> Self {
+        let receiving = Receiving::Body(receiving);
+        Self::of(Some(carrier), receiving, Sending::Unanswered(respond))
+    }
+
+    /// For a request to a backend.
+    pub(crate) fn to_backend(send: SendRequest<Bytes>) -> Self {
+        Self::of(None, Receiving::Nothing, Sending::Unasked(send))
+    }
+
+    fn of(carrier: Option<Rc<Carrier>>, receiving: Receiving, sending: Sending) -> Self {
         Self {
             carrier,
             receiving,
             arrived: Bytes::new(),
-            sending: Sending::Unanswered(respond),
+            sending,
             held: BytesMut::new(),
             end: None,
             has_stalled: false,
@@ -75,15 +102,22 @@ impl H2Stream {
     }
 
     pub(crate) fn terms(&self) -> Option<Rc<Terms>> {
-        self.carrier.terms.clone()
+        self.carrier.as_ref()?.terms.clone()
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        self.carrier.local_address
+        self.carrier.as_ref()?.local_address
     }
 
     pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
-        self.carrier.certificate.clone()
+        self.carrier.as_ref()?.certificate.clone()
+    }
+
+    /// Tells whoever watches over a client.
+    fn watch(&self, tell: impl FnOnce(&mut Watch)) {
+        if let Some(carrier) = &self.carrier {
+            tell(&mut carrier.watch.borrow_mut());
+        }
     }
 
     pub(crate) fn poll_read(
@@ -91,9 +125,17 @@ impl H2Stream {
         cx: &mut Context<'_>,
         into: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
+        let Receiving::Body(receiving) = &mut self.receiving else {
+            return Poll::Ready(Ok(0));
+        };
         while self.arrived.is_empty() {
-            match ready!(self.receiving.poll_data(cx)) {
+            match ready!(receiving.poll_data(cx)) {
                 Some(Ok(data)) => self.arrived = data,
+                // A server that has said all wants no more of the request (RFC 9113 section 8.1).
+                Some(Err(error)) if is_enough(&error) => {
+                    self.receiving = Receiving::Nothing;
+                    return Poll::Ready(Ok(0));
+                }
                 Some(Err(error)) => return Poll::Ready(Err(failed(error))),
                 None => return Poll::Ready(Ok(0)),
             }
@@ -103,7 +145,7 @@ impl H2Stream {
         into.extend_from_slice(self.arrived.get(..n).unwrap_or_default());
         self.arrived.advance(n);
         // Whoever has taken it has sent it on before asking for more.
-        let released = self.receiving.flow_control().release_capacity(n);
+        let released = receiving.flow_control().release_capacity(n);
         Poll::Ready(released.map(|()| n).map_err(failed))
     }
 
@@ -113,12 +155,59 @@ impl H2Stream {
         cx: &mut Context<'_>,
         fields: &mut Fields,
     ) -> Poll<io::Result<()>> {
-        match ready!(self.receiving.poll_trailers(cx)) {
+        let Receiving::Body(receiving) = &mut self.receiving else {
+            return Poll::Ready(Ok(()));
+        };
+        match ready!(receiving.poll_trailers(cx)) {
             Ok(Some(trailers)) => wire::h2::read_trailers(&trailers, fields),
             Ok(None) => {}
+            Err(error) if is_enough(&error) => {}
             Err(error) => return Poll::Ready(Err(failed(error))),
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The head of a backend's answer, interim or final.
+    pub(crate) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<(), HeadError>> {
+        let lost = |error: ::h2::Error| HeadError::Stream {
+            error: failed(error),
+            began: false,
+        };
+        let Receiving::Answer(answer) = &mut self.receiving else {
+            return match self.sending {
+                Sending::Unasked(_) | Sending::Asking(..) => Poll::Pending,
+                // What was to be asked could not be.
+                _ => Poll::Ready(Err(HeadError::Stream {
+                    error: io::ErrorKind::ConnectionReset.into(),
+                    began: false,
+                })),
+            };
+        };
+        let read = match ready!(answer.poll_informational(cx)) {
+            Some(interim) => {
+                let interim = interim.map_err(lost)?;
+                wire::h2::read_response(interim.status(), interim.headers(), &RESPONSE_LIMITS, head)
+            }
+            None => {
+                let answer = ready!(Pin::new(answer).poll(cx)).map_err(lost)?;
+                let (answer, body) = answer.into_parts();
+                self.receiving = Receiving::Body(body);
+                wire::h2::read_response(answer.status, &answer.headers, &RESPONSE_LIMITS, head)
+            }
+        };
+        Poll::Ready(read.map_err(HeadError::Refused))
+    }
+
+    /// A request's head, which leaves with what comes next.
+    pub(crate) fn ask(&mut self, head: Request<()>) {
+        self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
+            Sending::Unasked(send) => Sending::Asking(send, Box::new(head)),
+            other => other,
+        };
     }
 
     /// Resolves when the client wants no answer any more.
@@ -126,6 +215,7 @@ impl H2Stream {
         let reset = match &mut self.sending {
             Sending::Unanswered(respond) | Sending::Head(respond, _) => respond.poll_reset(cx),
             Sending::Body(stream) | Sending::Done(stream) => stream.poll_reset(cx),
+            Sending::Unasked(_) | Sending::Asking(..) => return Poll::Pending,
             Sending::Failed => return Poll::Ready(()),
         };
         reset.map(drop)
@@ -200,8 +290,8 @@ impl H2Stream {
             let ends = is_last && self.held.is_empty();
             // What a client says of its windows comes with what it gets.
             let frames = n.div_ceil(FRAME).try_into().unwrap_or(u32::MAX);
-            self.carrier.watch.borrow_mut().carried(frames);
             stream.send_data(data, ends).map_err(failed)?;
+            self.watch(|watch| watch.carried(frames));
             if ends {
                 self.finish();
             }
@@ -224,14 +314,21 @@ impl H2Stream {
 
     /// Sends the head, as the whole answer if nothing follows.
     fn send_head(&mut self) -> io::Result<()> {
+        let is_whole = self.held.is_empty() && self.end.as_ref().is_some_and(HeaderMap::is_empty);
         self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
+            Sending::Asking(mut send, head) => {
+                let (answer, stream) = send.send_request(*head, is_whole).map_err(failed)?;
+                self.receiving = Receiving::Answer(answer);
+                match is_whole {
+                    true => Sending::Done(stream),
+                    false => Sending::Body(stream),
+                }
+            }
             Sending::Head(mut respond, head) => {
-                let is_whole =
-                    self.held.is_empty() && self.end.as_ref().is_some_and(HeaderMap::is_empty);
                 let stream = respond.send_response(*head, is_whole).map_err(failed)?;
                 match is_whole {
                     true => {
-                        self.carrier.watch.borrow_mut().answered();
+                        self.watch(Watch::answered);
                         Sending::Done(stream)
                     }
                     false => Sending::Body(stream),
@@ -242,6 +339,11 @@ impl H2Stream {
         Ok(())
     }
 
+    /// The final answer's head has been sent.
+    pub(crate) fn has_begun(&self) -> bool {
+        matches!(self.sending, Sending::Body(_) | Sending::Done(_))
+    }
+
     /// All of the answer has been sent.
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self.sending, Sending::Done(_))
@@ -250,7 +352,7 @@ impl H2Stream {
     fn finish(&mut self) {
         self.sending = match std::mem::replace(&mut self.sending, Sending::Failed) {
             Sending::Body(stream) => {
-                self.carrier.watch.borrow_mut().answered();
+                self.watch(Watch::answered);
                 Sending::Done(stream)
             }
             other => other,
@@ -260,7 +362,7 @@ impl H2Stream {
     /// The client leaves the answer where it is.
     pub(crate) fn stall(&mut self) {
         if !std::mem::replace(&mut self.has_stalled, true) {
-            self.carrier.watch.borrow_mut().stalled();
+            self.watch(Watch::stalled);
         }
     }
 
@@ -273,6 +375,7 @@ impl H2Stream {
         match &mut self.sending {
             Sending::Unanswered(respond) | Sending::Head(respond, _) => respond.send_reset(cut),
             Sending::Body(stream) => stream.send_reset(cut),
+            Sending::Unasked(_) | Sending::Asking(..) => {}
             Sending::Done(_) | Sending::Failed => {}
         }
     }
@@ -282,6 +385,10 @@ impl H2Stream {
         self.held.clear();
         self.end = None;
     }
+}
+
+fn is_enough(error: &::h2::Error) -> bool {
+    error.is_reset() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
 }
 
 fn failed(error: ::h2::Error) -> io::Error {

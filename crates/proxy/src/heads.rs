@@ -11,6 +11,7 @@ use message::{ClientCertificate, RequestHead, ResponseHead};
 use plan::Affinity;
 use upstream::UnderWay;
 
+use crate::grpc::Call;
 use crate::upgrade::Upgrade;
 
 /// Heads beyond this many are given back to the allocator.
@@ -30,6 +31,8 @@ pub(crate) struct Heads {
     pub(crate) certificate: Option<Rc<ClientCertificate>>,
     pub(crate) scratch: Vec<u8>,
     pub(crate) affinity: Affinity,
+    /// For a call of gRPC.
+    pub(crate) grpc: Option<Call>,
     /// The request's place in its group, where there are limits.
     pub(crate) place: Option<UnderWay>,
     /// What the client wants its connection to become.
@@ -48,6 +51,7 @@ impl Heads {
         self.scratch.clear();
         self.scratch.shrink_to(4096);
         self.affinity = Affinity::default();
+        self.grpc = None;
         self.place = None;
         self.certificate = None;
         self.upgrade = None;

@@ -46,7 +46,7 @@ fn is_cut_short(x: &Exchange<'_>, failure: &Failure) -> bool {
         return true;
     }
     let is_timeout = matches!(failure.kind, Kind::ConnectTimeout | Kind::ResponseTimeout);
-    let total = times(x).and_then(|times| times.total);
+    let total = times(x).and_then(|times| x.total(times));
     is_timeout && x.progress.attempts > 1 && total.is_some_and(|total| x.elapsed() >= total)
 }
 

@@ -8,17 +8,18 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use message::{Failure, Kind, Method, ResponseHead, Side, Sink};
+use message::{Failure, Fields, Kind, RequestHead, ResponseHead, Side, Sink};
 use plan::{Group, Times};
 use telemetry::Retried;
 use tokio::time::Instant;
-use upstream::{Backend, Checkout, Conn, InFlight};
+use upstream::{Backend, Checkout, InFlight};
 use wire::h1::{Encoder, Framing, Outgoing};
 
-use crate::ask::{MAX_INTERIM, RESPONSE_LIMITS, begin_response};
+use crate::ask::{MAX_INTERIM, begin_response};
 use crate::attempt::{Attempt, Upload};
-use crate::backend_conn::BackendConn;
+use crate::backend_conn::{BackendConn, Conn};
 use crate::connect::connect;
+use crate::h2_backend::{self, speaks_h2};
 use crate::health;
 use crate::worker::Worker;
 
@@ -33,9 +34,8 @@ pub(crate) struct Hedge<'a> {
     pub(crate) index: usize,
     /// None while it is not known yet what is usual.
     pub(crate) delay: Option<Duration>,
-    pub(crate) method: Method,
-    /// The request's head as it is sent.
-    pub(crate) head: Vec<u8>,
+    /// The request's head.
+    pub(crate) head: RequestHead,
     /// What a connection to a backend begins with; empty for nothing.
     pub(crate) introduction: Vec<u8>,
 }
@@ -164,7 +164,8 @@ impl<'a> Hedge<'a> {
         let load = InFlight::new(&**self.second);
         let (mut conn, reused) = self.connection().await?;
         conn.outbound.io().deadline.silence(self.times.idle);
-        conn.outbound.buffer().extend_from_slice(&self.head);
+        let is_secure = self.second.tls.is_some();
+        conn.ask(&self.head, Framing::Empty, is_secure)?;
         conn.upload = Upload::none();
         let head = self.answer(&mut conn).await?;
         let attempt = Attempt {
@@ -179,18 +180,24 @@ impl<'a> Hedge<'a> {
     }
 
     /// Without waiting in the queue: where there is one, no more load is wanted.
-    async fn connection(&self) -> Result<(Conn<Box<BackendConn>>, bool), Failure> {
+    async fn connection(&self) -> Result<(Conn, bool), Failure> {
         let worker = self.worker;
         let now = worker.clock.coarse().into_std();
         let alive = |conn: &mut Box<BackendConn>| conn.is_alive();
         match worker.pool.checkout(self.second, now, alive) {
             Err(_) => Err(Kind::QueueFull.into()),
             Ok(Checkout::Reused(conn)) => Ok((conn, true)),
+            Ok(Checkout::Stream(link)) => Ok((BackendConn::on(worker, link), true)),
             Ok(Checkout::Connect(permit)) => {
+                let opening = worker.pool.opening(self.second);
                 let stream =
                     connect(worker, self.second, self.times.connect, &self.introduction).await?;
+                if speaks_h2(self.second, &stream)? {
+                    let link = h2_backend::begin(worker, stream, permit, opening).await?;
+                    return Ok((BackendConn::on(worker, link), false));
+                }
                 let now = worker.clock.now().into_std();
-                let mut conn = BackendConn::new(worker, stream);
+                let mut conn = BackendConn::new(&worker.timers, &worker.blocks, stream);
                 conn.is_introduced = !self.introduction.is_empty();
                 Ok((worker.pool.opened(permit, conn, now), false))
             }
@@ -202,6 +209,11 @@ impl<'a> Hedge<'a> {
         conn.inbound.io().deadline.within(self.times.response);
         let mut encoder = Encoder::new(Framing::Empty, Side::Upstream);
         let mut head = ResponseHead::default();
+        let mut sink = Outgoing {
+            outbound: &mut conn.outbound,
+            encoder: &mut encoder,
+        };
+        sink.finish(&Fields::default())?;
         for _ in 0..=MAX_INTERIM {
             head.clear();
             poll_fn(|cx| {
@@ -212,8 +224,7 @@ impl<'a> Hedge<'a> {
                 if let Poll::Ready(Err(failure)) = sink.poll_flush(cx) {
                     return Poll::Ready(Err(failure));
                 }
-                conn.inbound
-                    .poll_head(cx, &RESPONSE_LIMITS, &mut head)
+                conn.poll_head(cx, &mut head)
                     .map_err(|_| Failure::from(Kind::Terminated))
             })
             .await?;
@@ -221,7 +232,7 @@ impl<'a> Hedge<'a> {
                 break;
             }
             if !head.is_interim() {
-                begin_response(self.method, &mut head, self.times, conn)?;
+                begin_response(self.head.method, &mut head, self.times, conn)?;
                 return Ok(head);
             }
         }

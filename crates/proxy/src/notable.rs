@@ -192,6 +192,7 @@ mod tests {
             group: None,
             backend: None,
             status: failure.map_or(200, Failure::status),
+            grpc_status: None,
             failure,
             request_bytes: 0,
             response_bytes: 0,

@@ -25,6 +25,7 @@ use crate::exchange::Exchange;
 use crate::forward_proxy;
 use crate::guard;
 use crate::http2::{self, Arrived};
+use crate::name_check;
 use crate::path::accept::Accepted;
 use crate::path::admit::Admitted;
 use crate::path::lookup::Lookup;
@@ -119,6 +120,9 @@ enum Decided<'p> {
 }
 
 fn decide<'p>(x: &mut Exchange<'p>, admitted: Admitted) -> Result<Decided<'p>, Failure> {
+    if let Some(answer) = name_check::answer(x.plan, x.listener, x.heads) {
+        return Ok(Decided::Answer(answer));
+    }
     if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
         return Ok(Decided::Answer(answer));
     }

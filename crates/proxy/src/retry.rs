@@ -7,6 +7,7 @@ use plan::Group;
 use telemetry::Retried;
 
 use crate::exchange::Exchange;
+use crate::grpc;
 
 /// Why another attempt is worth it.
 pub(crate) struct Reason {
@@ -38,6 +39,17 @@ pub(crate) fn after_failure(x: &Exchange<'_>, group: &Group, failure: &Failure) 
 /// What the policy says of an answer.
 pub(crate) fn after_answer(x: &Exchange<'_>, group: &Group) -> Option<Reason> {
     let head = &x.heads.response;
+    if x.heads.grpc.is_some() {
+        let status = grpc::status(&head.fields);
+        let status = status.filter(|status| group.retry.on_grpc.contains(status));
+        // Who asks for it knows that its calls may be repeated.
+        let why = status.filter(|_| is_whole(x)).and_then(Retried::of_grpc);
+        return why.map(|why| Reason {
+            why,
+            not_before: Duration::ZERO,
+            got_nothing: false,
+        });
+    }
     let is_failure = (500..600).contains(&head.status);
     if !(is_failure && group.retry.on_server_error && may_repeat(x)) {
         return None;
@@ -54,7 +66,12 @@ pub(crate) fn after_answer(x: &Exchange<'_>, group: &Group) -> Option<Reason> {
 /// its method is idempotent (RFC 9110 section 9.2.2), and what has gone of its
 /// body is still here.
 pub(crate) fn may_repeat(x: &Exchange<'_>) -> bool {
-    x.heads.request.method.is_idempotent() && x.client.replay.is_whole(x.client.body.received())
+    x.heads.request.method.is_idempotent() && is_whole(x)
+}
+
+/// What has gone of the request's body is still here.
+pub(crate) fn is_whole(x: &Exchange<'_>) -> bool {
+    x.client.replay.is_whole(x.client.body.received())
 }
 
 /// How long a backend wants to be left alone.

@@ -242,6 +242,8 @@ pub(crate) fn snapshot(worker: &Worker) -> Snapshot {
                 UpstreamFigures {
                     idle: stats.idle as u64,
                     active: stats.open.saturating_sub(stats.idle) as u64,
+                    shared: stats.shared as u64,
+                    streams: stats.streams as u64,
                     created: stats.created,
                     reused: stats.reused,
                     waits: stats.waited,

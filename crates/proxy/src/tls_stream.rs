@@ -239,6 +239,11 @@ impl TlsStream {
         self.terms.protocol.as_deref() == Some(b"h2")
     }
 
+    /// The peer is an authority that has seen what it wanted to see (RFC 8737).
+    pub(crate) fn was_check(&self) -> bool {
+        self.terms.protocol.as_deref() == Some(tls::ACME_TLS)
+    }
+
     pub(crate) fn certificate(&self) -> Option<Rc<ClientCertificate>> {
         self.certificate.clone()
     }

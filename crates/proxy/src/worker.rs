@@ -14,6 +14,7 @@ use crate::allowance::Allowance;
 use crate::backend_conn::BackendConn;
 use crate::clock::Clock;
 use crate::door::{Door, DoorId, Queue};
+use crate::h2_backend::Link;
 use crate::heads;
 use crate::names::Resolver;
 use crate::notable::Recent;
@@ -38,7 +39,7 @@ pub(crate) struct Worker {
     pub(crate) timers: Rc<Timers>,
     pub(crate) blocks: Blocks,
     pub(crate) heads: heads::Stock,
-    pub(crate) pool: Pool<Box<BackendConn>>,
+    pub(crate) pool: Pool<Box<BackendConn>, Link>,
     pub(crate) resolver: Arc<Resolver>,
     pub(crate) metrics: RefCell<Metrics>,
     pub(crate) access_log: RefCell<Option<LogSink>>,

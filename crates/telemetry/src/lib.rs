@@ -18,8 +18,9 @@ pub use access::{FORMAT_VARIABLES, Format, FormatFault, push_json};
 pub use log::{Drops, LogHandle, LogSink, LogWriter, OpenFault, Output, Trouble};
 pub use metrics::{
     Breaker, CONTENT_TYPE, CertificateExpiry, CertificateFigures, ConfigurationFigures, Figures,
-    LimitFigures, ListenerFigures, Metrics, Names, ProcessFigures, Program, QUANTILES, Retried,
-    RouteFigures, Snapshot, SourceFigures, StandingFigures, TunnelFigures, UpstreamFigures, render,
+    LimitFigures, ListenerFigures, Metrics, Names, OrderFigures, ProcessFigures, Program,
+    QUANTILES, Retried, RouteFigures, Snapshot, SourceFigures, StandingFigures, TunnelFigures,
+    UpstreamFigures, render,
 };
 pub use record::{Record, Tunnel};
 

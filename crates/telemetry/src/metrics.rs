@@ -19,8 +19,8 @@ pub use limit::LimitFigures;
 pub use names::Names;
 pub use process::ProcessFigures;
 pub use render::{
-    CONTENT_TYPE, CertificateExpiry, CertificateFigures, ConfigurationFigures, Program,
-    SourceFigures, render,
+    CONTENT_TYPE, CertificateExpiry, CertificateFigures, ConfigurationFigures, OrderFigures,
+    Program, SourceFigures, render,
 };
 pub use snapshot::Snapshot;
 pub use standing::{Breaker, StandingFigures};

@@ -41,6 +41,8 @@ pub struct Record<'a> {
     /// was tried last.
     pub backend: Option<(u32, &'a str)>,
     pub status: u16,
+    /// What a call of gRPC has come to, if it has come to anything.
+    pub grpc_status: Option<u8>,
     pub failure: Option<&'a Failure>,
     /// Bytes of request body received.
     pub request_bytes: u64,
@@ -108,6 +110,7 @@ pub(crate) mod sample {
             group: Some("web"),
             backend: Some((1, "http://127.0.0.1:3000")),
             status: 200,
+            grpc_status: None,
             failure: None,
             request_bytes: 7,
             response_bytes: 123,

@@ -54,6 +54,16 @@ impl Certificate {
     ///
     /// When they are not what they should be, or not of each other.
     pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
+        let read = Self::read_unmatched(chain, key)?;
+        match read.key.keys_match() {
+            Ok(()) => Ok(read),
+            Err(_) => Err(CertificateFault::Mismatch),
+        }
+    }
+
+    /// The same without a look at whether they are of each other, which cannot be
+    /// told of certificates with critical extensions that few know.
+    pub(crate) fn read_unmatched(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
             .map_err(|error| CertificateFault::Chain(error.to_string()))?;
@@ -67,14 +77,10 @@ impl Certificate {
         })?;
         let key = any_supported_type(&key)
             .map_err(|error| CertificateFault::KeyKind(error.to_string()))?;
-        let certified = CertifiedKey::new(chain, key);
-        match certified.keys_match() {
-            Ok(()) => Ok(Self {
-                key: Arc::new(certified),
-                facts: Arc::new(facts),
-            }),
-            Err(_) => Err(CertificateFault::Mismatch),
-        }
+        Ok(Self {
+            key: Arc::new(CertifiedKey::new(chain, key)),
+            facts: Arc::new(facts),
+        })
     }
 
     /// The same with an answer about its revocation to be shown with it (RFC
@@ -113,6 +119,11 @@ impl Certificate {
         ];
         let there = all.into_iter().filter(|(_, is_there)| *is_there);
         there.map(|(doubt, _)| doubt).collect()
+    }
+
+    /// Since when it is valid, in seconds since 1970.
+    pub fn not_before(&self) -> i64 {
+        self.facts.not_before
     }
 
     /// Until when it is valid, in seconds since 1970.

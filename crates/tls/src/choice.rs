@@ -7,7 +7,7 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::Certificate;
+use crate::{ACME_TLS, Certificate, Challenges};
 
 /// Certificates by the names that they are for: exact ones, then those of which
 /// a wildcard stands for the first label (RFC 6125 section 6.4.3).
@@ -21,12 +21,18 @@ pub(crate) struct Choice {
     /// For whoever asks for no name, or for one that is nobody's.
     default: Vec<usize>,
     is_strict: bool,
+    /// For authorities that check names.
+    challenges: Option<Challenges>,
 }
 
 impl Choice {
     /// The first is the default one, and with it all that are for just the same
     /// names: RSA and ECDSA of one host. Where it `is_strict` there is none.
-    pub(crate) fn new(certificates: Vec<Certificate>, is_strict: bool) -> Self {
+    pub(crate) fn new(
+        certificates: Vec<Certificate>,
+        is_strict: bool,
+        challenges: Option<Challenges>,
+    ) -> Self {
         let (mut exact, mut wildcard) = (HashMap::new(), HashMap::new());
         let mut by_cost: Vec<usize> = (0..certificates.len()).collect();
         by_cost.sort_by_key(|&at| certificates.get(at).is_some_and(Certificate::is_slow));
@@ -54,6 +60,7 @@ impl Choice {
             wildcard,
             default,
             is_strict,
+            challenges,
         }
     }
 
@@ -81,6 +88,12 @@ impl Choice {
     }
 }
 
+/// Speaks nothing but the protocol of the checks (RFC 8737 section 3).
+fn is_check(hello: &ClientHello<'_>) -> bool {
+    let mut protocols = hello.alpn().into_iter().flatten().peekable();
+    protocols.peek().is_some() && protocols.all(|protocol| protocol == ACME_TLS)
+}
+
 fn sorted_names(certificate: &Certificate) -> Vec<String> {
     let mut names = certificate.names().to_vec();
     names.sort();
@@ -89,6 +102,12 @@ fn sorted_names(certificate: &Certificate) -> Vec<String> {
 
 impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if is_check(&hello) {
+            // Of a name that is not being checked nothing is shown.
+            let challenges = self.challenges.as_ref()?;
+            let certificate = challenges.certificate_for(hello.server_name()?)?;
+            return Some(certificate.key);
+        }
         let certificate = self.choose(hello.server_name(), hello.signature_schemes())?;
         Some(Arc::clone(&certificate.key))
     }

@@ -16,6 +16,8 @@ pub enum Reason {
     NothingInCommon,
     /// No certificate is for the name that the client asks for.
     UnknownName,
+    /// The same, and there are certificates that an authority has been asked for.
+    NoCertificateYet,
     /// The client has to show a certificate, and has none.
     NoClientCertificate,
     /// The peer's certificate is not believed.
@@ -33,6 +35,7 @@ impl Reason {
         match self {
             Self::NothingInCommon => "nothing_in_common",
             Self::UnknownName => "unknown_name",
+            Self::NoCertificateYet => "no_certificate_yet",
             Self::NoClientCertificate => "no_client_certificate",
             Self::Certificate => "client_certificate_refused",
             Self::ByPeer => "refused_by_client",
@@ -66,6 +69,16 @@ impl Fault {
             alert: None,
             reason: Reason::Other,
             why: why.into(),
+        }
+    }
+
+    /// No certificate was found where some are still to come.
+    #[must_use]
+    pub(crate) fn of_awaited(self) -> Self {
+        Self {
+            reason: Reason::NoCertificateYet,
+            why: "there is no certificate yet".to_owned(),
+            ..self
         }
     }
 

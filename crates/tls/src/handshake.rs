@@ -19,6 +19,8 @@ pub struct Handshake {
     ahead: Ahead,
     /// A record has been understood.
     has_begun: bool,
+    /// Where no certificate is found there may soon be one.
+    awaits: bool,
 }
 
 /// Which of the two we are.
@@ -45,9 +47,12 @@ pub struct Agreed {
 }
 
 impl Handshake {
-    pub(crate) fn server(config: Arc<ServerConfig>) -> Result<Self, Fault> {
+    pub(crate) fn server(config: Arc<ServerConfig>, awaits: bool) -> Result<Self, Fault> {
         let server = UnbufferedServerConnection::new(config)?;
-        Ok(Self::of(End::Server(Box::new(server))))
+        Ok(Self {
+            awaits,
+            ..Self::of(End::Server(Box::new(server)))
+        })
     }
 
     pub(crate) fn client(
@@ -63,6 +68,7 @@ impl Handshake {
             end,
             ahead: Ahead::default(),
             has_begun: false,
+            awaits: false,
         }
     }
 
@@ -84,12 +90,16 @@ impl Handshake {
             *at += discard;
             match taken {
                 Err(fault) => {
-                    match fault.reason() {
-                        // rustls would say that access is denied.
-                        Reason::UnknownName => out.extend_from_slice(&UNRECOGNIZED_NAME),
-                        _ => self.tell_of_fault(out),
+                    if fault.reason() != Reason::UnknownName {
+                        self.tell_of_fault(out);
+                        return Err(fault);
                     }
-                    return Err(fault);
+                    // rustls would say that access is denied.
+                    out.extend_from_slice(&UNRECOGNIZED_NAME);
+                    return Err(match self.awaits {
+                        true => fault.of_awaited(),
+                        false => fault,
+                    });
                 }
                 Ok(waits) => {
                     self.has_begun |= discard > 0;

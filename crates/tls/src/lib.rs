@@ -6,6 +6,7 @@
 //! read from, and encrypts in the one that is sent. Nothing here does I/O.
 
 mod certificate;
+mod challenges;
 mod choice;
 mod client;
 mod clients;
@@ -19,6 +20,7 @@ mod server;
 mod tickets;
 
 pub use certificate::{Certificate, CertificateFault, Doubt};
+pub use challenges::{ACME_TLS, Challenges};
 pub use client::{Client, ClientOptions, Peer, ServerAuthorities};
 pub use clients::{ClientAuthorities, read_client_certificate};
 pub use fault::{Fault, Reason};

@@ -8,7 +8,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use crate::choice::Choice;
 use crate::offer::{Version, provider};
 use crate::tickets::BoundTickets;
-use crate::{Certificate, ClientAuthorities, Fault, Handshake, Tickets};
+use crate::{ACME_TLS, Certificate, Challenges, ClientAuthorities, Fault, Handshake, Tickets};
 
 /// What a listener offers.
 #[derive(Debug, Clone)]
@@ -29,6 +29,10 @@ pub struct ServerOptions {
     pub ticket_rotation: Duration,
     /// Clients are asked for certificates.
     pub clients: Option<ClientAuthorities>,
+    /// Authorities that check names are answered.
+    pub challenges: Option<Challenges>,
+    /// Names for which there is no certificate yet.
+    pub awaited: Vec<Box<str>>,
 }
 
 impl Default for ServerOptions {
@@ -43,6 +47,8 @@ impl Default for ServerOptions {
             tickets: None,
             ticket_rotation: Duration::from_hours(24),
             clients: None,
+            challenges: None,
+            awaited: Vec::new(),
         }
     }
 }
@@ -52,6 +58,8 @@ impl Default for ServerOptions {
 pub struct Server {
     config: Arc<ServerConfig>,
     fingerprint: String,
+    /// There are certificates to come.
+    awaits: bool,
 }
 
 impl fmt::Debug for Server {
@@ -77,12 +85,20 @@ impl Server {
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::new(Choice::new(certificates, options.sni_strict)));
+            .with_cert_resolver(Arc::new(Choice::new(
+                certificates,
+                options.sni_strict,
+                options.challenges.clone(),
+            )));
         config.alpn_protocols = options
             .protocols
             .iter()
             .map(|name| name.as_bytes().to_vec())
             .collect();
+        if options.challenges.is_some() {
+            // Last: whoever speaks anything else does not come to check.
+            config.alpn_protocols.push(ACME_TLS.to_vec());
+        }
         // The records after the handshake are ours.
         config.enable_secret_extraction = true;
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -100,6 +116,7 @@ impl Server {
         Ok(Self {
             config: Arc::new(config),
             fingerprint: fingerprints.join(" "),
+            awaits: !options.awaited.is_empty(),
         })
     }
 
@@ -112,6 +129,6 @@ impl Server {
     ///
     /// Not for anything that a peer can do.
     pub fn handshake(&self) -> Result<Handshake, Fault> {
-        Handshake::server(Arc::clone(&self.config))
+        Handshake::server(Arc::clone(&self.config), self.awaits)
     }
 }

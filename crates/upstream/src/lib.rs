@@ -52,7 +52,10 @@ pub use hedge::HedgePolicy;
 pub use in_flight::InFlight;
 pub use living::Living;
 pub use permits::Permit;
-pub use pool::{Checkout, Conn, Full, HeldOpen, Pool, PoolOptions, PoolStats, QueueFull};
+pub use pool::{
+    Checkout, Conn, Full, HeldOpen, Hold, Multiplexed, Never, Opening, Pool, PoolOptions,
+    PoolStats, Protocol, QueueFull, Stream,
+};
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};
 pub use refusals::Refusals;
 pub use retry::{Backoff, Budget, RetryPolicy};

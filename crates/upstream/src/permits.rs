@@ -182,6 +182,20 @@ impl Permits {
         }
     }
 
+    /// The first request of this seat that waits: it gets something that is worth
+    /// nothing to another worker.
+    pub(crate) fn own(&self, seat: u64) -> Option<Waiter> {
+        let mut ledger = self.lock();
+        let next = ledger.own(seat);
+        self.publish(&ledger);
+        next
+    }
+
+    /// Another seat's request has waited longer than any, and for long.
+    pub(crate) fn is_behind(&self, seat: u64, now: Instant) -> bool {
+        self.lock().is_behind(seat, now)
+    }
+
     /// The time goes on, and more connections may change workers.
     pub(crate) fn tick(&self, now: Instant) {
         self.lock().tick(now);

@@ -8,6 +8,7 @@
 mod conn;
 mod mailbox;
 mod options;
+mod shared;
 mod shelf;
 mod stats;
 mod wait;
@@ -26,23 +27,27 @@ use message::{Failure, Kind};
 use crate::{Backend, Permit};
 pub use conn::{Conn, HeldOpen};
 pub(crate) use mailbox::Mailbox;
-pub use options::PoolOptions;
+pub use options::{PoolOptions, Protocol};
+pub use shared::{Hold, Multiplexed, Never, Opening, Stream};
 use shelf::Shelf;
 pub use stats::PoolStats;
 
-type Shelves<C> = HashMap<u64, Rc<Shelf<C>>, BuildHasherDefault<IdHasher>>;
+type Shelves<C, S> = HashMap<u64, Rc<Shelf<C, S>>, BuildHasherDefault<IdHasher>>;
 
-/// One worker's connections of type `C`.
-pub struct Pool<C> {
-    shelves: RefCell<Shelves<C>>,
+/// One worker's connections of type `C`, and those of type `S` that carry several
+/// requests at a time.
+pub struct Pool<C, S: Multiplexed = Never> {
+    shelves: RefCell<Shelves<C, S>>,
     mailbox: Arc<Mailbox>,
 }
 
 /// What a request gets to talk to its backend.
 #[derive(Debug)]
-pub enum Checkout<C> {
-    Reused(Conn<C>),
-    /// There is room: open a connection and hand it to [`Pool::opened`].
+pub enum Checkout<C, S: Multiplexed = Never> {
+    Reused(Conn<C, S>),
+    /// Part in a connection that others use as well.
+    Stream(Stream<C, S>),
+    /// There is room: open a connection and hand it to [`Pool::opened`] or [`Pool::share`].
     Connect(Permit),
 }
 
@@ -55,7 +60,7 @@ pub struct Full;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueFull;
 
-impl<C> Pool<C> {
+impl<C, S: Multiplexed> Pool<C, S> {
     pub fn new() -> Self {
         Self {
             shelves: RefCell::default(),
@@ -72,10 +77,15 @@ impl<C> Pool<C> {
         backend: &Arc<Backend>,
         now: Instant,
         alive: impl FnMut(&mut C) -> bool,
-    ) -> Result<Checkout<C>, Full> {
+    ) -> Result<Checkout<C, S>, Full> {
         let shelf = self.shelf(backend);
         if let Some(conn) = shelf.take(now, alive) {
             return Ok(Checkout::Reused(conn));
+        }
+        if backend.options.protocol.may_share()
+            && let Some(stream) = shelf.stream()
+        {
+            return Ok(Checkout::Stream(stream));
         }
         Permit::take(backend).map(Checkout::Connect).ok_or(Full)
     }
@@ -99,14 +109,17 @@ impl<C> Pool<C> {
         &self,
         backend: &Arc<Backend>,
         now: Instant,
-    ) -> Result<Checkout<C>, QueueFull> {
+    ) -> Result<Checkout<C, S>, QueueFull> {
         wait::wait(self.shelf(backend), now).await
     }
 
     /// A connection just opened with a permit.
-    pub fn opened(&self, permit: Permit, transport: C, now: Instant) -> Conn<C> {
+    pub fn opened(&self, permit: Permit, transport: C, now: Instant) -> Conn<C, S> {
         // Without a shelf the backend has been forgotten while we connected.
         let shelf = self.known(permit.backend().id());
+        if let Some(shelf) = &shelf {
+            shelf.openings.are_alone.set(true);
+        }
         let tally = shelf.map(|shelf| shelf.count_opened()).unwrap_or_default();
         Conn::new(transport, permit, &tally, now)
     }
@@ -119,10 +132,48 @@ impl<C> Pool<C> {
         HeldOpen::new(permit, &tally)
     }
 
+    /// A connection just opened with a permit that carries several requests at a
+    /// time: the first stream of it. Whoever drives it keeps the hold. None if it
+    /// takes no request.
+    pub fn share(
+        &self,
+        permit: Permit,
+        now: Instant,
+        carrier: impl FnOnce(Rc<Hold>) -> S,
+    ) -> Option<Stream<C, S>> {
+        let shelf = self.shelf(permit.backend());
+        shelf.share(permit, now, carrier)
+    }
+
+    /// To be kept while a connection is being opened that may turn out to be
+    /// shared: other requests wait for it instead of opening their own.
+    pub fn opening(&self, backend: &Arc<Backend>) -> Option<Opening> {
+        let may_share = backend.options.protocol.may_share();
+        may_share.then(|| Opening::new(&self.shelf(backend).openings))
+    }
+
+    /// Waits while another request opens a connection that may be shared; at once
+    /// where none does. The caller bounds the time.
+    pub async fn wait_opened(&self, backend: &Arc<Backend>) -> Result<(), QueueFull> {
+        let shelf = self.shelf(backend);
+        if shelf.openings.are_under_way() {
+            let told = shelf.openings.wait(backend.options.max_waiting);
+            let told = told.ok_or(QueueFull)?;
+            // Told or left alone: it is time to look.
+            let _ = told.await;
+        }
+        Ok(())
+    }
+
+    /// Another request is opening a connection that may be shared.
+    pub fn is_opening(&self, backend: &Arc<Backend>) -> bool {
+        backend.options.protocol.may_share() && self.shelf(backend).openings.are_under_way()
+    }
+
     /// Takes back a connection that may be used again: an exchange on it has
     /// ended cleanly and nothing is left in either direction. Any other is
     /// dropped instead.
-    pub fn give_back(&self, mut conn: Conn<C>, now: Instant) {
+    pub fn give_back(&self, mut conn: Conn<C, S>, now: Instant) {
         conn.since = now;
         if let Some(shelf) = self.known(conn.backend().id()) {
             shelf.put(conn);
@@ -146,7 +197,7 @@ impl<C> Pool<C> {
     }
 
     /// All shelves, in an order that a simulation can repeat.
-    fn in_order(&self) -> Vec<Rc<Shelf<C>>> {
+    fn in_order(&self) -> Vec<Rc<Shelf<C, S>>> {
         let mut shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
         shelves.sort_unstable_by_key(|shelf| shelf.backend.id());
         shelves
@@ -173,12 +224,12 @@ impl<C> Pool<C> {
     }
 
     /// This worker's numbers for every backend it has used.
-    pub fn stats(&self) -> impl Iterator<Item = (Arc<Backend>, PoolStats)> + use<C> {
+    pub fn stats(&self) -> impl Iterator<Item = (Arc<Backend>, PoolStats)> + use<C, S> {
         let stats: Vec<_> = self.shelves.borrow().values().map(|s| s.stats()).collect();
         stats.into_iter()
     }
 
-    fn shelf(&self, backend: &Arc<Backend>) -> Rc<Shelf<C>> {
+    fn shelf(&self, backend: &Arc<Backend>) -> Rc<Shelf<C, S>> {
         if let Some(shelf) = self.known(backend.id()) {
             return shelf;
         }
@@ -188,12 +239,12 @@ impl<C> Pool<C> {
         shelf
     }
 
-    fn known(&self, backend: u64) -> Option<Rc<Shelf<C>>> {
+    fn known(&self, backend: u64) -> Option<Rc<Shelf<C, S>>> {
         self.shelves.borrow().get(&backend).cloned()
     }
 }
 
-impl<C> Default for Pool<C> {
+impl<C, S: Multiplexed> Default for Pool<C, S> {
     fn default() -> Self {
         Self::new()
     }
@@ -201,7 +252,7 @@ impl<C> Default for Pool<C> {
 
 /// One after another, as every other look at all of them is: what peers see in
 /// which order is no matter of chance.
-impl<C> Drop for Pool<C> {
+impl<C, S: Multiplexed> Drop for Pool<C, S> {
     fn drop(&mut self) {
         let shelves = self.in_order();
         self.shelves.borrow_mut().clear();

@@ -28,6 +28,8 @@ pub struct RetryPolicy {
     pub on_timeout: bool,
     /// An answer has a status from 500 to 599.
     pub on_server_error: bool,
+    /// An answer is nothing but one of these values of `grpc-status`.
+    pub on_grpc: Vec<u8>,
     pub backoff: Backoff,
     /// The first wait.
     pub delay: Duration,
@@ -62,6 +64,7 @@ mod tests {
             on_connection_error: true,
             on_timeout: true,
             on_server_error: true,
+            on_grpc: Vec::new(),
             backoff,
             delay: Duration::from_millis(100),
             max_delay: Duration::from_millis(1000),

@@ -128,10 +128,7 @@ impl Authority {
         versions: &[&'static rustls::SupportedProtocolVersion],
         shown: Option<&Issued>,
     ) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(&self.pem) {
-            roots.add(certificate).unwrap();
-        }
+        let roots = believed(&self.pem);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
@@ -155,6 +152,24 @@ impl Issued {
         let (cert, key) = (&self.cert_file, &self.key_file);
         format!("cert_file: {cert:?}, key_file: {key:?}")
     }
+}
+
+fn believed(pem: &str) -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem) {
+        roots.add(certificate).unwrap();
+    }
+    roots
+}
+
+/// A client that believes this authority, and shows nothing.
+pub(crate) fn client_believing(pem: &str) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(believed(pem))
+        .with_no_client_auth()
 }
 
 fn certificates(pem: &str) -> Vec<CertificateDer<'static>> {

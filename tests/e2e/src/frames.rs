@@ -1,9 +1,9 @@
-//! HTTP/2 frame by frame (RFC 9113), for what no proper client would send.
+//! HTTP/2 frame by frame (RFC 9113), for what no proper client or backend would send.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
-use crate::watched::PATIENCE;
+use crate::watched::{PATIENCE, until};
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -42,14 +42,91 @@ impl Frame {
     }
 }
 
+/// Where a backend that speaks HTTP/2 frame by frame is found.
+pub struct FrameBackend(TcpListener);
+
+impl FrameBackend {
+    #[expect(clippy::new_without_default, reason = "it takes a port")]
+    pub fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        Self(listener)
+    }
+
+    /// The same, for another thread.
+    pub fn another(&self) -> Self {
+        Self(self.0.try_clone().unwrap())
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.0.local_addr().unwrap())
+    }
+
+    /// The next connection, if there is one by now.
+    pub fn try_accept(&self, settings: &[(u16, u32)]) -> Option<Frames> {
+        let (stream, _) = self.0.accept().ok()?;
+        stream.set_nonblocking(false).unwrap();
+        let mut frames = Frames::over(stream);
+        let mut preface = [0; 24];
+        frames.0.read_exact(&mut preface).unwrap();
+        assert_eq!(preface, *PREFACE);
+        let payload = settings.iter().flat_map(|(name, value)| {
+            let (name, value) = (name.to_be_bytes(), value.to_be_bytes());
+            [&name[..], &value[..]].concat()
+        });
+        frames.send(SETTINGS, 0, 0, &payload.collect::<Vec<u8>>());
+        Some(frames)
+    }
+
+    /// The next connection, which is told these settings.
+    #[track_caller]
+    pub fn accept(&self, settings: &[(u16, u32)]) -> Frames {
+        until("a connection at the backend", || self.try_accept(settings))
+    }
+}
+
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 impl Frames {
+    fn over(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self(stream)
+    }
+
+    /// The stream of the next request, as a backend gets it.
+    #[track_caller]
+    pub fn request(&mut self) -> u32 {
+        self.wait(|frame| frame.kind == HEADERS).stream
+    }
+
+    /// A whole answer.
+    pub fn answer(&mut self, stream: u32, text: &str) {
+        self.head(stream, &[(":status", "200")], false);
+        self.data(stream, text.as_bytes(), true);
+    }
+
+    /// Resets a stream with this code.
+    pub fn reset(&mut self, stream: u32, code: u32) {
+        self.send(RST_STREAM, 0, stream, &code.to_be_bytes());
+    }
+
+    /// Says which stream is the last that is looked at.
+    pub fn go_away(&mut self, last: u32, code: u32) {
+        let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
+        self.send(GOAWAY, 0, 0, &payload);
+    }
+
+    /// Nothing more is said, and nothing more is heard.
+    pub fn hang_up(self) {
+        drop(self.0);
+    }
+
     /// Sends the preface and empty settings.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        let mut frames = Self(stream);
-        frames.bytes(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        let mut frames = Self::over(stream);
+        frames.bytes(PREFACE);
         frames.send(SETTINGS, 0, 0, &[]);
         frames
     }

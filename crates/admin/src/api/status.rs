@@ -10,7 +10,7 @@ use crate::clock::{self, micros, rfc3339};
 use crate::problem::Problem;
 use crate::shared::Api;
 use crate::table::Endpoint;
-use crate::{Control, LastReload};
+use crate::{Control, LastReload, OrderedCertificate};
 
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     vec![
@@ -33,6 +33,9 @@ struct Status {
     configuration: Configuration,
     listeners: Vec<Listener>,
     groups: Vec<Group>,
+    /// Those that are had from an authority.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    certificates: Vec<OrderedCertificate>,
 }
 
 /// What became of the latest configuration.
@@ -109,6 +112,7 @@ fn of(control: &dyn Control) -> Status {
         },
         listeners: listeners.collect(),
         groups: groups(&running.plan()),
+        certificates: control.ordered_certificates(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `forebay check`.
 #![expect(clippy::print_stderr, reason = "the program owns the terminal")]
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::arguments::CheckOptions;
@@ -16,6 +17,13 @@ pub(crate) fn check(options: &CheckOptions) -> ExitCode {
     // Whoever checks may be another user, or on another machine.
     if let Some(Err(why)) = plan.state_file().map(forebay::check_state_file) {
         eprintln!("warning: from here, {why}");
+    }
+    if let Some(acme) = &plan.acme {
+        let directory = options.config.parent().unwrap_or(Path::new(""));
+        let folder = directory.join(&*acme.folder);
+        if let Err(why) = forebay::check_acme_folder(&folder) {
+            eprintln!("warning: from here, {why}");
+        }
     }
     let backends: usize = plan.groups.iter().map(|g| g.balance.backends.len()).sum();
     print(&format!(

@@ -27,12 +27,26 @@ choices! {
         Hash = "hash",
     }
 
+    /// What is spoken with backends.
+    pub enum BackendProtocol {
+        /// HTTP/1.1; with backends at `https://` HTTP/2 where they agree to it (ALPN, RFC 7301).
+        Auto = "auto",
+        /// HTTP/1.1.
+        H1 = "h1",
+        /// HTTP/2 over TLS.
+        H2 = "h2",
+        /// HTTP/2 without TLS, at once ("prior knowledge", RFC 9113 section 3.3).
+        H2c = "h2c",
+    }
+
     /// What a check asks.
     pub enum CheckProtocol {
         /// A request over HTTP, and its answer looked at.
         Http = "http",
         /// Whether a connection can be had.
         Tcp = "tcp",
+        /// `grpc.health.v1.Health/Check`, the health checking protocol of gRPC. Takes backends that speak HTTP/2.
+        Grpc = "grpc",
     }
 
     /// The method of a check.
@@ -117,6 +131,16 @@ choices! {
         Timeout = "timeout",
         /// The answer has a status from 500 to 599.
         ServerError = "5xx",
+        /// The answer is nothing but the `grpc-status` 1, `CANCELLED`.
+        GrpcCancelled = "grpc_cancelled",
+        /// The same with 4, `DEADLINE_EXCEEDED`.
+        GrpcDeadlineExceeded = "grpc_deadline_exceeded",
+        /// The same with 8, `RESOURCE_EXHAUSTED`.
+        GrpcResourceExhausted = "grpc_resource_exhausted",
+        /// The same with 13, `INTERNAL`.
+        GrpcInternal = "grpc_internal",
+        /// The same with 14, `UNAVAILABLE`.
+        GrpcUnavailable = "grpc_unavailable",
     }
 }
 
@@ -148,6 +172,8 @@ settings! {
         /// A limit of requests under way that follows the group's own latency: none while all is well, and under overload as many as the
         /// backends can do without a queue. Further ones are answered with 503. Without it, none.
         adaptive_concurrency: Option<Spanned<AdaptiveConcurrency>>, example {"mode": "shadow"};
+        /// What is spoken with the backends.
+        protocol: Spanned<BackendProtocol> = Spanned::unwritten(BackendProtocol::Auto), example "h2c";
         /// How TLS is spoken to backends at `https://` and `tls://`.
         tls: Option<Spanned<BackendTls>>, example {"ca_file": "certs/backends-ca.crt"};
         /// Connections to the backends that are kept for further requests.
@@ -222,6 +248,8 @@ settings! {
         protocol: CheckProtocol = CheckProtocol::Http, example "tcp";
         /// What to ask for.
         path: Spanned<String> = Spanned::unwritten("/health".to_owned()), rule Form(&TARGET), example "/ping";
+        /// With `grpc`, the service that is asked for. Without it, the server as a whole.
+        service: Option<Spanned<String>>, rule Form(&WORD), example "shop.Cart";
         /// The method of the request.
         method: CheckMethod = CheckMethod::Get, example "HEAD";
         /// `Host` of the request. Without it, the backend's own.
@@ -296,6 +324,9 @@ settings! {
         /// Connections at a time to each backend, used and unused. Without it 100, and in a group that listeners with `protocol: tcp` point at
         /// and no route does, as many as these listeners take together.
         max_connections_per_host: Option<u32>, rule Within(1, 1_000_000), example 10;
+        /// Requests at a time on one connection that carries several (HTTP/2), where the backend does not want fewer. A further
+        /// connection is opened when all have as many.
+        max_concurrent_streams: u32 = 128, rule Within(1, 100_000), example 32;
         /// How long an unused connection is kept.
         idle_timeout: Duration = Duration::from_secs(90), rule Positive, example "30s";
         /// How long any connection is used before it is replaced.
@@ -346,7 +377,7 @@ settings! {
         /// Retries per second that are made whatever the budget says.
         min_retries_per_second: u32 = 3, rule Within(0, 1_000_000), example 10;
         /// What is worth another attempt. A request that a backend may have received is only sent again if its method is idempotent
-        /// (RFC 9110 section 9.2.2) and no more than 64 KiB of its body have gone.
+        /// (RFC 9110 section 9.2.2) and no more than 64 KiB of its body have gone; for a status of gRPC the method does not matter.
         retry_on: Vec<RetryOn> = vec![RetryOn::ConnectionError], example ["connection_error", "timeout", "5xx"];
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::span::Spanned;
-use crate::value::form::WORD;
+use crate::value::form::{DNS_NAME, WORD};
 
 choices! {
     /// A version of TLS.
@@ -53,14 +53,16 @@ settings! {
         forward_client_certificate: bool = false, example true;
     }
 
-    /// One certificate with its key.
+    /// One certificate with its key: both files, or `acme`.
     "a certificate" => pub struct TlsCertificate {
         /// File with the certificate chain, in PEM form.
-        cert_file: Spanned<String>, rule Form(&WORD), example "certs/a.crt";
+        cert_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/a.crt";
         /// File with the private key, in PEM form.
-        key_file: Spanned<String>, rule Form(&WORD), example "certs/a.key";
+        key_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/a.key";
         /// File with the authority's answer that it is not revoked, in DER form, which clients are shown (OCSP stapling).
         ocsp_file: Option<Spanned<String>>, rule Form(&WORD), example "certs/a.ocsp";
+        /// Hosts that one certificate is had for from the authority under `acme` at the top level.
+        acme: Vec<Spanned<String>>, rule Form(&DNS_NAME), example ["example.com", "www.example.com"];
     }
 
     /// Tells browsers to use nothing but HTTPS from then on (HSTS, RFC 6797).

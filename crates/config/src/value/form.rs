@@ -134,6 +134,58 @@ pub(crate) const HOST: Form = Form {
     },
 };
 
+/// A host that an authority can give a certificate for (RFC 1123 section 2.1).
+pub(crate) const DNS_NAME: Form = Form {
+    noun: "the name of a host such as `www.example.com`",
+    pattern: "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
+    check: |text| {
+        if text.starts_with("*.") {
+            return Err(Some(
+                "a wildcard takes the challenge dns-01, which Forebay does not speak: name each host"
+                    .to_owned(),
+            ));
+        }
+        let is_label = |label: &str| {
+            let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            let ends = label.starts_with('-') || label.ends_with('-');
+            (1..=63).contains(&label.len()) && label.chars().all(fits) && !ends
+        };
+        // An address would end in a number.
+        let last = text.rsplit('.').next().unwrap_or_default();
+        let is_address = last.chars().all(|c| c.is_ascii_digit());
+        ok_if(text.len() <= 253 && text.split('.').all(is_label) && !is_address)
+    },
+};
+
+/// Where mail is sent to.
+pub(crate) const EMAIL: Form = Form {
+    noun: "an address such as `ops@example.com`",
+    pattern: "^[^@\\s:,]+@[^@\\s:,]+$",
+    check: |text| {
+        if text.starts_with("mailto:") {
+            return Err(Some("leave out `mailto:`".to_owned()));
+        }
+        let is_part = |part: &str| {
+            !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || "@:,".contains(c))
+        };
+        ok_if(
+            text.split_once('@')
+                .is_some_and(|(who, at)| is_part(who) && is_part(at)),
+        )
+    },
+};
+
+/// The directory of an authority (RFC 8555 section 6.1).
+pub(crate) const DIRECTORY: Form = Form {
+    noun: "a URL such as `https://ca.internal/acme/directory`",
+    pattern: "^https://[^/\\s]+(/[^\\s]*)?$",
+    check: |text| {
+        let rest = text.strip_prefix("https://").unwrap_or_default();
+        let fits = |c: char| c.is_ascii_graphic();
+        ok_if(!rest.is_empty() && !rest.starts_with('/') && rest.chars().all(fits))
+    },
+};
+
 /// The path of a route: exact, a beginning followed by `/*`, a `prefix:` or a `regex:`.
 pub(crate) const ROUTE_PATH: Form = Form {
     noun: "a path such as `/health` or `/api/*`",
@@ -267,6 +319,30 @@ mod tests {
                 ],
                 &["", "a", "/a*", "/*/a", "/a?b", "/a#b", "prefix:a", "regex:"],
             ),
+            (
+                &DNS_NAME,
+                &["a", "a.test", "www.example-1.com", "1.test"],
+                &[
+                    "", "*.a.test", "a..b", ".a", "a.", "-a.test", "a-.test", "a_b.test",
+                    "10.0.0.1", "é.test", "a/b", "../a",
+                ],
+            ),
+            (
+                &EMAIL,
+                &["a@b", "a+b@c.test"],
+                &["", "a", "@b", "a@", "a@b@c", "mailto:a@b", "a b@c"],
+            ),
+            (
+                &DIRECTORY,
+                &["https://a", "https://a:14000/dir"],
+                &[
+                    "",
+                    "http://a/dir",
+                    "https://",
+                    "https:///dir",
+                    "https://a b",
+                ],
+            ),
             (&PATH, &["/", "/api/v1"], &["", "api", "/a?b"]),
             (
                 &TARGET,
@@ -287,6 +363,8 @@ mod tests {
     fn common_mistakes_get_advice() {
         for (form, text, help) in [
             (&METHOD, "get", "methods are in capitals: `GET`"),
+            (&DNS_NAME, "*.a.test", "name each host"),
+            (&EMAIL, "mailto:a@b", "leave out `mailto:`"),
             (&HOST, "https://a.com", "leave out `https://`"),
             (&ROUTE_PATH, "api/*", "begin it with a slash: `/api/*`"),
             (&ROUTE_PATH, "/a*", "`*` can only be the last part"),

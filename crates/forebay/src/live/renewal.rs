@@ -5,17 +5,18 @@
 //! whoever asks for it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plan::Plan;
 use serde_json::json;
-use telemetry::{CertificateExpiry, CertificateFigures};
+use telemetry::{CertificateExpiry, CertificateFigures, OrderFigures};
 use tracing::{error, info, warn};
 
 use super::{Live, lock};
+use crate::certificates::Board;
+use crate::file_trait::{Trait, trait_of};
 
 /// From here on it is said once a day.
 const SOON: Duration = Duration::from_hours(30 * 24);
@@ -36,10 +37,6 @@ pub(super) struct Renewal {
 
 /// A file and until when its certificate is valid.
 type End = (Box<str>, i64);
-
-/// Device, inode, length, and time of the last change. A link that is pointed
-/// elsewhere leads to others.
-type Trait = (u64, u64, u64, i64, i64);
 
 impl Live {
     /// Looks whether the files of certificates have changed, and goes by them
@@ -62,7 +59,8 @@ impl Live {
         }
         let plan = self.running.plan();
         warn_of_ends(&plan, &mut renewal, now);
-        self.running.tell_of_certificates(figures(&plan, &renewal));
+        self.running
+            .tell_of_certificates(figures(&plan, &renewal, &self.board));
     }
 
     fn renew(&self, renewal: &mut Renewal, directory: &Path) {
@@ -128,7 +126,7 @@ impl Live {
 
     /// What metrics say before the first look.
     pub(super) fn tell_of_certificates(&self) {
-        let figures = figures(&self.running.plan(), &lock(&self.renewal));
+        let figures = figures(&self.running.plan(), &lock(&self.renewal), &self.board);
         self.running.tell_of_certificates(figures);
     }
 }
@@ -139,18 +137,7 @@ fn refused(plan: &Plan) -> BTreeSet<&str> {
     all.filter_map(|files| files.refused.as_deref()).collect()
 }
 
-fn trait_of(path: &Path) -> Option<Trait> {
-    let about = std::fs::metadata(path).ok()?;
-    Some((
-        about.dev(),
-        about.ino(),
-        about.size(),
-        about.mtime(),
-        about.mtime_nsec(),
-    ))
-}
-
-fn figures(plan: &Plan, renewal: &Renewal) -> CertificateFigures {
+fn figures(plan: &Plan, renewal: &Renewal, board: &Board) -> CertificateFigures {
     let certificates = plan.listeners.iter().flat_map(|listener| {
         let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
         certificates.map(|files| CertificateExpiry {
@@ -163,6 +150,19 @@ fn figures(plan: &Plan, renewal: &Renewal) -> CertificateFigures {
         certificates: certificates.collect(),
         taken: renewal.taken,
         refused: renewal.refused,
+        orders: plan.acme.is_some().then(|| orders(board)),
+    }
+}
+
+fn orders(board: &Board) -> OrderFigures {
+    let (issued, failed) = board.orders();
+    let entries = board.entries().into_iter();
+    OrderFigures {
+        issued,
+        failed,
+        next: entries
+            .map(|entry| (entry.names.join(","), entry.next_unix))
+            .collect(),
     }
 }
 

@@ -16,7 +16,7 @@ use super::take_up::{tell_of_idle_changes, with_finds};
 use super::{Live, LiveFault, Source, State, instant};
 use crate::kept_state::{self, KeptState};
 use crate::sources::Sources;
-use crate::{Hooks, Predecessor, Read, leases};
+use crate::{Hooks, Predecessor, Read, certificates, leases};
 
 impl Live {
     /// Serves by the plan of `first`, which `source` has read after nothing but
@@ -124,6 +124,7 @@ impl Live {
             turn: Mutex::default(),
             state: Mutex::new(state),
             renewal: Mutex::default(),
+            board: Arc::default(),
             leaving: Mutex::default(),
             admin: Mutex::default(),
             itself: Weak::clone(itself),
@@ -135,6 +136,9 @@ impl Live {
         live.move_admin(&plan, given)?.settle();
         // There may come a file for it.
         let kept = kept_state::keep(Arc::downgrade(&live));
+        kept.map_err(|error| LiveFault::Start(StartFault::Worker(error)))?;
+        // So may an authority.
+        let kept = certificates::keep(Arc::downgrade(&live));
         kept.map_err(|error| LiveFault::Start(StartFault::Worker(error)))?;
         Ok(live)
     }

@@ -1,10 +1,12 @@
 //! `tls` of a backend group.
 
 use ::tls::{Client, ClientOptions, Peer, ServerAuthorities};
-use config::{BackendGroup, BackendUrl, Host, Problems, Scheme, Spanned};
+use config::{
+    BackendGroup, BackendProtocol, BackendUrl, Host, Problems, Scheme, SendProxyProtocol, Spanned,
+};
 
 use super::Open;
-use super::tls::{Files, versions};
+use super::tls::{Files, Pair, versions};
 use crate::{BackendTls, CertificateFiles, Heritage};
 
 /// How TLS is spoken to the backends of a group. None where they have none, or
@@ -37,7 +39,13 @@ pub(super) fn compile(
     let (authorities, certificate) = (authorities?, certificate?);
     let (min_version, max_version) = versions?;
     let options = ClientOptions {
-        protocols: vec!["http/1.1"],
+        protocols: match *group.protocol {
+            BackendProtocol::Auto if *group.send_proxy_protocol == SendProxyProtocol::Off => {
+                vec!["h2", "http/1.1"]
+            }
+            BackendProtocol::Auto | BackendProtocol::H1 => vec!["http/1.1"],
+            BackendProtocol::H2 | BackendProtocol::H2c => vec!["h2"],
+        },
         min_version,
         max_version,
         authorities,
@@ -120,10 +128,10 @@ fn certificate(
 ) -> Option<Option<CertificateFiles>> {
     let pair = match (&settings.cert_file, &settings.key_file) {
         (None, None) => return Some(None),
-        (Some(cert_file), Some(key_file)) => config::TlsCertificate {
-            cert_file: cert_file.clone(),
-            key_file: key_file.clone(),
-            ocsp_file: None,
+        (Some(cert_file), Some(key_file)) => Pair {
+            chain: cert_file.clone(),
+            key: key_file.clone(),
+            ocsp: None,
         },
         (Some(one), None) | (None, Some(one)) => {
             files

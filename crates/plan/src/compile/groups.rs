@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use ::telemetry::Names;
 use config::{
-    BackendGroup, BackendUrl, Host, Problems, RetryOn, Scheme, SendProxyProtocol, Settings, Span,
-    Spanned,
+    BackendGroup, BackendProtocol, BackendUrl, CheckProtocol, Host, Problems, RetryOn, Scheme,
+    SendProxyProtocol, Settings, Span, Spanned,
 };
 use upstream::{
-    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, RetryPolicy, Strategy,
+    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, Protocol, RetryPolicy, Strategy,
 };
 use wire::proxy_protocol::Version;
 
@@ -36,6 +36,8 @@ pub(super) fn compile(
         let changed = changes.groups.get(&written.id.value);
         let has_changed = changed.is_some_and(GroupChanges::are_by_operators);
         check_backends(written, has_changed, problems);
+        check_protocol(written, problems);
+        check_grpc(written, problems);
         warn_of_idle_weights(written, problems);
         health::warn_of_no_checks(written, problems);
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
@@ -136,6 +138,7 @@ fn group(
     balance.max_requests = written.max_requests.map(|most| most as usize);
     balance.adaptive = super::adaptive::limit(written, living, problems);
     Group {
+        protocol: *written.protocol,
         hash_key: affinity::hash_key(written, problems),
         sticky: affinity::sticky(written, &balance.backends, living, problems),
         balance,
@@ -181,6 +184,16 @@ fn retry(group: &str, written: &config::Retry, living: &Living) -> RetryPolicy {
         on_connection_error: on(RetryOn::ConnectionError),
         on_timeout: on(RetryOn::Timeout),
         on_server_error: on(RetryOn::ServerError),
+        on_grpc: [
+            (RetryOn::GrpcCancelled, 1),
+            (RetryOn::GrpcDeadlineExceeded, 4),
+            (RetryOn::GrpcResourceExhausted, 8),
+            (RetryOn::GrpcInternal, 13),
+            (RetryOn::GrpcUnavailable, 14),
+        ]
+        .into_iter()
+        .filter_map(|(what, status)| on(what).then_some(status))
+        .collect(),
         backoff: match written.backoff {
             config::Backoff::Exponential => Backoff::Exponential,
             config::Backoff::Linear => Backoff::Linear,
@@ -212,6 +225,8 @@ fn describe(
             .or(pool.max_connections_per_host)
             .unwrap_or(room) as usize,
         max_waiting: pool.max_waiting as usize,
+        protocol: spoken(group, &backend.url),
+        max_streams: pool.max_concurrent_streams as usize,
     };
     let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),
@@ -232,6 +247,79 @@ fn describe(
     };
     Backend::new(backend.url.to_string(), address, authority, options)
         .with_tls(backend_tls::peer(tls, &backend.url))
+}
+
+/// What is spoken with a backend at this URL. A connection that is one client's
+/// cannot be shared.
+fn spoken(group: &BackendGroup, url: &BackendUrl) -> Protocol {
+    let is_tls = matches!(
+        url,
+        BackendUrl::Tcp {
+            scheme: Scheme::Https,
+            ..
+        }
+    );
+    match *group.protocol {
+        BackendProtocol::Auto if is_tls && send_proxy_protocol(group).is_none() => Protocol::Agreed,
+        BackendProtocol::Auto | BackendProtocol::H1 => Protocol::Http1,
+        BackendProtocol::H2 | BackendProtocol::H2c => Protocol::Http2,
+    }
+}
+
+/// Calls of gRPC take HTTP/2, also those of checks.
+fn check_grpc(group: &BackendGroup, problems: &mut Problems) {
+    let check = &group.health_check;
+    let asks = *check.enabled && check.protocol == CheckProtocol::Grpc;
+    let speaks = |backend: &config::Backend| spoken(group, &backend.url).may_share();
+    if asks && !group.backends.iter().all(|backend| speaks(backend)) {
+        problems
+            .error(
+                check.span,
+                "checks with `grpc` take backends that speak HTTP/2",
+            )
+            .help("write `protocol: h2c` in the group, or `protocol: h2` for those at `https://`");
+    }
+}
+
+/// HTTP/2 with TLS and without are two protocols.
+fn check_protocol(group: &BackendGroup, problems: &mut Problems) {
+    let (is_wrong, help) = match *group.protocol {
+        BackendProtocol::H2 => (
+            false,
+            "begin the URL with `https://`, or write `protocol: h2c`",
+        ),
+        BackendProtocol::H2c => (
+            true,
+            "begin the URL with `http://`, or write `protocol: h2`",
+        ),
+        BackendProtocol::Auto | BackendProtocol::H1 => return,
+    };
+    if send_proxy_protocol(group).is_some() {
+        problems
+            .error(
+                group.protocol.span,
+                "with `send_proxy_protocol` a connection is one client's, and HTTP/2 would share it",
+            )
+            .help("write `protocol: h1`");
+    }
+    let is_tls = |url: &BackendUrl| {
+        matches!(
+            url,
+            BackendUrl::Tcp {
+                scheme: Scheme::Https,
+                ..
+            }
+        )
+    };
+    let mut urls = group.backends.iter().map(|backend| &backend.url);
+    if let Some(url) = urls.find(|url| url.is_written() && is_tls(url) == is_wrong) {
+        let with = if is_wrong { "without" } else { "with" };
+        let message = format!("`protocol: {}` is HTTP/2 {with} TLS", group.protocol.name());
+        problems
+            .error(url.span, message)
+            .help(help)
+            .also(group.protocol.span, "the protocol is given here");
+    }
 }
 
 fn strategy(group: &BackendGroup) -> Strategy {

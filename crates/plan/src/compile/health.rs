@@ -62,6 +62,7 @@ fn says_how(written: &HealthCheck) -> bool {
         written.assume_healthy != usual.assume_healthy,
         written.healthy_threshold != usual.healthy_threshold,
         written.unhealthy_threshold != usual.unhealthy_threshold,
+        written.service.is_some(),
         written.path.is_written(),
         written.host.is_some(),
         written.expected_body.is_some(),
@@ -81,6 +82,10 @@ pub(super) fn check(written: &HealthCheck) -> Option<Check> {
         send_proxy_protocol: None,
         probe: match written.protocol {
             CheckProtocol::Tcp => Probe::Tcp,
+            CheckProtocol::Grpc => {
+                let service = written.service.as_ref();
+                Probe::Grpc(service.map_or("", |name| name.as_str()).into())
+            }
             CheckProtocol::Http => Probe::Http(http_probe(written)),
         },
     })

@@ -12,11 +12,11 @@ use wire::h2::Patience;
 use super::checked::parsed;
 use super::unique::Unique;
 use super::{Open, tls};
-use crate::{Forward, Heritage, Http2, Listener, ProxyProtocol, Reach, Times, Tls};
+use crate::{Acme, Forward, Heritage, Http2, Listener, ProxyProtocol, Reach, Times, Tls};
 
 pub(super) fn compile(
     settings: &Settings,
-    open: &Open<'_>,
+    (open, acme): (&Open<'_>, Option<&Acme>),
     problems: &mut Problems,
     heritage: &Heritage,
     names: &mut Names,
@@ -32,7 +32,7 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        let tls = tls::compile(written, tickets, (open, heritage), problems);
+        let tls = tls::compile(written, (tickets, acme), (open, heritage), problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
         check_trust(settings, written, problems);
         let mut listener = listener(written, (tls, hsts), names);

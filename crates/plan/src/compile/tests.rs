@@ -1,5 +1,7 @@
 use super::*;
-use config::Severity;
+use config::{AcmeChallenge, Severity};
+
+mod acme;
 
 /// Compiles a text; every problem as `line:column message (help)`.
 fn compiled(text: &str) -> (Option<Plan>, Vec<String>) {
@@ -534,4 +536,52 @@ fn the_admin_api_is_open_to_no_one_by_mistake() {
             .admin
             .is_none()
     );
+}
+
+#[test]
+fn what_is_spoken_with_backends_goes_with_their_urls() {
+    use upstream::Protocol::{Agreed, Http1, Http2};
+    for (protocol, url, expected) in [
+        ("auto", "http://a", Ok(Http1)),
+        ("auto", "https://a", Ok(Agreed)),
+        ("auto", "unix:/a", Ok(Http1)),
+        ("h1", "https://a", Ok(Http1)),
+        ("h2", "https://a", Ok(Http2)),
+        ("h2c", "http://a", Ok(Http2)),
+        ("h2c", "unix:/a", Ok(Http2)),
+        ("h2", "http://a", Err("`protocol: h2` is HTTP/2 with TLS")),
+        ("h2", "unix:/a", Err("`protocol: h2` is HTTP/2 with TLS")),
+        (
+            "h2c",
+            "https://a",
+            Err("`protocol: h2c` is HTTP/2 without TLS"),
+        ),
+    ] {
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups:\n  - id: g\n    protocol: {protocol}\n    backends: [ {{ url: \"{url}\" }} ]\n    tls: {{ verify: false }}\n"
+        );
+        let (plan, problems) = compiled(&text);
+        match expected {
+            Ok(expected) => {
+                let plan = plan.unwrap_or_else(|| panic!("{problems:?}"));
+                let backend = &plan.groups[0].balance.backends[0];
+                assert_eq!(backend.options.protocol, expected, "{protocol} {url}");
+            }
+            Err(message) => {
+                assert!(plan.is_none(), "{protocol} {url}");
+                assert!(problems.iter().any(|p| p.contains(message)), "{problems:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn checks_with_grpc_take_http2() {
+    for (protocol, is_fine) in [("auto", false), ("h1", false), ("h2c", true)] {
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g }} ]\nbackend_groups:\n  - id: g\n    protocol: {protocol}\n    backends: [ {{ url: \"http://a\" }} ]\n    health_check: {{ enabled: true, protocol: grpc }}\n"
+        );
+        let (plan, problems) = compiled(&text);
+        assert_eq!(plan.is_some(), is_fine, "{protocol}: {problems:?}");
+    }
 }

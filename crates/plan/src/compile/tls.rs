@@ -8,16 +8,16 @@ use ::tls::{
     ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version, check_cipher_suites,
     check_groups,
 };
-use config::{Problems, Protocol, Spanned, TlsVersion};
+use config::{AcmeChallenge, Problems, Protocol, Spanned, TlsVersion};
 
 use super::Open;
-use crate::{Heritage, Tls};
-pub(super) use files::Files;
+use crate::{Acme, Heritage, Tls};
+pub(super) use files::{Files, Pair};
 
 /// How a listener speaks TLS, if it does.
 pub(super) fn compile(
     listener: &config::Listener,
-    tickets: Option<(&Tickets, Duration)>,
+    (tickets, acme): (Option<(&Tickets, Duration)>, Option<&Acme>),
     (open, heritage): (&Open<'_>, &Heritage),
     problems: &mut Problems,
 ) -> Option<Tls> {
@@ -26,12 +26,21 @@ pub(super) fn compile(
         None => config::Tls::default(),
     };
     let mut files = Files::new(open, heritage, problems);
-    let pairs = pairs(listener, &settings, files.problems);
-    let listed: Vec<_> = pairs
-        .into_iter()
-        .map(|pair| files.certificate(pair))
-        .collect();
-    if listed.is_empty() {
+    let sought = sought(listener, &settings, acme, files.problems);
+    let is_empty = sought.is_empty();
+    let mut awaited = Vec::new();
+    let mut listed = Vec::new();
+    for sought in sought {
+        match sought {
+            Sought::In(pair) => listed.push(files.certificate(pair)),
+            Sought::Kept(file, names) => match files.kept(file) {
+                Some(kept) => listed.push(Some(kept)),
+                None => awaited.extend(names),
+            },
+            Sought::Wrong => listed.push(None),
+        }
+    }
+    if is_empty {
         if let Some(tls) = &listener.tls {
             problems
                 .error(tls.span, "TLS takes a certificate")
@@ -46,6 +55,10 @@ pub(super) fn compile(
         // What is spoken inside is for the two ends to know.
         options.protocols = Vec::new();
     }
+    options.awaited = awaited;
+    options.challenges = acme
+        .filter(|acme| acme.challenge == AcmeChallenge::TlsAlpn01)
+        .map(|acme| acme.challenges.clone());
     let listed: Option<Vec<_>> = listed.into_iter().collect();
     let (certificates, files): (Vec<_>, Vec<_>) = listed?.into_iter().unzip();
     match Server::new(certificates, &options) {
@@ -69,20 +82,30 @@ pub(super) fn compile(
     }
 }
 
+/// Where a certificate is to be found.
+enum Sought {
+    In(Pair),
+    /// In this file, once an authority has given it for these names.
+    Kept(Spanned<String>, Vec<Box<str>>),
+    /// It was told what is wrong.
+    Wrong,
+}
+
 /// The certificates that are named, those of the listener itself first.
-fn pairs(
+fn sought(
     listener: &config::Listener,
     settings: &config::Tls,
+    acme: Option<&Acme>,
     problems: &mut Problems,
-) -> Vec<config::TlsCertificate> {
-    let mut pairs = Vec::new();
+) -> Vec<Sought> {
+    let mut all = Vec::new();
     match (&listener.cert_file, &listener.key_file) {
         (None, None) => {}
-        (Some(chain), Some(key)) => pairs.push(config::TlsCertificate {
-            cert_file: chain.clone(),
-            key_file: key.clone(),
-            ocsp_file: None,
-        }),
+        (Some(chain), Some(key)) => all.push(Sought::In(Pair {
+            chain: chain.clone(),
+            key: key.clone(),
+            ocsp: None,
+        })),
         (Some(one), None) | (None, Some(one)) => {
             problems
                 .error(one.span, "TLS takes both `cert_file` and `key_file`")
@@ -90,8 +113,55 @@ fn pairs(
         }
     }
     let listed = settings.certificates.iter();
-    pairs.extend(listed.map(|certificate| certificate.value.clone()));
-    pairs
+    all.extend(listed.map(|written| one(written, acme, problems)));
+    all
+}
+
+fn one(
+    written: &Spanned<config::TlsCertificate>,
+    acme: Option<&Acme>,
+    problems: &mut Problems,
+) -> Sought {
+    let config::TlsCertificate {
+        cert_file,
+        key_file,
+        ocsp_file,
+        acme: names,
+    } = &written.value;
+    match (cert_file, key_file, names.first()) {
+        (Some(chain), Some(key), None) => Sought::In(Pair {
+            chain: chain.clone(),
+            key: key.clone(),
+            ocsp: ocsp_file.clone(),
+        }),
+        (None, None, Some(first)) if ocsp_file.is_none() => {
+            // Where there is no authority that has been told.
+            let Some(file) = acme.and_then(|acme| acme.file(names)) else {
+                return Sought::Wrong;
+            };
+            let file = Spanned::new(String::from(file), first.span);
+            let names = names.iter().map(|name| name.to_ascii_lowercase().into());
+            Sought::Kept(file, names.collect())
+        }
+        (_, _, Some(first)) => {
+            problems
+                .error(
+                    first.span,
+                    "a certificate is from files or from an authority, not from both",
+                )
+                .help("leave out `acme`, or all of `cert_file`, `key_file` and `ocsp_file`");
+            Sought::Wrong
+        }
+        _ => {
+            problems
+                .error(
+                    written.span,
+                    "a certificate takes both `cert_file` and `key_file`",
+                )
+                .help("or `acme: [ example.com ]`, for one that Forebay gets itself");
+            Sought::Wrong
+        }
+    }
 }
 
 /// The oldest and the newest version, if they are in this order.
@@ -162,6 +232,7 @@ fn options(
         tickets: tickets.map(|(tickets, _)| tickets.clone()),
         ticket_rotation: tickets.map(|(_, rotation)| rotation).unwrap_or_default(),
         clients,
+        ..ServerOptions::default()
     })
 }
 

@@ -135,6 +135,9 @@ fn of_pool(options: PoolOptions) -> Vec<Aspect> {
         // Each backend may have its own.
         max_connections: _,
         max_waiting,
+        // Of the group.
+        protocol: _,
+        max_streams,
     } = options;
     let (idle_timeout, max_age) = (format!("{idle_timeout:?}"), format!("{max_age:?}"));
     vec![
@@ -142,5 +145,6 @@ fn of_pool(options: PoolOptions) -> Vec<Aspect> {
         Aspect::value("unused connections kept for", idle_timeout, ""),
         Aspect::value("connections used for", max_age, ""),
         Aspect::value("requests that may wait", max_waiting, ""),
+        Aspect::value("requests at a time on a shared connection", max_streams, ""),
     ]
 }

@@ -52,6 +52,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
         // Of the metrics.
         numbers: _,
         origins: _,
+        protocol,
         tls,
         sources,
         check,
@@ -77,6 +78,7 @@ fn aspects(group: &Group) -> Vec<Aspect> {
     if let Some(sticky) = sticky {
         all.extend(of_sticky(sticky));
     }
+    all.push(Aspect::value("protocol", protocol.name(), "auto"));
     if let Some(tls) = tls {
         all.extend(tls::to_backends(tls));
     }
@@ -227,6 +229,7 @@ fn of_retry(policy: &RetryPolicy) -> Vec<Aspect> {
         on_connection_error: _,
         on_timeout: _,
         on_server_error: _,
+        on_grpc: _,
         backoff,
         delay,
         max_delay,

@@ -6,7 +6,7 @@ use super::aspect::Aspect;
 use crate::{BackendTls, Tls, describe};
 
 pub(super) fn aspects(tls: Option<&Tls>) -> Vec<Aspect> {
-    const NAMES: [&str; 10] = [
+    const NAMES: [&str; 11] = [
         "TLS",
         "timeout handshake",
         "TLS protocols",
@@ -17,6 +17,7 @@ pub(super) fn aspects(tls: Option<&Tls>) -> Vec<Aspect> {
         "TLS session tickets",
         "client certificates",
         "Client-Cert to backends",
+        "names whose certificates are to come",
     ];
     let values = match tls {
         Some(tls) => values(tls),
@@ -28,7 +29,7 @@ pub(super) fn aspects(tls: Option<&Tls>) -> Vec<Aspect> {
         .collect()
 }
 
-fn values(tls: &Tls) -> [String; 10] {
+fn values(tls: &Tls) -> [String; 11] {
     let Tls {
         server,
         options,
@@ -47,6 +48,9 @@ fn values(tls: &Tls) -> [String; 10] {
         tickets,
         ticket_rotation,
         clients,
+        // Of the authority, which is compared by itself.
+        challenges: _,
+        awaited,
     } = options;
     let list = |names: &[String]| match names {
         [] => "the usual ones".to_owned(),
@@ -68,6 +72,10 @@ fn values(tls: &Tls) -> [String; 10] {
         },
         clients.unwrap_or_else(|| "not asked for".to_owned()),
         word(*forwards_certificate, ["yes", "no"]),
+        match &**awaited {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        },
     ]
 }
 

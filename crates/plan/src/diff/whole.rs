@@ -5,6 +5,7 @@ use routing::Order;
 use upstream::Secret;
 
 use super::Change;
+use super::acme::aspects as of_authority;
 use super::aspect::{Aspect, compare};
 use super::pages;
 use crate::describe::endpoint;
@@ -34,6 +35,7 @@ fn aspects(plan: &Plan) -> Vec<Aspect> {
         logging,
         access_log,
         admin,
+        acme,
         // The same ids again.
         names: _,
     } = plan;
@@ -62,6 +64,7 @@ fn aspects(plan: &Plan) -> Vec<Aspect> {
     ];
     all.extend(telemetry(metrics.as_ref(), logging, access_log.as_ref()));
     all.extend(admin.iter().flat_map(of_admin));
+    all.extend(acme.iter().flat_map(of_authority));
     all
 }
 

@@ -12,6 +12,7 @@ use routing::normalise;
 use wire::h1::{Framing, Persistence, request_framing, say_length_once, take_connection};
 
 use crate::exchange::Exchange;
+use crate::grpc;
 use crate::heads::Heads;
 use crate::request_id::RequestId;
 use crate::upgrade;
@@ -24,6 +25,7 @@ pub(crate) struct Admitted {
 
 pub(crate) fn admit(x: &mut Exchange<'_>) -> Result<Admitted, Failure> {
     let (admitted, persistence) = check(x.heads, x.listener)?;
+    x.heads.grpc = grpc::call(&x.heads.request);
     // Without a body nothing is due from the client, however long the answer takes.
     let deadline = &x.client.inbound.io().deadline;
     match admitted.framing {

@@ -14,7 +14,7 @@ use plan::{Choice, Group, take_backend};
 use telemetry::Retried;
 use tracing::info;
 use upstream::{Backend, Crowded, Excluded, Taken, UnderWay};
-use wire::h1::{Framing, write_request_head};
+use wire::h1::Framing;
 
 use crate::affinity;
 use crate::ask::{ask, unless_gone};
@@ -42,9 +42,12 @@ pub(crate) async fn dispatch<'a>(
     if to.group.retry.max_attempts > 1 {
         let now = x.worker.clock.coarse().into_std();
         to.group.retry.budget.deposit(now);
+        // What a backend refuses unseen may be sent again whatever the method is.
+        let may_repeat = x.heads.request.method.is_idempotent()
+            || backend_of(to.group, &taken).is_some_and(|b| b.options.protocol.may_share());
         x.client
             .replay
-            .keep_if(routed.framing != Framing::Empty && x.heads.request.method.is_idempotent());
+            .keep_if(routed.framing != Framing::Empty && may_repeat);
     }
     loop {
         let backend = begin_attempt(x, routed, to.group, &taken)?;
@@ -86,8 +89,7 @@ fn begin_attempt<'a>(
     group: &'a Group,
     taken: &Taken,
 ) -> Result<&'a Arc<Backend>, Failure> {
-    let backend = group.balance.backends.get(taken.index);
-    let backend = backend.ok_or(Kind::Internal)?;
+    let backend = backend_of(group, taken).ok_or(Kind::Internal)?;
     x.progress.attempts += 1;
     x.progress.backend = routed
         .route
@@ -97,6 +99,10 @@ fn begin_attempt<'a>(
         prepare(x, backend);
     }
     Ok(backend)
+}
+
+fn backend_of<'a>(group: &'a Group, taken: &Taken) -> Option<&'a Arc<Backend>> {
+    group.balance.backends.get(taken.index)
 }
 
 /// A place among the group's requests under way.
@@ -176,8 +182,6 @@ fn hedge<'a>(
         return None;
     };
     let backends = &to.group.balance.backends;
-    let mut head = Vec::new();
-    write_request_head(&mut head, request, routed.framing);
     Some(Box::new(Hedge {
         worker: x.worker,
         group: to.group,
@@ -186,8 +190,7 @@ fn hedge<'a>(
         second: backends.get(index)?,
         index,
         delay,
-        method: request.method,
-        head,
+        head: request.clone(),
         introduction: introduction(x),
     }))
 }
@@ -282,7 +285,9 @@ fn next(
             (take(x, group, tried)?, wait)
         }
     };
-    let in_time = times.total.is_none_or(|total| x.elapsed() + wait < total);
+    let in_time = x
+        .total(times)
+        .is_none_or(|total| x.elapsed() + wait < total);
     if !in_time {
         return None;
     }

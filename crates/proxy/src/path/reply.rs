@@ -18,6 +18,7 @@ use crate::attempt::Attempt;
 use crate::client::Client;
 use crate::door::Door;
 use crate::exchange::{Exchange, Progress};
+use crate::grpc;
 use crate::heads::Heads;
 use crate::health;
 use crate::path::route::facts;
@@ -37,13 +38,21 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
         x.keep_alive = false;
     }
     let sent_before = x.client.outbound.sent();
+    if let Some(call) = &mut x.heads.grpc {
+        call.status = grpc::status(&x.heads.response.fields);
+    }
     write_head(x, framing)?;
     let mut down = Relay::default();
     let mut encoder = Encoder::new(framing, Side::Client);
     let result = poll_fn(|cx| poll_both(x, &mut attempt, &mut down, &mut encoder, cx)).await;
     x.progress.response_bytes = encoder.written();
+    if let Some(call) = &mut x.heads.grpc {
+        // Without a body it is in the head.
+        call.status = grpc::status(attempt.conn.body.trailers()).or(call.status);
+    }
     health::after_body(x, &attempt, &result);
-    if result.is_err() && x.client.outbound.sent() == sent_before {
+    let is_unseen = x.client.outbound.sent() == sent_before && !x.client.has_begun();
+    if result.is_err() && is_unseen {
         // The client has seen nothing of it: there is still time for an answer.
         x.progress.head_sent = false;
         x.progress.response_bytes = 0;
@@ -231,7 +240,14 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
         page: page(x.plan, &x.progress, failure.status(), format),
         retry_after,
     };
-    let body = refusal::write(&failure, x.id.as_str(), &style, &mut heads.response);
+    let mut body = refusal::write(&failure, x.id.as_str(), &style, &mut heads.response);
+    let elapsed = x.worker.clock.now() - x.started;
+    if let Some(call) = &mut heads.grpc {
+        let is_late = call.timeout.is_some_and(|timeout| elapsed >= timeout);
+        let head = &mut heads.response;
+        call.status = Some(grpc::refuse(failure.kind, is_late, head));
+        body.clear();
+    }
     if failure.kind == Kind::MethodNotAllowed {
         let methods = x
             .plan
@@ -282,7 +298,9 @@ async fn own(x: &mut Exchange<'_>, body: &[u8]) -> Result<(), Failure> {
     let status = x.heads.response.status;
     let fields = &mut x.heads.response.fields;
     let has_body = !matches!(status, 204 | 304) && x.heads.request.method != Method::Head;
-    if !matches!(status, 204 | 304) {
+    // An answer to a call ends with its head.
+    let is_call = x.heads.grpc.is_some() && x.client.h2.is_some();
+    if !matches!(status, 204 | 304) && !is_call {
         fields.push_with(Known::ContentLength, |text| {
             text.extend_from_slice(body.len().to_string().as_bytes());
         });

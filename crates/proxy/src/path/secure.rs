@@ -13,7 +13,7 @@ use crate::stream::Stream;
 use crate::tls_stream::{TlsStream, Unshaken, Wires};
 use crate::worker::{Held, Worker};
 
-/// None where a handshake has failed.
+/// None where a handshake has failed, or was all that the client wanted.
 pub(crate) async fn secure(
     worker: &Worker,
     stream: Stream,
@@ -28,6 +28,10 @@ pub(crate) async fn secure(
     };
     // What it needs goes when it is over.
     match Box::pin(shake_hands(worker, socket, begun, held.number)).await {
+        Ok(mut stream) if stream.was_check() => {
+            stream.say_end();
+            None
+        }
         Ok(stream) => Some(Stream::Tls(stream)),
         Err(why) => {
             let mut metrics = worker.metrics.borrow_mut();

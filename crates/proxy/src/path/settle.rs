@@ -155,6 +155,7 @@ fn record(x: &Exchange<'_>) {
         group: group.map(|g| &*g.balance.id),
         backend: backend_of(x),
         status: progress.status,
+        grpc_status: x.heads.grpc.and_then(|call| call.status),
         failure: progress.failure.as_ref(),
         request_bytes: tunnel.map_or_else(|| x.client.body.received(), |passed| passed.bytes.0),
         response_bytes: progress.response_bytes,

@@ -136,7 +136,11 @@ async fn permit(
     match tokio::time::timeout(limit, worker.pool.wait(backend, now)).await {
         Ok(Ok(Checkout::Connect(permit))) => Ok(permit),
         // Somebody's request is done with it.
-        Ok(Ok(Checkout::Reused(conn))) => Ok(conn.close()),
+        Ok(Ok(Checkout::Reused(conn))) => conn
+            .close()
+            .ok_or_else(|| overload(Kind::QueueTimeout, backend)),
+        // A place on a connection that requests share is of no use here.
+        Ok(Ok(Checkout::Stream(_))) => Err(overload(Kind::QueueTimeout, backend)),
         Ok(Err(QueueFull)) => Err(overload(Kind::QueueFull, backend)),
         Err(_) => Err(overload(Kind::QueueTimeout, backend)),
     }

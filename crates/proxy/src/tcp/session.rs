@@ -198,6 +198,7 @@ impl Session {
             connect_time: self.connect_time,
             head_time: None,
             tunnel: None,
+            grpc_status: None,
         };
         let mut metrics = worker.metrics.borrow_mut();
         metrics.client_idle(self.held.number);

@@ -37,6 +37,9 @@ pub(super) fn write(record: &Record<'_>, out: &mut Vec<u8>) {
     let version = r.version.map_or("", |version| version.label());
     text(out, text_key!("version"), version.as_bytes());
     number(out, key!("status"), r.status);
+    if let Some(status) = r.grpc_status {
+        number(out, key!("grpc_status"), status);
+    }
     millis(out, key!("duration_ms"), Some(r.duration));
     number(out, key!("request_bytes"), r.request_bytes);
     number(out, key!("response_bytes"), r.response_bytes);

@@ -40,6 +40,7 @@ variables! {
     UserAgent = "user_agent", "the field User-Agent";
     Referer = "referer", "the field Referer";
     Status = "status", "the status of the answer; of a connection over TCP, 200 or the status of its failure";
+    GrpcStatus = "grpc_status", "the grpc-status of the answer, where the call is one of gRPC";
     DurationMs = "duration_ms", "from the request's first byte to the answer's last, in milliseconds";
     RequestBytes = "request_bytes", "bytes of request body received, or of all that the client sent over TCP";
     ResponseBytes = "response_bytes", "bytes of response body sent, or of all that the client got over TCP";
@@ -89,6 +90,10 @@ impl Variable {
             Self::UserAgent => push_or_dash(out, r.user_agent),
             Self::Referer => push_or_dash(out, r.referer),
             Self::Status => push_number(out, r.status),
+            Self::GrpcStatus => match r.grpc_status {
+                Some(status) => push_number(out, status),
+                None => push_optional(out, None),
+            },
             Self::DurationMs => push_millis(out, r.duration),
             Self::RequestBytes => push_number(out, r.request_bytes),
             Self::ResponseBytes => push_number(out, r.response_bytes),

@@ -141,15 +141,25 @@ pub enum Retried {
     ConnectionError,
     Timeout,
     ServerError,
+    GrpcCancelled,
+    GrpcDeadlineExceeded,
+    GrpcResourceExhausted,
+    GrpcInternal,
+    GrpcUnavailable,
     /// A second backend was asked because the first took longer than is usual.
     Slow,
 }
 
 impl Retried {
-    pub(super) const ALL: [Retried; 4] = [
+    pub(super) const ALL: [Retried; 9] = [
         Retried::ConnectionError,
         Retried::Timeout,
         Retried::ServerError,
+        Retried::GrpcCancelled,
+        Retried::GrpcDeadlineExceeded,
+        Retried::GrpcResourceExhausted,
+        Retried::GrpcInternal,
+        Retried::GrpcUnavailable,
         Retried::Slow,
     ];
 
@@ -159,8 +169,25 @@ impl Retried {
             Retried::ConnectionError => "connection_error",
             Retried::Timeout => "timeout",
             Retried::ServerError => "5xx",
+            Retried::GrpcCancelled => "grpc_cancelled",
+            Retried::GrpcDeadlineExceeded => "grpc_deadline_exceeded",
+            Retried::GrpcResourceExhausted => "grpc_resource_exhausted",
+            Retried::GrpcInternal => "grpc_internal",
+            Retried::GrpcUnavailable => "grpc_unavailable",
             Retried::Slow => "hedge",
         }
+    }
+
+    /// For a `grpc-status` that may be worth another attempt.
+    pub fn of_grpc(status: u8) -> Option<Self> {
+        Some(match status {
+            1 => Retried::GrpcCancelled,
+            4 => Retried::GrpcDeadlineExceeded,
+            8 => Retried::GrpcResourceExhausted,
+            13 => Retried::GrpcInternal,
+            14 => Retried::GrpcUnavailable,
+            _ => return None,
+        })
     }
 }
 

@@ -20,7 +20,7 @@ use prometheus_client::registry::Registry;
 use super::Snapshot;
 use family::Page;
 pub use program::{ConfigurationFigures, Program, SourceFigures};
-pub use tls::{CertificateExpiry, CertificateFigures};
+pub use tls::{CertificateExpiry, CertificateFigures, OrderFigures};
 
 /// The media type of the page.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

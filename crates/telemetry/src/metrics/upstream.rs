@@ -8,6 +8,10 @@ pub struct UpstreamFigures {
     pub idle: u64,
     /// Connections that serve an exchange.
     pub active: u64,
+    /// Connections that carry several exchanges at a time (HTTP/2), of those above.
+    pub shared: u64,
+    /// Exchanges under way on these.
+    pub streams: u64,
     /// Connections opened.
     pub created: u64,
     /// Times an open connection was used again.
@@ -24,6 +28,8 @@ impl UpstreamFigures {
     pub(super) fn add(&mut self, other: Self) {
         self.idle += other.idle;
         self.active += other.active;
+        self.shared += other.shared;
+        self.streams += other.streams;
         self.created += other.created;
         self.reused += other.reused;
         self.waits += other.waits;

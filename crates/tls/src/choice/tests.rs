@@ -28,8 +28,8 @@ fn an_exact_name_comes_before_a_wildcard_and_that_before_the_first() {
         .map(|names| certificate(names, ECDSA))
         .collect();
     let prints: Vec<_> = all.iter().map(Certificate::fingerprint).collect();
-    let lenient = Choice::new(all.clone(), false);
-    let strict = Choice::new(all, true);
+    let lenient = Choice::new(all.clone(), false, None);
+    let strict = Choice::new(all, true, None);
     for (name, expected) in [
         (Some("first.test"), Some(0)),
         (Some("a.test"), Some(1)),
@@ -65,7 +65,7 @@ fn a_client_is_shown_what_it_can_check_and_what_costs_least() {
         certificate(&["a.test"], ECDSA),
     ];
     let prints: Vec<_> = all.iter().map(Certificate::fingerprint).collect();
-    let choice = Choice::new(all, false);
+    let choice = Choice::new(all, false, None);
     for name in [Some("a.test"), None] {
         for (schemes, expected) in [
             (BOTH, 1),

@@ -183,6 +183,20 @@ impl Ledger {
         waiter.map_or(Next::Nobody, Next::Own)
     }
 
+    /// The first request of this seat.
+    pub(super) fn own(&mut self, seat: u64) -> Option<Waiter> {
+        let at = self.queue.iter().position(|w| w.seat == seat)?;
+        self.queue.remove(at)
+    }
+
+    /// The request that has waited longest is another seat's, and later ones have
+    /// had more than their head start.
+    pub(super) fn is_behind(&self, seat: u64, now: Instant) -> bool {
+        self.queue.front().is_some_and(|oldest| {
+            oldest.seat != seat && now.saturating_duration_since(oldest.since) > HEAD_START
+        })
+    }
+
     fn seat(&mut self, number: u64) -> Option<&mut Seat> {
         self.seats.iter_mut().find(|seat| seat.number == number)
     }

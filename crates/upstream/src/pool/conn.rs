@@ -4,42 +4,75 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::shared::{Multiplexed, Never, Stream};
 use super::stats::{Open, Tally};
 use crate::{Backend, Permit};
 
-/// A connection to a backend. Dropping it closes it and frees its permit.
-pub struct Conn<C> {
+/// A connection to a backend, or one of the streams of a shared one. Dropping
+/// it closes it and frees its permit, or the stream's place.
+pub struct Conn<C, S: Multiplexed = Never> {
     // Fields drop in this order: the permit is free only after the transport
     // is closed, so the backend never sees one connection too many.
     transport: C,
-    _open: Open,
-    permit: Permit,
+    held: Held<C, S>,
     /// When it is too old to be used again; none if that is beyond all time.
     dies: Option<Instant>,
     /// When it was last given back.
     pub(super) since: Instant,
 }
 
-impl<C> Conn<C> {
+/// What a connection is held with.
+enum Held<C, S: Multiplexed> {
+    Alone { _open: Open, permit: Permit },
+    Shared(Stream<C, S>),
+}
+
+impl<C, S: Multiplexed> Conn<C, S> {
     pub(super) fn new(transport: C, permit: Permit, tally: &Rc<Tally>, now: Instant) -> Self {
         let max_age = permit.backend().options.max_age;
         Self {
             transport,
-            _open: Open::new(tally),
-            permit,
+            held: Held::Alone {
+                _open: Open::new(tally),
+                permit,
+            },
             dies: now.checked_add(max_age),
             since: now,
         }
     }
 
-    pub fn backend(&self) -> &Arc<Backend> {
-        self.permit.backend()
+    /// One request's part in a shared connection.
+    pub fn of_stream(stream: Stream<C, S>, transport: C, now: Instant) -> Self {
+        Self {
+            transport,
+            held: Held::Shared(stream),
+            dies: None,
+            since: now,
+        }
     }
 
-    /// Closes it and keeps its permit, for another.
-    pub fn close(self) -> Permit {
+    pub fn backend(&self) -> &Arc<Backend> {
+        match &self.held {
+            Held::Alone { permit, .. } => permit.backend(),
+            Held::Shared(stream) => stream.backend(),
+        }
+    }
+
+    /// What it is a stream of, if others may have theirs beside it.
+    pub fn link(&self) -> Option<&S> {
+        match &self.held {
+            Held::Alone { .. } => None,
+            Held::Shared(stream) => Some(stream),
+        }
+    }
+
+    /// Closes it and keeps its permit, for another. A stream has none of its own.
+    pub fn close(self) -> Option<Permit> {
         drop(self.transport);
-        self.permit
+        match self.held {
+            Held::Alone { permit, .. } => Some(permit),
+            Held::Shared(_) => None,
+        }
     }
 
     pub(super) fn aged(&self, now: Instant) -> bool {
@@ -63,7 +96,7 @@ impl HeldOpen {
     }
 }
 
-impl<C> Deref for Conn<C> {
+impl<C, S: Multiplexed> Deref for Conn<C, S> {
     type Target = C;
 
     fn deref(&self) -> &C {
@@ -71,13 +104,13 @@ impl<C> Deref for Conn<C> {
     }
 }
 
-impl<C> DerefMut for Conn<C> {
+impl<C, S: Multiplexed> DerefMut for Conn<C, S> {
     fn deref_mut(&mut self) -> &mut C {
         &mut self.transport
     }
 }
 
-impl<C> fmt::Debug for Conn<C> {
+impl<C, S: Multiplexed> fmt::Debug for Conn<C, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Conn")
             .field("backend", &self.backend().url)

@@ -14,6 +14,27 @@ pub struct PoolOptions {
     pub max_connections: usize,
     /// Requests that may wait for a connection, over all workers.
     pub max_waiting: usize,
+    pub protocol: Protocol,
+    /// Requests at a time on one connection that carries several.
+    pub max_streams: usize,
+}
+
+/// What is spoken on connections to a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    #[default]
+    Http1,
+    /// HTTP/2, known beforehand.
+    Http2,
+    /// What TLS agrees on.
+    Agreed,
+}
+
+impl Protocol {
+    /// A connection may carry several requests at a time.
+    pub fn may_share(self) -> bool {
+        self != Protocol::Http1
+    }
 }
 
 impl Default for PoolOptions {
@@ -24,6 +45,8 @@ impl Default for PoolOptions {
             max_age: Duration::from_secs(3600),
             max_connections: 10,
             max_waiting: 1000,
+            protocol: Protocol::Http1,
+            max_streams: 128,
         }
     }
 }

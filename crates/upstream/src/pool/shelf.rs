@@ -1,29 +1,41 @@
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::shared::{Hold, Multiplexed, Openings, Shared, Stream};
 use super::stats::Tally;
 use super::{Conn, Mailbox, PoolStats};
-use crate::Backend;
 use crate::permits::{Grant, Place};
+use crate::{Backend, Permit};
 
 /// One worker's idle connections to one backend.
-pub(super) struct Shelf<C> {
+pub(super) struct Shelf<C, S: Multiplexed> {
     pub(super) backend: Arc<Backend>,
     /// Our seat at the backend's permits.
     pub(super) seat: u64,
     pub(super) tally: Rc<Tally>,
     /// The one used last is at the end.
-    idle: RefCell<Vec<Conn<C>>>,
+    idle: RefCell<Vec<Conn<C, S>>>,
     /// How many may be idle here, as reserved at the permits. Kept while the
     /// connections are in use, so that reuse needs no lock.
     slots: Cell<usize>,
     /// Connections for requests that have been woken but have not run yet.
-    handed: RefCell<Vec<(u64, Conn<C>)>>,
+    handed: RefCell<Vec<(u64, Handed<C, S>)>>,
+    /// Connections that carry several requests at a time and may be given more.
+    shared: RefCell<Vec<Rc<Shared<C, S>>>>,
+    /// The one that is to make room for other workers.
+    retiring: RefCell<Weak<Shared<C, S>>>,
+    pub(super) openings: Rc<Openings>,
 }
 
-impl<C> Shelf<C> {
+/// What a request that waited gets.
+pub(super) enum Handed<C, S: Multiplexed> {
+    Conn(Conn<C, S>),
+    Stream(Stream<C, S>),
+}
+
+impl<C, S: Multiplexed> Shelf<C, S> {
     pub(super) fn new(backend: &Arc<Backend>, mailbox: &Arc<Mailbox>) -> Self {
         Self {
             backend: Arc::clone(backend),
@@ -32,6 +44,9 @@ impl<C> Shelf<C> {
             idle: RefCell::default(),
             slots: Cell::new(0),
             handed: RefCell::default(),
+            shared: RefCell::default(),
+            retiring: RefCell::default(),
+            openings: Rc::default(),
         }
     }
 
@@ -46,7 +61,7 @@ impl<C> Shelf<C> {
         &self,
         now: Instant,
         mut alive: impl FnMut(&mut C) -> bool,
-    ) -> Option<Conn<C>> {
+    ) -> Option<Conn<C, S>> {
         loop {
             let mut conn = self.idle.borrow_mut().pop()?;
             if self.fresh(&conn, now) && alive(&mut conn) {
@@ -58,7 +73,7 @@ impl<C> Shelf<C> {
     }
 
     /// A returned connection: to a waiting request, to the idle ones, or closed.
-    pub(super) fn put(&self, conn: Conn<C>) {
+    pub(super) fn put(&self, conn: Conn<C, S>) {
         let has_slot = self.idle.borrow().len() < self.slots.get();
         if conn.aged(conn.since) {
             self.tally.stale_closed.add(1);
@@ -69,7 +84,7 @@ impl<C> Shelf<C> {
         }
     }
 
-    fn place(&self, conn: Conn<C>, needs_slot: bool) {
+    fn place(&self, conn: Conn<C, S>, needs_slot: bool) {
         match self
             .backend
             .permits
@@ -82,15 +97,78 @@ impl<C> Shelf<C> {
             Place::Waiter(waiter) => {
                 // It runs on this thread, so it cannot look before we are done.
                 if waiter.grant.send(Grant::Handed).is_ok() {
-                    self.handed.borrow_mut().push((waiter.ticket, conn));
+                    self.handed
+                        .borrow_mut()
+                        .push((waiter.ticket, Handed::Conn(conn)));
                 }
             }
             Place::Closed => drop(conn),
         }
     }
 
+    /// A stream of a shared connection that has room.
+    pub(super) fn stream(&self) -> Option<Stream<C, S>> {
+        let found = self.shared.borrow().iter().find_map(Shared::stream);
+        self.tally.reused.add(usize::from(found.is_some()));
+        found
+    }
+
+    /// A connection just opened that carries several requests at a time: the
+    /// first stream of it. Those that wait get the others.
+    pub(super) fn share(
+        self: &Rc<Self>,
+        permit: Permit,
+        now: Instant,
+        carrier: impl FnOnce(Rc<Hold>) -> S,
+    ) -> Option<Stream<C, S>> {
+        self.openings.are_alone.set(false);
+        let hold = Hold::new(permit, &self.count_opened());
+        let carrier = carrier(Rc::clone(&hold));
+        let shared = Shared::new(carrier, hold, self, now);
+        let stream = shared.stream();
+        self.shared.borrow_mut().push(shared);
+        self.freed();
+        stream
+    }
+
+    /// There may be room for streams: requests of this worker that wait get them.
+    pub(super) fn freed(&self) {
+        while self.backend.permits.waiting() > 0 {
+            let has_room = self.shared.borrow().iter().any(|shared| shared.has_room());
+            if !has_room {
+                return;
+            }
+            let Some(waiter) = self.backend.permits.own(self.seat) else {
+                return;
+            };
+            if waiter.grant.send(Grant::Handed).is_ok()
+                && let Some(stream) = self.shared.borrow().iter().find_map(Shared::stream)
+            {
+                let mut handed = self.handed.borrow_mut();
+                handed.push((waiter.ticket, Handed::Stream(stream)));
+            }
+        }
+    }
+
+    /// Gives a shared connection no further requests where another worker's have
+    /// waited for long, so that its permit becomes free once it has no streams.
+    fn retire(&self, now: Instant) {
+        let is_retiring = self.retiring.borrow().strong_count() > 0;
+        if is_retiring || !self.backend.permits.is_behind(self.seat, now) {
+            return;
+        }
+        let mut shared = self.shared.borrow_mut();
+        let least = (0..shared.len()).min_by_key(|&i| shared.get(i).map(|one| one.streams()));
+        if let Some(least) = least {
+            let gone = shared.swap_remove(least);
+            self.retiring.replace(Rc::downgrade(&gone));
+            drop(shared);
+            drop(gone);
+        }
+    }
+
     /// The connection that was handed to the request with this ticket.
-    pub(super) fn handed(&self, ticket: u64) -> Option<Conn<C>> {
+    pub(super) fn handed(&self, ticket: u64) -> Option<Handed<C, S>> {
         let mut handed = self.handed.borrow_mut();
         let at = handed.iter().position(|&(owner, _)| owner == ticket)?;
         Some(handed.swap_remove(at).1)
@@ -104,6 +182,12 @@ impl<C> Shelf<C> {
         drop(idle);
         self.tally.stale_closed.add(stale.len());
         drop(stale);
+        let mut shared = self.shared.borrow_mut();
+        let stale: Vec<_> = shared.extract_if(.., |one| !one.is_fresh(now)).collect();
+        drop(shared);
+        self.tally.stale_closed.add(stale.len());
+        drop(stale);
+        self.freed();
         self.give_up();
     }
 
@@ -111,7 +195,10 @@ impl<C> Shelf<C> {
     pub(super) fn tick(&self, now: Instant) {
         if self.backend.permits.waiting() > 0 {
             self.backend.permits.tick(now);
+            // The other end may take more at a time than it did.
+            self.freed();
             self.give_up();
+            self.retire(now);
         }
     }
 
@@ -122,6 +209,13 @@ impl<C> Shelf<C> {
             let conn = self.idle.borrow_mut().remove(0);
             drop(conn);
         }
+        while let Some(at) = self.resting() {
+            if !self.backend.permits.wants_idle() {
+                break;
+            }
+            let shared = self.shared.borrow_mut().swap_remove(at);
+            drop(shared);
+        }
         let unused = self.slots.get().saturating_sub(self.idle.borrow().len());
         if unused > 0 {
             self.slots.set(self.slots.get() - unused);
@@ -129,21 +223,34 @@ impl<C> Shelf<C> {
         }
     }
 
-    pub(super) fn stats(&self) -> (Arc<Backend>, PoolStats) {
-        let idle = self.idle.borrow().len();
-        (Arc::clone(&self.backend), self.tally.stats(idle))
+    /// A shared connection without streams.
+    fn resting(&self) -> Option<usize> {
+        self.shared.borrow().iter().position(|one| one.is_idle())
     }
 
-    fn fresh(&self, conn: &Conn<C>, now: Instant) -> bool {
+    pub(super) fn stats(&self) -> (Arc<Backend>, PoolStats) {
+        let shared = self.shared.borrow();
+        let resting = shared.iter().filter(|shared| shared.is_idle()).count();
+        let idle = self.idle.borrow().len() + resting;
+        let stats = PoolStats {
+            shared: shared.len(),
+            streams: shared.iter().map(|one| one.streams()).sum(),
+            ..self.tally.stats(idle)
+        };
+        (Arc::clone(&self.backend), stats)
+    }
+
+    fn fresh(&self, conn: &Conn<C, S>, now: Instant) -> bool {
         let idle = now.saturating_duration_since(conn.since);
         idle < self.backend.options.idle_timeout && !conn.aged(now)
     }
 }
 
-impl<C> Drop for Shelf<C> {
+impl<C, S: Multiplexed> Drop for Shelf<C, S> {
     fn drop(&mut self) {
         // The idle ones go before their slots do.
         self.idle.get_mut().clear();
+        self.shared.get_mut().clear();
         self.backend.permits.leave(self.seat);
     }
 }

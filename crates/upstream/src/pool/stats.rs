@@ -20,6 +20,10 @@ pub struct PoolStats {
     pub idle: usize,
     /// Connections open now, the idle ones included.
     pub open: usize,
+    /// Shared connections, of those open, that may be given more requests, and
+    /// the streams on them.
+    pub shared: usize,
+    pub streams: usize,
 }
 
 /// The running counts behind [`PoolStats`].
@@ -52,6 +56,8 @@ impl Tally {
             stale_closed: self.stale_closed.0.get(),
             idle,
             open: self.open.get(),
+            shared: 0,
+            streams: 0,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod many_histories;
 mod one_worker;
+mod shared;
 mod threads;
 mod two_workers;
 
@@ -98,6 +99,7 @@ impl Worker {
     pub fn finish(&self, checkout: Checkout<Wire>, now: Instant) -> Conn<Wire> {
         match checkout {
             Checkout::Reused(conn) => conn,
+            Checkout::Stream(never) => match *never {},
             Checkout::Connect(permit) => self.open(permit, now),
         }
     }

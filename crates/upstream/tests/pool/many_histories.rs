@@ -115,6 +115,7 @@ proptest! {
             max_waiting,
             idle_timeout: ms(50),
             max_age: ms(200),
+            ..PoolOptions::default()
         };
         let backend = backend(options);
         let wires = Arc::default();

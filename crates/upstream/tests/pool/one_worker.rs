@@ -306,7 +306,7 @@ impl Drop for Closing {
 #[test]
 fn connections_close_in_the_order_of_their_backends() {
     let (now, closed) = (start(), Rc::default());
-    let pool = Pool::new();
+    let pool: Pool<_> = Pool::new();
     let backends: Vec<_> = (0..32).map(|_| backend(limits(1))).collect();
     for (number, backend) in backends.iter().enumerate() {
         let Ok(Checkout::Connect(permit)) = pool.checkout(backend, now, |_| true) else {

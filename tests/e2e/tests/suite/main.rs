@@ -1,5 +1,5 @@
 //! The end-to-end suite. Needs `target/PROFILE/forebay`, which
-//! `cargo build -p forebay-cli` makes, and `curl`, `nginx`, `node` and `python3`.
+//! `cargo build -p forebay-cli` makes, and `curl`, `nginx`, `node`, `pebble` and `python3`.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -8,8 +8,10 @@
     reason = "a test fails by panicking, also in the functions its table shares, and owns its clock"
 )]
 
+mod acme;
 mod admin;
 mod affinity;
+mod backend_h2;
 mod backend_tls;
 mod balance;
 mod checks;
@@ -22,6 +24,7 @@ mod explained;
 mod filters;
 mod forward_proxy;
 mod forwarding;
+mod grpc;
 mod handed_over;
 mod health;
 mod hedging;
@@ -41,6 +44,7 @@ mod overload;
 mod peers;
 mod pool;
 mod pool_stale;
+mod protocols;
 mod proxy_protocol;
 mod proxy_protocol_out;
 mod registering;

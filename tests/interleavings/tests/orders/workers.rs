@@ -50,6 +50,7 @@ impl Worker {
         };
         Ok(match checkout {
             Checkout::Reused(conn) => conn,
+            Checkout::Stream(never) => match *never {},
             Checkout::Connect(permit) => self.pool.opened(permit, self.wires.connect(), self.now),
         })
     }

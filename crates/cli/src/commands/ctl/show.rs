@@ -36,11 +36,42 @@ pub(super) fn status(json: &Value) -> String {
         .collect();
     text.push('\n');
     text.push_str(&table(&["LISTENER", "ADDRESS", "CONNECTIONS"], &rows));
+    text.push_str(&certificates(json));
     let groups = list(json, "/groups").iter();
     let all: Vec<&Value> = groups.flat_map(|group| list(group, "/backends")).collect();
     text.push('\n');
     text.push_str(&backend_rows(&all));
     text
+}
+
+/// Those that are had from an authority.
+fn certificates(json: &Value) -> String {
+    let all = list(json, "/certificates");
+    if all.is_empty() {
+        return String::new();
+    }
+    let names = |certificate| {
+        let names = list(certificate, "/names").iter();
+        let names: Vec<_> = names.filter_map(Value::as_str).map(plain).collect();
+        names.join(", ")
+    };
+    let row = |certificate| {
+        let at = |pointer| cell(certificate, pointer);
+        vec![
+            names(certificate),
+            at("/state"),
+            at("/expires"),
+            at("/next"),
+        ]
+    };
+    let rows: Vec<_> = all.iter().map(row).collect();
+    let mut text = table(&["CERTIFICATE", "STATE", "EXPIRES", "NEXT ORDER"], &rows);
+    for certificate in all {
+        if let Some(why) = certificate.pointer("/error").and_then(Value::as_str) {
+            text.push_str(&format!("{}: {}\n", names(certificate), plain(why)));
+        }
+    }
+    format!("\n{text}")
 }
 
 pub(super) fn backends(json: &Value) -> String {

@@ -1,5 +1,6 @@
 //! The files that TLS of a listener is made of.
 
+use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::tls::{Certificate, ClientAuthorities};
@@ -10,6 +11,14 @@ use crate::{CertificateFiles, Heritage};
 
 /// A file, and what is wrong with it.
 type FileFault<'p> = (&'p Spanned<String>, String);
+
+/// The files of one certificate.
+#[derive(Clone)]
+pub(in crate::compile) struct Pair {
+    pub(in crate::compile) chain: Spanned<String>,
+    pub(in crate::compile) key: Spanned<String>,
+    pub(in crate::compile) ocsp: Option<Spanned<String>>,
+}
 
 /// Reads files, and keeps their names.
 pub(in crate::compile) struct Files<'a, 'o> {
@@ -62,13 +71,13 @@ impl<'a, 'o> Files<'a, 'o> {
     /// them already: a renewal that went wrong takes nothing from anybody.
     pub(in crate::compile) fn certificate(
         &mut self,
-        pair: config::TlsCertificate,
+        pair: Pair,
     ) -> Option<(Certificate, CertificateFiles)> {
-        if !pair.cert_file.is_written() || !pair.key_file.is_written() {
+        if !pair.chain.is_written() || !pair.key.is_written() {
             return None;
         }
-        let ocsp = pair.ocsp_file.as_ref().map(|file| &*file.value);
-        let (chain, key) = (&*pair.cert_file.value, &*pair.key_file.value);
+        let ocsp = pair.ocsp.as_ref().map(|file| &*file.value);
+        let (chain, key) = (&*pair.chain.value, &*pair.key.value);
         let (certificate, refused) = match self.read_certificate(&pair) {
             Ok(certificate) => (certificate, None),
             Err(faults) => match self.heritage.certificate(chain, key, ocsp) {
@@ -83,7 +92,7 @@ impl<'a, 'o> Files<'a, 'o> {
         };
         for doubt in certificate.doubts(today()) {
             let message = format!("`{chain}`: {doubt}");
-            self.problems.warning(pair.cert_file.span, message);
+            self.problems.warning(pair.chain.span, message);
         }
         let files = CertificateFiles {
             chain: chain.into(),
@@ -91,9 +100,37 @@ impl<'a, 'o> Files<'a, 'o> {
             not_after: certificate.not_after(),
             certificate: certificate.clone(),
             refused,
-            key: pair.key_file,
+            key: pair.key,
         };
         Some((certificate, files))
+    }
+
+    /// A certificate with its key that an authority has given, if it has. One that
+    /// cannot be used is as good as none: another is asked for.
+    pub(super) fn kept(
+        &mut self,
+        file: Spanned<String>,
+    ) -> Option<(Certificate, CertificateFiles)> {
+        let pair = Pair {
+            chain: file.clone(),
+            key: file,
+            ocsp: None,
+        };
+        let (chain, key) = (&pair.chain, &pair.key);
+        if self.heritage.certificate(chain, key, None).is_none()
+            && let Err(faults) = self.read_certificate(&pair)
+        {
+            // Before the first there is no file.
+            let is_there =
+                !matches!((self.open)(chain), Err(error) if error.kind() == ErrorKind::NotFound);
+            for (file, why) in faults.iter().take(usize::from(is_there)) {
+                let message = format!("`{}`: {why}", file.value);
+                let problem = self.problems.warning(file.span, message);
+                problem.help("it is as good as none: another is asked for");
+            }
+            return None;
+        }
+        self.certificate(pair)
     }
 
     /// Says what is wrong with files of which the certificate from before stays.
@@ -107,24 +144,21 @@ impl<'a, 'o> Files<'a, 'o> {
         texts.collect::<Vec<_>>().join("; ")
     }
 
-    fn read_certificate<'p>(
-        &mut self,
-        pair: &'p config::TlsCertificate,
-    ) -> Result<Certificate, Vec<FileFault<'p>>> {
+    fn read_certificate<'p>(&mut self, pair: &'p Pair) -> Result<Certificate, Vec<FileFault<'p>>> {
         let mut faults = Vec::new();
         let mut bytes_of = |file: &'p Spanned<String>| {
             let bytes = self.open(file);
             bytes.map_err(|why| faults.push((file, why))).ok()
         };
-        let (chain, key) = (bytes_of(&pair.cert_file), bytes_of(&pair.key_file));
-        let ocsp = pair.ocsp_file.as_ref().map(bytes_of);
+        let (chain, key) = (bytes_of(&pair.chain), bytes_of(&pair.key));
+        let ocsp = pair.ocsp.as_ref().map(bytes_of);
         let (Some(chain), Some(key)) = (chain, key) else {
             return Err(faults);
         };
         let certificate = Certificate::read(&chain, &key).map_err(|fault| {
             let file = match fault.is_of_key() {
-                true => &pair.key_file,
-                false => &pair.cert_file,
+                true => &pair.key,
+                false => &pair.chain,
             };
             vec![(file, fault.to_string())]
         })?;

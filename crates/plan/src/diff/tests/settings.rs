@@ -13,7 +13,10 @@ fn base() -> Value {
             "cert_file": "first.crt",
             "key_file": "first.key",
             "tls": {
-                "certificates": [{ "cert_file": "second.crt", "key_file": "second.key" }],
+                "certificates": [
+                    { "cert_file": "second.crt", "key_file": "second.key" },
+                    { "acme": ["b.test"] },
+                ],
                 "client_certificates": "request",
                 "client_ca_file": "third.crt",
             },
@@ -28,7 +31,10 @@ fn base() -> Value {
                 "cert_file": "first.crt",
                 "key_file": "first.key",
                 "tls": {
-                    "certificates": [{ "cert_file": "second.crt", "key_file": "second.key" }],
+                    "certificates": [
+                        { "cert_file": "second.crt", "key_file": "second.key" },
+                        { "acme": ["a.test"] },
+                    ],
                     "client_certificates": "request",
                     "client_ca_file": "third.crt",
                 },
@@ -41,6 +47,11 @@ fn base() -> Value {
         ],
         "trusted_proxies": ["192.0.2.9"],
         "session_tickets": {},
+        "acme": {
+            "storage": "acme",
+            "agree_to_terms": true,
+            "external_account": { "key_id": "a", "hmac_key": "YQ" },
+        },
         "filter_lists": [{ "id": "security-headers", "add_headers": { "X-L": "1" } }],
         "routes": [
             {
@@ -86,6 +97,7 @@ fn base() -> Value {
                 "backends": [{ "url": "https://a" }],
                 "tls": { "ca_file": "third.crt", "cert_file": "first.crt", "key_file": "first.key" },
                 "sticky": {},
+                "health_check": { "enabled": true, "protocol": "grpc" },
             },
             {
                 "id": "seated",
@@ -140,6 +152,8 @@ const WITHOUT_EFFECT: &[&str] = &[
     "tests",
     "tests/*",
     "server/protocol",
+    // Nothing goes without.
+    "acme/agree_to_terms",
     // All keys of the test are the same.
     "server/key_file",
     "server/tls/certificates/key_file",

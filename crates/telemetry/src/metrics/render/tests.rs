@@ -116,6 +116,8 @@ fn with_pool(metrics: &Metrics) -> Snapshot {
     let figures = UpstreamFigures {
         idle: 1,
         active: 2,
+        shared: 10,
+        streams: 11,
         created: 3,
         reused: 4,
         waits: 5,
@@ -264,6 +266,8 @@ fn the_page_says_what_was_counted() {
         ),
         ("forebay_upstream_connections", &with_state("idle"), 1.0),
         ("forebay_upstream_connections", &with_state("active"), 2.0),
+        ("forebay_upstream_http2_connections", &pool, 10.0),
+        ("forebay_upstream_http2_streams", &pool, 11.0),
         ("forebay_backend_up", &pool, 1.0),
         ("forebay_backend_breaker", &pool, 1.0),
         ("forebay_backend_ejections_total", &pool, 8.0),

@@ -15,6 +15,17 @@ pub struct CertificateFigures {
     /// How often renewed files were taken up, and refused.
     pub taken: u64,
     pub refused: u64,
+    /// Absent: no authority is asked for any.
+    pub orders: Option<OrderFigures>,
+}
+
+/// Certificates that are ordered from an authority (ACME).
+#[derive(Debug, Clone, Default)]
+pub struct OrderFigures {
+    pub issued: u64,
+    pub failed: u64,
+    /// When each is ordered next, by its names, in seconds since the Unix epoch.
+    pub next: Vec<(String, i64)>,
 }
 
 /// Until when a certificate is valid.
@@ -49,11 +60,24 @@ const RENEWALS: Family = Family::new(
     "Times that certificate files had changed while Forebay ran.",
 );
 
+const ORDERS: Family = Family::new(
+    "forebay_acme_orders",
+    "Orders of certificates that an authority has followed (issued), and that have failed.",
+);
+const NEXT_ORDER: Family = Family::in_unit(
+    "forebay_acme_next_order_timestamp",
+    Unit::Seconds,
+    "When a certificate is ordered from the authority next, since the Unix epoch.",
+);
+
 pub(super) fn write(
     page: &mut Page<'_>,
     snapshot: &Snapshot,
     figures: &CertificateFigures,
 ) -> fmt::Result {
+    if let Some(orders) = &figures.orders {
+        write_orders(page, orders)?;
+    }
     let all = || listeners(snapshot);
     if all().next().is_none() && figures.certificates.is_empty() {
         return Ok(());
@@ -103,6 +127,19 @@ pub(super) fn write(
     page.counters(
         &RENEWALS,
         results.map(|(result, count)| ([("result", result)], count)),
+    )
+}
+
+fn write_orders(page: &mut Page<'_>, orders: &OrderFigures) -> fmt::Result {
+    let results = [("issued", orders.issued), ("failed", orders.failed)];
+    page.counters(
+        &ORDERS,
+        results.map(|(result, count)| ([("result", result)], count)),
+    )?;
+    let next = orders.next.iter();
+    page.gauges(
+        &NEXT_ORDER,
+        next.map(|(names, time)| ([("names", &**names)], *time)),
     )
 }
 

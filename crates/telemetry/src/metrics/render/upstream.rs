@@ -10,6 +10,15 @@ const CONNECTIONS: Family = Family::new(
     "Open connections to backends, serving an exchange (active) or pooled (idle).",
 );
 
+const SHARED: Family = Family::new(
+    "forebay_upstream_http2_connections",
+    "Those of the open connections to backends that carry several exchanges at a time.",
+);
+const STREAMS: Family = Family::new(
+    "forebay_upstream_http2_streams",
+    "Exchanges under way on connections that carry several.",
+);
+
 const RETRIES: Family = Family::new(
     "forebay_retries",
     "Further attempts at a request, by what went wrong with the one before.",
@@ -67,6 +76,15 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
             [("active", figures.active), ("idle", figures.idle)]
                 .map(|(state, n)| ([group, backend, ("state", state)], n))
         }),
+    )?;
+    let each = || backends(snapshot);
+    page.gauges(
+        &SHARED,
+        each().map(|(labels, figures)| (labels, figures.shared)),
+    )?;
+    page.gauges(
+        &STREAMS,
+        each().map(|(labels, figures)| (labels, figures.streams)),
     )?;
     for (family, value) in &COUNTERS {
         page.counters(

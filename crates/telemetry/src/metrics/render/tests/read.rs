@@ -59,7 +59,10 @@ impl Read {
             other => panic!("type {other}"),
         };
         assert!(allowed.contains(&suffix), "{line}");
-        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'));
+        assert!(
+            name.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        );
         let value: f64 = value.parse().unwrap();
         assert!(value >= 0.0 && value.is_finite(), "{line}");
         self.samples.push((name.to_owned(), labels, value));
