@@ -3,9 +3,10 @@
 //! Looked at once a second: that sees every kind of change, on every file
 //! system, also a link that is pointed elsewhere.
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use forebay::{FileTrait, file_trait};
 
 /// The files of the configuration that was read last.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +21,7 @@ struct Names {
 }
 
 /// Files with what changes when they are written or replaced.
-type Look = BTreeMap<PathBuf, Option<Trait>>;
-
-/// Device, inode, length, and time of the last change.
-type Trait = (u64, u64, u64, i64, i64);
+type Look = BTreeMap<PathBuf, Option<FileTrait>>;
 
 impl Touched {
     fn names(&self) -> MutexGuard<'_, Names> {
@@ -38,7 +36,7 @@ impl Touched {
 
     /// This file is about to be read.
     pub(crate) fn file(&self, path: &Path) {
-        let now = trait_of(path);
+        let now = file_trait(path);
         let mut names = self.names();
         if !names.files.iter().any(|known| known == path) {
             names.files.push(path.to_owned());
@@ -70,18 +68,9 @@ impl Touched {
 fn look_at(files: &[PathBuf], patterns: &[String]) -> Look {
     let found = patterns.iter().filter_map(|p| glob::glob(p).ok());
     let found = found.flatten().flatten().chain(files.iter().cloned());
-    found.map(|file| (file.clone(), trait_of(&file))).collect()
-}
-
-fn trait_of(path: &Path) -> Option<Trait> {
-    let about = std::fs::metadata(path).ok()?;
-    Some((
-        about.dev(),
-        about.ino(),
-        about.size(),
-        about.mtime(),
-        about.mtime_nsec(),
-    ))
+    found
+        .map(|file| (file.clone(), file_trait(&file)))
+        .collect()
 }
 
 /// Says when files have changed since they were read, and change no more.

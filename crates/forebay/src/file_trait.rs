@@ -5,10 +5,10 @@ use std::path::Path;
 
 /// Device, inode, length, and time of the last change. A link that is pointed
 /// elsewhere leads to others.
-pub(crate) type Trait = (u64, u64, u64, i64, i64);
+pub type FileTrait = (u64, u64, u64, i64, i64);
 
 /// Nothing where there is no such file.
-pub(crate) fn trait_of(path: &Path) -> Option<Trait> {
+pub fn file_trait(path: &Path) -> Option<FileTrait> {
     let about = std::fs::metadata(path).ok()?;
     Some((
         about.dev(),

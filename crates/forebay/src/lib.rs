@@ -32,6 +32,7 @@ pub mod words;
 pub use admin::{LastReload, document as admin_api, rfc3339};
 pub use certificates::check_folder as check_acme_folder;
 pub use config::{AccessLogOutput, File as IncludedFile, Problems, Test, reference, schema};
+pub use file_trait::{FileTrait, file_trait};
 pub use handover::{Handover, Predecessor, Reloads};
 pub use hooks::Hooks;
 pub use kept::Kept;

@@ -190,7 +190,7 @@ fn fingerprint(options: &ClientOptions) -> String {
 
 /// Believes every server; it still has to have the key of what it shows.
 #[derive(Debug)]
-struct Anybody(Arc<CryptoProvider>);
+pub(crate) struct Anybody(pub(crate) Arc<CryptoProvider>);
 
 impl ServerCertVerifier for Anybody {
     fn verify_server_cert(

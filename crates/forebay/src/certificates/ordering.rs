@@ -16,7 +16,7 @@ use super::attempts::Attempts;
 use super::folder::{self, Folder};
 use super::lifetime::Lifetime;
 use super::{Board, Entry, State};
-use crate::file_trait::{Trait, trait_of};
+use crate::file_trait::{FileTrait, file_trait};
 use crate::kept_state::now;
 use crate::live::Live;
 
@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// What is known of the files without reading them again.
 #[derive(Default)]
 pub(super) struct Ordering {
-    known: HashMap<Box<str>, (Option<Trait>, Option<Lifetime>)>,
+    known: HashMap<Box<str>, (Option<FileTrait>, Option<Lifetime>)>,
     /// What has failed, in case that cannot be written down.
     attempts: HashMap<Box<str>, Attempts>,
 }
@@ -59,7 +59,7 @@ impl Ordering {
 
     fn entry(&mut self, wish: &AcmeCertificate, directory: &Path) -> Entry {
         let file = directory.join(&*wish.file);
-        let found = trait_of(&file);
+        let found = file_trait(&file);
         let known = self.known.entry(wish.file.clone()).or_default();
         if known.0 != found || found.is_none() {
             *known = (found, folder::lifetime(&file));

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 
 use super::{Live, lock};
 use crate::certificates::Board;
-use crate::file_trait::{Trait, trait_of};
+use crate::file_trait::{FileTrait, file_trait};
 
 /// From here on it is said once a day.
 const SOON: Duration = Duration::from_hours(30 * 24);
@@ -26,7 +26,7 @@ const DAY: u64 = 24 * 3600;
 #[derive(Default)]
 pub(super) struct Renewal {
     /// What the files were like at the last look.
-    seen: BTreeMap<Box<str>, Option<Trait>>,
+    seen: BTreeMap<Box<str>, Option<FileTrait>>,
     /// They have changed, and may still be changing.
     is_due: bool,
     taken: u64,
@@ -48,7 +48,7 @@ impl Live {
         let directory = self.kept().directory().to_owned();
         let look: BTreeMap<Box<str>, _> = plan
             .tls_files()
-            .map(|file| (file.into(), trait_of(&directory.join(file))))
+            .map(|file| (file.into(), file_trait(&directory.join(file))))
             .collect();
         if renewal.seen != look {
             renewal.seen = look;
