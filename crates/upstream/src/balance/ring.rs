@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::two_choices;
-use crate::candidates::Candidates;
+use crate::candidates::{Candidates, below};
 use crate::hash::{hash_bytes, mix};
 use crate::{Ask, Backend, Verdict};
 
@@ -88,8 +88,15 @@ impl Ring {
     fn without_key(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
         match two_choices::choose(candidates, random) {
             Some(index) if self.has_share(index) => Some(index),
-            _ => candidates.indices().find(|&index| self.has_share(index)),
+            _ => self.any_with_a_share(candidates, random),
         }
+    }
+
+    /// Each of those with a share is as likely as the next.
+    fn any_with_a_share(&self, candidates: Candidates<'_>, random: u64) -> Option<usize> {
+        let with_a_share = || candidates.indices().filter(|&index| self.has_share(index));
+        let (nth, _) = below(mix(random), with_a_share().count() as u64);
+        with_a_share().nth(nth as usize)
     }
 
     /// The backends from a place on, once around.
@@ -303,16 +310,30 @@ mod tests {
     }
 
     #[test]
-    fn requests_without_a_key_go_where_there_is_room() {
-        let group = group_of(backends(3), &[1, 0, 1]);
-        let mut counts = [0; 3];
-        for _ in 0..1000 {
-            counts[choose(&group, None, &Excluded::new()).unwrap()] += 1;
+    fn requests_without_a_key_go_evenly_to_all_with_a_share() {
+        let group = group_of(backends(6), &[0, 1, 0, 0, 1, 1]);
+        let mut random = fastrand::Rng::with_seed(7);
+        let none = Excluded::new();
+        let mut counts = [0; 6];
+        for _ in 0..9000 {
+            let ask = crate::group::tests::ask(random.u64(..), &none);
+            counts[group.choose(&ask, &mut Silent).unwrap()] += 1;
         }
-        assert!(
-            counts[0] > 300 && counts[1] == 0 && counts[2] > 300,
-            "{counts:?}"
-        );
+        for (index, count) in counts.into_iter().enumerate() {
+            match index {
+                1 | 4 | 5 => assert!((2800..=3200).contains(&count), "{counts:?}"),
+                _ => assert_eq!(count, 0, "{counts:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn requests_without_a_key_avoid_the_busiest() {
+        let group = group_of(backends(2), &[1, 1]);
+        let _held = InFlight::new(Arc::clone(&group.backends[0]));
+        for _ in 0..100 {
+            assert_eq!(choose(&group, None, &Excluded::new()), Some(1));
+        }
     }
 
     proptest! {
