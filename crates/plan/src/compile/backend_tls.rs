@@ -1,5 +1,7 @@
 //! `tls` of a backend group.
 
+use std::cell::OnceCell;
+
 use ::tls::{Client, ClientOptions, Peer, ServerAuthorities};
 use config::{
     BackendGroup, BackendProtocol, BackendUrl, Host, Problems, Scheme, SendProxyProtocol, Spanned,
@@ -9,12 +11,15 @@ use super::Open;
 use super::tls::{Files, Pair, versions};
 use crate::{BackendTls, CertificateFiles, Heritage};
 
+/// Whom the system believes, read when the first group wants to know.
+pub(super) type System = OnceCell<Result<ServerAuthorities, String>>;
+
 /// How TLS is spoken to the backends of a group. None where they have none, or
 /// where something is wrong with it.
 pub(super) fn compile(
     group: &Spanned<BackendGroup>,
     is_wanted: bool,
-    (open, heritage): (&Open<'_>, &Heritage),
+    (open, system, heritage): (&Open<'_>, &System, &Heritage),
     problems: &mut Problems,
 ) -> Option<BackendTls> {
     let settings = match &group.tls {
@@ -33,7 +38,7 @@ pub(super) fn compile(
     }
     let versions = versions(&settings.min_version, &settings.max_version, problems);
     let mut files = Files::new(open, heritage, problems);
-    let authorities = authorities(group, &settings, is_wanted, &mut files);
+    let authorities = authorities(group, &settings, system, &mut files);
     let certificate = certificate(&settings, &mut files);
     let named = files.named;
     let (authorities, certificate) = (authorities?, certificate?);
@@ -88,7 +93,7 @@ pub(super) fn compile(
 fn authorities(
     group: &Spanned<BackendGroup>,
     settings: &config::BackendTls,
-    is_wanted: bool,
+    system: &System,
     files: &mut Files<'_, '_>,
 ) -> Option<Option<ServerAuthorities>> {
     if !settings.verify.value {
@@ -101,11 +106,8 @@ fn authorities(
         return Some(None);
     }
     let Some(bundle) = &settings.ca_file else {
-        if !is_wanted {
-            return Some(None);
-        }
-        return match ServerAuthorities::of_the_system() {
-            Ok(authorities) => Some(Some(authorities)),
+        return match system.get_or_init(ServerAuthorities::of_the_system) {
+            Ok(authorities) => Some(Some(authorities.clone())),
             Err(why) => {
                 let span = group.tls.as_ref().map_or(group.span, |tls| tls.span);
                 let message = format!("whose certificates are believed cannot be found out: {why}");

@@ -13,6 +13,7 @@ use upstream::{
 };
 use wire::proxy_protocol::Version;
 
+use super::backend_tls::System;
 use super::unique::Unique;
 use super::{Open, affinity, backend_tls, health, sources, tcp};
 use crate::changes::{Member, members};
@@ -31,6 +32,7 @@ pub(super) fn compile(
     let changes = heritage.changes();
     let mut ids = Unique::default();
     let mut groups = Vec::new();
+    let system = System::new();
     for written in &settings.backend_groups {
         ids.check("backend group", &written.id, problems);
         let changed = changes.groups.get(&written.id.value);
@@ -43,7 +45,13 @@ pub(super) fn compile(
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
         let room = tcp::most_connections(settings, &written.id.value).unwrap_or(ROOM);
         let members = (members, room);
-        groups.push(group(written, members, (open, heritage), names, problems));
+        groups.push(group(
+            written,
+            members,
+            (open, &system, heritage),
+            names,
+            problems,
+        ));
     }
     groups
 }
@@ -110,7 +118,7 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
 fn group(
     written: &Spanned<BackendGroup>,
     (members, room): (Vec<Member>, u32),
-    (open, heritage): (&Open<'_>, &Heritage),
+    (open, system, heritage): (&Open<'_>, &System, &Heritage),
     names: &mut Names,
     problems: &mut Problems,
 ) -> Group {
@@ -121,7 +129,7 @@ fn group(
         BackendUrl::Unix { .. } => false,
     };
     let is_wanted = members.iter().any(is_tls);
-    let tls = backend_tls::compile(written, is_wanted, (open, heritage), problems);
+    let tls = backend_tls::compile(written, is_wanted, (open, system, heritage), problems);
     let mut numbers = Vec::new();
     let origins = members.iter().map(|member| member.origin).collect();
     let backends: Vec<(Arc<Backend>, u32)> = members
