@@ -44,6 +44,7 @@ mod name_check;
 mod names;
 mod notable;
 mod overload;
+mod passed_on;
 mod path;
 mod peek;
 mod pipes;

@@ -11,18 +11,15 @@ use std::time::Duration;
 
 use message::{Failure, Kind};
 use telemetry::Tunnel as Protocol;
-use tokio::time::Instant;
 use wire::websocket::From;
 
 use crate::backend_conn::BackendConn;
 use crate::client::Client;
 use crate::door::TunnelAt;
 use crate::exchange::Exchange;
+use crate::passed_on::{Broken, Silence, UNTOLD};
 use crate::timers::Deadline;
-use flow::{Broken, Flow};
-
-/// Bytes that may have moved without being counted in the metrics yet.
-const UNTOLD: u64 = 1 << 20;
+use flow::Flow;
 
 /// How long both ends may take to hear that it ends.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -51,12 +48,9 @@ struct Tunnel {
     /// From the client, and to it.
     up: Flow,
     down: Flow,
-    /// When it is to be looked whether both have been silent for too long, which is
-    /// `idle`; they were not at `active`. Once it ends, when it has to be over.
-    silence: Deadline,
-    idle: Duration,
-    active: Instant,
-    is_ending: bool,
+    silence: Silence,
+    /// Once it ends, when it has to be over.
+    farewell: Option<Deadline>,
     /// Why it has ended before both ends had.
     broken: Option<Failure>,
     /// How what goes to the backend is masked.
@@ -106,16 +100,12 @@ fn begin(x: &mut Exchange<'_>, conn: &BackendConn, protocol: Protocol) {
 
 impl Tunnel {
     fn new(x: &Exchange<'_>, protocol: Protocol, idle: Duration) -> Self {
-        let silence = x.worker.timers.deadline();
-        silence.within(idle);
         let is_websocket = protocol == Protocol::WebSocket;
         Self {
             up: Flow::new(is_websocket),
             down: Flow::new(is_websocket),
-            silence,
-            idle,
-            active: x.worker.clock.coarse(),
-            is_ending: false,
+            silence: Silence::new(x.worker, idle),
+            farewell: None,
             broken: None,
             mask: (x.worker.random() as u32).to_ne_bytes(),
         }
@@ -123,7 +113,7 @@ impl Tunnel {
 
     /// Both ends have been told.
     fn has_parted(&self) -> bool {
-        self.is_ending && self.up.has_ended() && self.down.has_ended()
+        self.farewell.is_some() && self.up.has_ended() && self.down.has_ended()
     }
 
     fn poll(
@@ -137,19 +127,22 @@ impl Tunnel {
         if self.is_done_talking() && (self.up.finish() | self.down.finish()) {
             self.move_bytes(cx, x, conn);
         }
-        if !self.is_ending && !self.is_over() {
-            let now = x.worker.clock.coarse();
+        if self.farewell.is_none() && !self.is_over() {
             let why = match parting.poll(cx) {
                 Poll::Ready(()) => Some(Kind::Drained),
-                Poll::Pending if self.is_silent(cx, now) => Some(Kind::IdleTimeout),
+                Poll::Pending if self.silence.has_lasted(cx, x.worker) => Some(Kind::IdleTimeout),
                 Poll::Pending => None,
             };
             if let Some(why) = why {
+                let farewell = x.worker.timers.deadline();
+                farewell.within(FAREWELL);
+                self.farewell = Some(farewell);
                 self.part(why, x.client, conn);
                 self.move_bytes(cx, x, conn);
             }
         }
-        if self.is_over() || self.is_ending && self.silence.has_passed(cx) {
+        let is_late = |farewell: &Deadline| farewell.has_passed(cx);
+        if self.is_over() || self.farewell.as_ref().is_some_and(is_late) {
             return Poll::Ready(self.broken.take().map_or(Ok(()), Err));
         }
         Poll::Pending
@@ -166,21 +159,8 @@ impl Tunnel {
         has_one_left && self.up.has_closed() && self.down.has_closed()
     }
 
-    fn is_silent(&mut self, cx: &Context<'_>, now: Instant) -> bool {
-        while self.silence.has_passed(cx) {
-            let silent = now.saturating_duration_since(self.active);
-            if silent >= self.idle {
-                return true;
-            }
-            self.silence.within(self.idle - silent);
-        }
-        false
-    }
-
     /// Tells both ends that this is the end.
     fn part(&mut self, why: Kind, client: &mut Client, conn: &mut BackendConn) {
-        self.is_ending = true;
-        self.silence.within(FAREWELL);
         self.broken.get_or_insert(why.into());
         self.up.part(&mut conn.outbound, From::Client(self.mask));
         self.down.part(&mut client.outbound, From::Server);
@@ -213,7 +193,7 @@ impl Tunnel {
             return;
         }
         passed.bytes = bytes;
-        self.active = x.worker.clock.coarse();
+        self.silence.break_off(x.worker);
         if bytes.0 + bytes.1 - passed.told.0 - passed.told.1 > UNTOLD {
             tell(x);
         }

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 use wire::blocks::Blocks;
 use wire::io::{Input, Output};
 
+use crate::passed_on::Broken;
 use crate::pipes::{Pipe, Pipes};
 use crate::stream::{Reader, Writer};
 
@@ -48,13 +49,6 @@ enum Stage {
     /// The source has ended; the sink is to learn that.
     Ending,
     Done,
-}
-
-/// Which end a flow broke at.
-#[derive(Debug)]
-pub(crate) enum Broken {
-    Source(io::Error),
-    Sink(io::Error),
 }
 
 impl Flow {

@@ -6,12 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use message::{Failure, Kind};
-use tokio::time::Instant;
 
-use super::flow::{Broken, Flow, Room};
+use super::flow::{Flow, Room};
 use super::session::Session;
+use crate::passed_on::{Broken, Silence};
 use crate::stream::{Reader, Stream, Writer};
-use crate::timers::Deadline;
 use crate::worker::Worker;
 
 pub(super) struct Relay {
@@ -20,11 +19,7 @@ pub(super) struct Relay {
     /// From the client, and to it.
     up: Flow,
     down: Flow,
-    /// When it is to be looked whether both have been silent for too long, which
-    /// is `idle`; they were not at `active`.
-    silence: Deadline,
-    idle: Duration,
-    active: Instant,
+    silence: Silence,
     /// Why one of them has ended before its time.
     broken: Option<Failure>,
 }
@@ -37,8 +32,6 @@ impl Relay {
         backend: Stream,
     ) -> Self {
         let timers = &session.worker.timers;
-        let silence = timers.deadline();
-        silence.within(idle);
         // From now on it may take as long as streams may.
         session.held.door.mark(session.held.place, true);
         Self {
@@ -46,9 +39,7 @@ impl Relay {
             backend: backend.split(timers),
             up: Flow::default(),
             down: Flow::default(),
-            silence,
-            idle,
-            active: session.worker.clock.coarse(),
+            silence: Silence::new(&session.worker, idle),
             broken: None,
         }
     }
@@ -73,21 +64,16 @@ impl Relay {
         self.move_bytes(cx, &session.worker);
         let now = self.up.moved + self.down.moved;
         if now > before {
-            self.active = session.worker.clock.coarse();
+            self.silence.break_off(&session.worker);
             session.has_moved((self.up.moved, self.down.moved));
         }
         if self.up.is_done() && self.down.is_done() {
             return Poll::Ready(self.broken.take().map_or(Ok(()), Err));
         }
-        while self.silence.has_passed(cx) {
-            let now = session.worker.clock.coarse();
-            let silent = now.saturating_duration_since(self.active);
-            if silent >= self.idle {
-                return Poll::Ready(Err(Kind::IdleTimeout.into()));
-            }
-            self.silence.within(self.idle - silent);
+        match self.silence.has_lasted(cx, &session.worker) {
+            true => Poll::Ready(Err(Kind::IdleTimeout.into())),
+            false => Poll::Pending,
         }
-        Poll::Pending
     }
 
     fn move_bytes(&mut self, cx: &mut Context<'_>, worker: &Worker) {

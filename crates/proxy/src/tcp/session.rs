@@ -12,11 +12,9 @@ use tokio::time::Instant;
 use tracing::{debug, error, warn};
 use upstream::{Backend, HeldOpen, InFlight, UnderWay};
 
+use crate::passed_on::UNTOLD;
 use crate::request_id::RequestId;
 use crate::worker::{Held, Worker};
-
-/// Bytes that may have moved without being counted in the metrics yet.
-const UNTOLD: u64 = 1 << 20;
 
 pub(crate) struct Session {
     pub(crate) worker: Rc<Worker>,

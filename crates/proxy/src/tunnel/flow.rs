@@ -7,6 +7,7 @@ use message::Fields;
 use wire::h1::{Inbound, Outbound};
 use wire::websocket::{Frames, From, push_going_away};
 
+use crate::passed_on::Broken;
 use crate::stream::{Reader, Writer};
 
 /// How often bytes move before others get their turn.
@@ -31,13 +32,6 @@ enum Stage {
     /// The sink knows; the source is still saying something.
     Ignoring,
     Done,
-}
-
-/// Which end a flow broke at.
-#[derive(Debug)]
-pub(super) enum Broken {
-    Source(io::Error),
-    Sink(io::Error),
 }
 
 impl Flow {
