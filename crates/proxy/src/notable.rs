@@ -188,6 +188,7 @@ mod tests {
             version: Some(Version::Http11),
             user_agent: b"",
             referer: b"",
+            page: 0,
             route: None,
             group: None,
             backend: None,

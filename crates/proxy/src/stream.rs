@@ -70,6 +70,21 @@ enum ReadHalf {
     Sim(Rc<dyn Socket>),
 }
 
+impl ReadHalf {
+    /// Apart from what all have most of, which stays small enough to stand inline.
+    #[inline(never)]
+    fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        match self {
+            ReadHalf::Tcp(half) => poll_read(half, cx, into),
+            ReadHalf::Unix(half) => poll_read(half, cx, into),
+            ReadHalf::Tls(stream) => stream.borrow_mut().poll_read(cx, into),
+            ReadHalf::H2(stream) => stream.borrow_mut().poll_read(cx, into),
+            #[cfg(feature = "sim")]
+            ReadHalf::Sim(socket) => socket.poll_read(cx, into),
+        }
+    }
+}
+
 impl Reader {
     /// The socket, where bytes are on it as they are.
     pub(crate) fn plain(&self) -> Option<&TcpStream> {
@@ -97,16 +112,20 @@ pub(crate) struct Reader {
 }
 
 impl Input for Reader {
+    #[inline]
     fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
         let result = match &mut self.half {
             ReadHalf::Tcp(half) => poll_read(half, cx, into),
-            ReadHalf::Unix(half) => poll_read(half, cx, into),
-            ReadHalf::Tls(stream) => stream.borrow_mut().poll_read(cx, into),
-            ReadHalf::H2(stream) => stream.borrow_mut().poll_read(cx, into),
-            #[cfg(feature = "sim")]
-            ReadHalf::Sim(socket) => socket.poll_read(cx, into),
+            other => other.poll_read(cx, into),
         };
-        in_time(&self.deadline, cx, result)
+        match result {
+            Poll::Ready(Ok(count)) => {
+                self.deadline.progressed(count);
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(failed) => Poll::Ready(failed),
+            Poll::Pending => in_time(&self.deadline, cx),
+        }
     }
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>, fields: &mut Fields) -> Poll<io::Result<()>> {
@@ -156,21 +175,11 @@ impl Input for Reader {
     }
 }
 
-/// The result, or an error if it is due and has not come.
-fn in_time(
-    deadline: &Deadline,
-    cx: &Context<'_>,
-    result: Poll<io::Result<usize>>,
-) -> Poll<io::Result<usize>> {
-    match result {
-        Poll::Pending if deadline.has_passed(cx) => {
-            Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-        }
-        Poll::Pending => Poll::Pending,
-        Poll::Ready(result) => {
-            deadline.progressed(*result.as_ref().unwrap_or(&0));
-            Poll::Ready(result)
-        }
+/// Nothing has come yet: an error if it is due.
+fn in_time(deadline: &Deadline, cx: &Context<'_>) -> Poll<io::Result<usize>> {
+    match deadline.has_passed(cx) {
+        true => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+        false => Poll::Pending,
     }
 }
 
@@ -180,6 +189,26 @@ fn poll_read<R: AsyncRead + Unpin>(
     into: &mut Vec<u8>,
 ) -> Poll<io::Result<usize>> {
     tokio_util::io::poll_read_buf(Pin::new(half), cx, into)
+}
+
+impl WriteHalf {
+    /// As with reading.
+    #[inline(never)]
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
+            WriteHalf::Unix(half) => poll_write(half, cx, pieces),
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_write(cx, pieces),
+            WriteHalf::H2(stream) => stream.borrow_mut().poll_write(cx, pieces),
+            #[cfg(feature = "sim")]
+            WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
+            WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
 }
 
 pub(crate) struct Writer {
@@ -237,18 +266,30 @@ impl Writer {
         }
     }
 
-    fn in_time(
-        &self,
-        cx: &Context<'_>,
-        result: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        let result = in_time(&self.deadline, cx, result);
-        if let (WriteHalf::H2(stream), Poll::Ready(Err(error))) = (&self.half, &result)
-            && error.kind() == io::ErrorKind::TimedOut
-        {
+    #[inline(never)]
+    fn in_time(&self, cx: &Context<'_>) -> Poll<io::Result<usize>> {
+        let result = in_time(&self.deadline, cx);
+        if let (WriteHalf::H2(stream), Poll::Ready(_)) = (&self.half, &result) {
             stream.borrow_mut().stall();
         }
         result
+    }
+
+    /// Where written bytes may be kept back at first.
+    #[inline(never)]
+    fn poll_flush_kept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let result = match &self.half {
+            WriteHalf::Tls(stream) => stream.borrow_mut().poll_flush(cx),
+            WriteHalf::H2(stream) => stream.borrow_mut().poll_flush(cx),
+            _ => Poll::Ready(Ok(())),
+        };
+        match result {
+            Poll::Ready(flushed) => {
+                self.deadline.progressed(0);
+                Poll::Ready(flushed)
+            }
+            Poll::Pending => self.in_time(cx).map_ok(drop),
+        }
     }
 
     pub(crate) fn local_address(&self) -> Option<SocketAddr> {
@@ -294,6 +335,7 @@ impl Drop for Writer {
 }
 
 impl Output for Writer {
+    #[inline]
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -301,14 +343,16 @@ impl Output for Writer {
     ) -> Poll<io::Result<usize>> {
         let result = match &mut self.half {
             WriteHalf::Tcp(half) => poll_write(half, cx, pieces),
-            WriteHalf::Unix(half) => poll_write(half, cx, pieces),
-            WriteHalf::Tls(stream) => stream.borrow_mut().poll_write(cx, pieces),
-            WriteHalf::H2(stream) => stream.borrow_mut().poll_write(cx, pieces),
-            #[cfg(feature = "sim")]
-            WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
-            WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+            other => other.poll_write(cx, pieces),
         };
-        self.in_time(cx, result)
+        match result {
+            Poll::Ready(Ok(count)) => {
+                self.deadline.progressed(count);
+                Poll::Ready(Ok(count))
+            }
+            Poll::Ready(failed) => Poll::Ready(failed),
+            Poll::Pending => self.in_time(cx),
+        }
     }
 
     fn end(&mut self, trailers: &Fields) -> io::Result<()> {
@@ -319,13 +363,12 @@ impl Output for Writer {
         Ok(())
     }
 
+    #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let result = match &self.half {
-            WriteHalf::Tls(stream) => stream.borrow_mut().poll_flush(cx),
-            WriteHalf::H2(stream) => stream.borrow_mut().poll_flush(cx),
-            _ => return Poll::Ready(Ok(())),
-        };
-        self.in_time(cx, result.map_ok(|()| 0)).map_ok(drop)
+        match &mut self.half {
+            WriteHalf::Tcp(_) => Poll::Ready(Ok(())),
+            _ => self.poll_flush_kept(cx),
+        }
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

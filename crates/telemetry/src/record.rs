@@ -34,6 +34,8 @@ pub struct Record<'a> {
     pub version: Option<Version>,
     pub user_agent: &'a [u8],
     pub referer: &'a [u8],
+    /// The page of [`Names`](crate::Names) by which the numbers are given.
+    pub page: u64,
     /// The route's number in [`Names`](crate::Names), and its id.
     pub route: Option<(u32, &'a str)>,
     pub group: Option<&'a str>,
@@ -106,6 +108,7 @@ pub(crate) mod sample {
             version: Some(Version::Http11),
             user_agent: b"ua",
             referer: b"ref",
+            page: 0,
             route: Some((0, "api")),
             group: Some("web"),
             backend: Some((1, "http://127.0.0.1:3000")),

@@ -151,6 +151,7 @@ fn record(x: &Exchange<'_>) {
         version: Some(request.version),
         user_agent: request.fields.get(Known::UserAgent).unwrap_or_default(),
         referer: request.fields.get(Known::Referer).unwrap_or_default(),
+        page: plan.names.page(),
         route,
         group: group.map(|g| &*g.balance.id),
         backend: backend_of(x),

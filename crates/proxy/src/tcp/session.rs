@@ -184,6 +184,7 @@ impl Session {
             version: None,
             user_agent: b"",
             referer: b"",
+            page: current.plan.names.page(),
             route: None,
             group: chosen.map(|chosen| &*chosen.group),
             backend: chosen.map(|chosen| (chosen.number, &*chosen.backend.url)),

@@ -243,11 +243,12 @@ impl Metrics {
     /// counts as none.
     pub fn record(&mut self, record: &Record<'_>) {
         let names = &self.names;
+        let is_now = record.page == names.page();
         let route = record
             .route
-            .filter(|&(number, id)| names.is_route(number, id));
+            .filter(|&(number, id)| is_now || names.is_route(number, id));
         let route = route.map(|(number, _)| number);
-        let is_known = |&(number, url): &(u32, &str)| names.is_backend(number, url);
+        let is_known = |&(number, url): &(u32, &str)| is_now || names.is_backend(number, url);
         let backend = record.backend.filter(is_known).map(|(number, _)| number);
         self.requests
             .bump(Key::new(record.method, route, backend, record.status));

@@ -28,6 +28,11 @@ impl Names {
         self.page += 1;
     }
 
+    /// Numbers given on the same page mean the same.
+    pub fn page(&self) -> u64 {
+        self.page
+    }
+
     /// Forgets what has not been used for longest. To be called when a plan
     /// has used all it needs.
     pub fn forget_unused(&mut self) {
