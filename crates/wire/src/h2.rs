@@ -1,6 +1,7 @@
 //! HTTP/2 heads (RFC 9113 section 8): the messages that the protocol's library
 //! knows, and ours. Bodies need nothing of the kind: their bytes are their bytes.
 
+pub mod hpack;
 mod watch;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
