@@ -106,10 +106,15 @@ impl Fields {
     /// Appends a field. A name longer than 65,535 bytes is cut; no listener
     /// accepts one.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        self.push_as(Known::of(name), name, value);
+    }
+
+    /// The same where it is known already which name it is.
+    pub fn push_as(&mut self, known: Known, name: &[u8], value: &[u8]) {
         let at = self.text.len();
         self.text.extend_from_slice(name);
         self.text.extend_from_slice(b": ");
-        self.push_value(Known::of(name), Span::new(at, name.len()), |text| {
+        self.push_value(known, Span::new(at, name.len()), |text| {
             text.extend_from_slice(value);
         });
     }

@@ -11,7 +11,7 @@ use wire::h1::{Body, Framing, HeadError, Inbound, Outbound, write_request_head};
 use crate::ask::RESPONSE_LIMITS;
 use crate::attempt::Upload;
 use crate::h2_backend::{self, Link};
-use crate::h2_stream::H2Stream;
+use crate::h2_backend_stream::BackendStream;
 use crate::stream::{Reader, Stream, Writer};
 use crate::timers::Timers;
 use crate::worker::Worker;
@@ -23,7 +23,7 @@ pub(crate) struct BackendConn {
     pub(crate) inbound: Inbound<Reader>,
     pub(crate) outbound: Outbound<Writer>,
     /// Its stream, where the protocol is HTTP/2: then it is asked just once.
-    h2: Option<Rc<RefCell<H2Stream>>>,
+    h2: Option<Rc<RefCell<BackendStream>>>,
     /// What had been heard on the stream's connection when it began.
     heard: u64,
     pub(crate) body: Body,
@@ -40,7 +40,7 @@ pub(crate) struct BackendConn {
 impl BackendConn {
     pub(crate) fn new(timers: &Rc<Timers>, blocks: &Blocks, stream: Stream) -> Box<Self> {
         let h2 = match &stream {
-            Stream::H2(stream) => Some(Rc::clone(stream)),
+            Stream::H2Backend(stream) => Some(Rc::clone(stream)),
             _ => None,
         };
         let (reader, writer) = stream.split(timers);

@@ -22,7 +22,7 @@ use wire::io::Output;
 
 use crate::ask::RESPONSE_LIMITS;
 use crate::backend_conn::BackendConn;
-use crate::h2_stream::H2Stream;
+use crate::h2_backend_stream::BackendStream;
 use crate::stream::{Reader, Stream, Writer};
 use crate::timers::Timers;
 use crate::worker::Worker;
@@ -167,7 +167,7 @@ pub(crate) async fn shake(
 
 /// One request's stream, as if it were a connection of its own.
 pub(crate) fn stream(send: SendRequest<Bytes>) -> Stream {
-    Stream::H2(Rc::new(RefCell::new(H2Stream::to_backend(send))))
+    Stream::H2Backend(Rc::new(RefCell::new(BackendStream::new(send))))
 }
 
 fn refusal(url: &str, why: impl Display) -> Failure {

@@ -3,23 +3,20 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::net::SocketAddr;
+use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::h2::server::{Builder, Connection, SendResponse};
-use ::h2::{Error, Reason, RecvStream};
-use bytes::Bytes;
-use http::Request;
-use http::request::Parts;
-use tokio::task::JoinSet;
+use message::Failure;
+use tokio::task::{AbortHandle, spawn_local};
 use tracing::debug;
-use wire::h2::{Patience, Watch};
+use wire::h1::Limits;
+use wire::h2::{Connection, Options, Patience, StreamKey, Watch};
 
 use crate::client::Client;
-use crate::h2_io::H2Io;
 use crate::h2_stream::{Carrier, H2Stream};
+use crate::heads::Heads;
 use crate::path::receive::expect;
 use crate::path::{exchange, reply};
 use crate::stream::Stream;
@@ -27,152 +24,204 @@ use crate::timers::Deadline;
 use crate::upgrade;
 use crate::worker::{Held, Worker};
 
-/// A request's head, whole.
+/// A request that has come as far as its head.
 pub(crate) struct Arrived {
-    pub(crate) head: Parts,
-    /// It has no body.
-    pub(crate) is_end: bool,
+    /// With the head; taken by the exchange.
+    pub(crate) heads: Option<Box<Heads>>,
+    /// What it wants to go on with (RFC 8441).
+    pub(crate) protocol: Option<Box<[u8]>>,
+    /// Whether the head is one.
+    pub(crate) verdict: Result<(), Failure>,
 }
 
-/// Bytes of one answer that may wait for the socket.
-const SEND_BUFFER: usize = 64 * 1024;
-
-/// How long a connection that is to end may still take to do so.
+/// How long a connection that has not begun, or is to end, may still take to do so.
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Held) {
-    let Some((builder, patience)) = builder(&worker, &held) else {
+    let Some((options, patience, limits)) = terms(&worker, &held) else {
         return;
     };
     if !expect(&worker, &mut client, true) {
         return;
     }
     client.inbound.io().deadline.clear();
-    let peer = client.peer;
+    let watch = Watch::new(patience, worker.clock.coarse().into_std());
+    let connection = Connection::new(options, watch, worker.blocks.clone());
     let carrier = Rc::new(Carrier {
         terms: client.outbound.io().terms(),
         local_address: client.outbound.io().local_address(),
         certificate: client.outbound.io().certificate(),
-        watch: RefCell::new(Watch::new(patience, worker.clock.coarse().into_std())),
+        connection: RefCell::new(connection),
     });
     let idle = worker.timers.deadline();
-    let mut handshake = std::pin::pin!(builder.handshake(H2Io::new(client, Rc::clone(&carrier))));
     idle.within(GRACE);
-    let shaken = poll_fn(|cx| match handshake.as_mut().poll(cx) {
-        Poll::Pending if idle.has_passed(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-        Poll::Ready(shaken) => Poll::Ready(Some(shaken)),
-    });
-    let Some(Ok(connection)) = shaken.await else {
-        return;
-    };
     let mut serving = Serving {
         worker,
         held: Rc::new(held),
-        peer,
+        client,
         carrier,
-        connection,
+        limits,
         idle,
-        exchanges: JoinSet::new(),
+        exchanges: Vec::new(),
+        is_greeted: false,
         is_active: false,
         is_leaving: false,
-        is_calmed: false,
+        is_counted: false,
     };
-    while let Some(accepted) = poll_fn(|cx| serving.poll_accept(cx)).await {
-        match accepted {
-            Ok((request, respond)) => serving.begin(request, respond),
-            Err(error) => {
-                debug!(client = %peer, %error, "HTTP/2 connection failed");
-                if is_flood(&error) {
-                    let latest = serving.carrier.watch.borrow().latest();
-                    serving.count(latest);
-                }
-                break;
-            }
-        }
-    }
+    let ended = poll_fn(|cx| serving.poll(cx)).await;
     // Their streams have ended, which they find themselves.
-    serving.exchanges.detach_all();
+    serving.exchanges.clear();
+    serving.carrier.connection.borrow_mut().lose();
+    if ended == Ended::Told {
+        reply::close(&mut serving.client).await;
+    }
 }
 
 /// None where the listener is no more, or has stopped speaking it.
-fn builder(worker: &Worker, held: &Held) -> Option<(Builder, Patience)> {
+fn terms(worker: &Worker, held: &Held) -> Option<(Options, Patience, Limits)> {
     let current = held.door.plan(worker);
     let listener = held.door.listener(&current)?;
-    let limits = listener.http2?;
-    let header_list = u32::try_from(listener.limits.fields).unwrap_or(u32::MAX);
-    let mut builder = Builder::new();
-    builder
-        .max_concurrent_streams(limits.max_concurrent_streams)
-        .max_header_list_size(header_list)
-        .initial_window_size(limits.stream_window)
-        .initial_connection_window_size(limits.connection_window)
-        .max_pending_accept_reset_streams(limits.patience.resets as usize)
-        .max_send_buffer_size(SEND_BUFFER);
-    if listener.allows_upgrade(upgrade::WEBSOCKET.as_bytes()) {
-        builder.enable_connect_protocol();
-    }
-    Some((builder, limits.patience))
+    let http2 = listener.http2?;
+    let options = Options {
+        max_concurrent_streams: http2.max_concurrent_streams,
+        stream_window: http2.stream_window,
+        connection_window: http2.connection_window,
+        max_header_list_size: u32::try_from(listener.limits.fields).unwrap_or(u32::MAX),
+        takes_extended_connect: listener.allows_upgrade(upgrade::WEBSOCKET.as_bytes()),
+    };
+    Some((options, http2.patience, listener.limits))
 }
 
-/// Whether the library has found too much of something. It does not say of what.
-fn is_flood(error: &Error) -> bool {
-    error.is_go_away() && error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM)
+/// How a connection has ended.
+#[derive(PartialEq, Eq)]
+enum Ended {
+    /// The client knows, or is being told.
+    Told,
+    /// There is no client any more.
+    Lost,
 }
-
-type Accepted = Result<(Request<RecvStream>, SendResponse<Bytes>), Error>;
 
 struct Serving {
     worker: Rc<Worker>,
     /// Given back when the last exchange has settled.
     held: Rc<Held>,
-    peer: SocketAddr,
+    client: Box<Client>,
     carrier: Rc<Carrier>,
-    connection: Connection<H2Io, Bytes>,
+    limits: Limits,
     idle: Deadline,
-    /// Those under way. Who cuts the connection cuts them.
-    exchanges: JoinSet<()>,
-    /// There were any when last looked.
+    /// Those under way and some that were, each at its stream's place. Who cuts the
+    /// connection cuts them.
+    exchanges: Vec<AbortHandle>,
+    /// The client has begun.
+    is_greeted: bool,
+    /// There were any exchanges when last looked.
     is_active: bool,
     /// The client has been told that nothing new is taken.
     is_leaving: bool,
-    /// It has been told to be calm.
-    is_calmed: bool,
+    /// It has done too much of something, and that is counted.
+    is_counted: bool,
 }
 
 impl Serving {
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let now = self.worker.clock.coarse().into_std();
-        self.carrier.watch.borrow_mut().pass(now);
+        let mut connection = self.carrier.connection.borrow_mut();
+        connection.attend();
+        connection.watch.pass(now);
+        drop(connection);
         if !self.is_leaving && self.held.door.is_closed() {
             self.leave();
         }
         loop {
-            while let Poll::Ready(Some(_)) = self.exchanges.poll_join_next(cx) {}
-            if self.exchanges.is_empty() {
-                self.note_active(false);
+            if self.poll_receive(cx).is_ready() {
+                return Poll::Ready(Ended::Lost);
             }
-            if let Poll::Ready(accepted) = self.connection.poll_accept(cx) {
-                return Poll::Ready(accepted);
+            let was_congested = self.carrier.connection.borrow().is_congested();
+            let flushed = self.poll_flush(cx);
+            if let Poll::Ready(Err(_)) = flushed {
+                return Poll::Ready(Ended::Lost);
             }
-            if self.calms() {
+            if was_congested && flushed.is_ready() {
                 continue;
             }
-            if self.is_active && !self.is_calmed {
+            let connection = self.carrier.connection.borrow();
+            let (is_over, is_idle) = (connection.is_over(), connection.is_idle());
+            drop(connection);
+            self.note_active(!is_idle);
+            if is_over {
+                self.count_flood();
+                if flushed.is_ready() {
+                    return Poll::Ready(Ended::Told);
+                }
+                self.idle.no_later_than(GRACE);
+                self.is_leaving = true;
+            } else if !is_idle {
                 self.idle.clear();
             } else if let Some(time) = self.may_be_idle() {
                 self.idle.no_later_than(time);
             }
             match (self.idle.has_passed(cx), self.is_leaving) {
-                (false, _) => return Poll::Pending,
-                (true, true) => return Poll::Ready(None),
+                (false, _) => break,
+                (true, true) => return Poll::Ready(Ended::Told),
                 (true, false) => self.leave(),
             }
         }
+        self.carrier.connection.borrow_mut().wait(cx);
+        Poll::Pending
+    }
+
+    /// Takes what the client sends; ready when it sends nothing any more.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let current = self.held.door.plan(&self.worker);
+        if let Some(listener) = self.held.door.listener(&current) {
+            self.limits = listener.limits;
+        }
+        drop(current);
+        let mut heads = None;
+        let ended = loop {
+            let mut connection = self.carrier.connection.borrow_mut();
+            if connection.is_over() || connection.is_congested() {
+                break Poll::Pending;
+            }
+            let inbound = &mut self.client.inbound;
+            if inbound.buffered().is_empty() {
+                match inbound.poll_more(cx) {
+                    Poll::Pending => break Poll::Pending,
+                    Poll::Ready(Ok(n)) if n > 0 => {}
+                    Poll::Ready(_) => break Poll::Ready(()),
+                }
+            }
+            let to = heads.get_or_insert_with(|| self.worker.heads.take());
+            let (taken, arrived) =
+                connection.receive(inbound.buffered(), &self.limits, &mut to.request);
+            inbound.consume(taken);
+            if !self.is_greeted && connection.is_greeted() {
+                self.is_greeted = true;
+                self.idle.clear();
+            }
+            drop(connection);
+            if let Some(arrived) = arrived {
+                let request = Arrived {
+                    heads: heads.take(),
+                    protocol: arrived.protocol,
+                    verdict: arrived.verdict,
+                };
+                self.begin(arrived.stream, request);
+            }
+        };
+        if let Some(heads) = heads {
+            self.worker.heads.give(heads);
+        }
+        ended
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut connection = self.carrier.connection.borrow_mut();
+        connection.poll_flush(cx, self.client.outbound.io_mut())
     }
 
     fn may_be_idle(&self) -> Option<Duration> {
-        if self.is_leaving {
+        if self.is_leaving || !self.is_greeted {
             return Some(GRACE);
         }
         let current = self.held.door.plan(&self.worker);
@@ -183,28 +232,21 @@ impl Serving {
     /// Nothing new is taken; what has begun goes on (RFC 9113 section 6.8).
     fn leave(&mut self) {
         self.is_leaving = true;
-        self.connection.graceful_shutdown();
+        self.carrier.connection.borrow_mut().leave();
         self.idle.within(GRACE);
     }
 
-    /// Ends the connection of a client that asks for it; true once.
-    fn calms(&mut self) -> bool {
-        let flood = self.carrier.watch.borrow().flood();
-        let Some(flood) = flood.filter(|_| !self.is_calmed) else {
-            return false;
+    /// A client that does too much of something is told so, and it is counted.
+    fn count_flood(&mut self) {
+        let flood = self.carrier.connection.borrow().watch.flood();
+        let Some(flood) = flood.filter(|_| !self.is_counted) else {
+            return;
         };
-        self.is_calmed = true;
-        self.is_leaving = true;
-        self.count(flood.label());
-        self.connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-        self.idle.within(GRACE);
-        true
-    }
-
-    fn count(&self, reason: &'static str) {
+        self.is_counted = true;
+        let (client, reason) = (self.client.peer, flood.label());
         let mut metrics = self.worker.metrics.borrow_mut();
         metrics.http2_flood(self.held.number, reason);
-        debug!(client = %self.peer, reason, "HTTP/2 connection ended: too much of something");
+        debug!(%client, reason, "HTTP/2 connection ended: too much of something");
     }
 
     fn note_active(&mut self, is_active: bool) {
@@ -219,31 +261,30 @@ impl Serving {
         }
     }
 
-    fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
-        let (head, body) = request.into_parts();
-        let arrived = Arrived {
-            head,
-            is_end: body.is_end_stream(),
-        };
-        let stream = H2Stream::new(Rc::clone(&self.carrier), body, respond);
+    fn begin(&mut self, key: StreamKey, mut request: Arrived) {
+        let stream = H2Stream::new(Rc::clone(&self.carrier), key);
         let stream = Stream::H2(Rc::new(RefCell::new(stream)));
         let (worker, held) = (Rc::clone(&self.worker), Rc::clone(&self.held));
         let door = (Rc::clone(&held.door), held.place);
-        let mut client = Client::new(&worker, stream, door, self.peer);
-        self.exchanges.spawn_local(async move {
+        let mut client = Client::new(&worker, stream, door, self.client.peer);
+        let exchange = spawn_local(async move {
             if expect(&worker, &mut client, true) {
-                exchange(&worker, &mut client, Some(&arrived)).await;
+                exchange(&worker, &mut client, Some(&mut request)).await;
                 end(&mut client).await;
             }
             drop(held);
         });
-        self.note_active(true);
+        match self.exchanges.get_mut(key.index()) {
+            Some(before) => *before = exchange.abort_handle(),
+            None => self.exchanges.push(exchange.abort_handle()),
+        }
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
         self.note_active(false);
+        self.exchanges.iter().for_each(AbortHandle::abort);
     }
 }
 

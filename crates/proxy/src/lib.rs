@@ -28,7 +28,7 @@ mod given;
 mod grpc;
 mod guard;
 mod h2_backend;
-mod h2_io;
+mod h2_backend_stream;
 mod h2_stream;
 mod heads;
 mod health;

@@ -73,14 +73,15 @@ pub(crate) fn connection(worker: Rc<Worker>, accepted: Accepted) -> impl Future<
 pub(crate) fn exchange<'a>(
     worker: &'a Worker,
     client: &'a mut Client,
-    arrived: Option<&'a Arrived>,
+    mut arrived: Option<&'a mut Arrived>,
 ) -> impl Future<Output = After> + 'a {
     async move {
         let current = client.door.plan(worker);
         let Some(listener) = client.door.listener(&current) else {
             return After::Close;
         };
-        let mut heads = worker.heads.take();
+        let begun = arrived.as_mut().and_then(|arrived| arrived.heads.take());
+        let mut heads = begun.unwrap_or_else(|| worker.heads.take());
         let received = match arrived {
             None => receive::head(listener, client, &mut heads).await,
             Some(arrived) => receive::arrived(worker, listener, arrived, &mut heads),

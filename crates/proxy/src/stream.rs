@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use wire::io::{Input, Output};
 
+use crate::h2_backend_stream::BackendStream;
 use crate::h2_stream::H2Stream;
 #[cfg(feature = "sim")]
 use crate::sim::Socket;
@@ -24,6 +25,7 @@ pub(crate) enum Stream {
     Unix(UnixStream),
     Tls(Box<TlsStream>),
     H2(Rc<RefCell<H2Stream>>),
+    H2Backend(Rc<RefCell<BackendStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -45,6 +47,10 @@ impl Stream {
                 (ReadHalf::Tls(Rc::clone(&stream)), WriteHalf::Tls(stream))
             }
             Stream::H2(stream) => (ReadHalf::H2(Rc::clone(&stream)), WriteHalf::H2(stream)),
+            Stream::H2Backend(stream) => (
+                ReadHalf::H2Backend(Rc::clone(&stream)),
+                WriteHalf::H2Backend(stream),
+            ),
             #[cfg(feature = "sim")]
             Stream::Sim(socket) => (ReadHalf::Sim(Rc::clone(&socket)), WriteHalf::Sim(socket)),
         };
@@ -66,6 +72,7 @@ enum ReadHalf {
     Unix(unix::OwnedReadHalf),
     Tls(Rc<RefCell<TlsStream>>),
     H2(Rc<RefCell<H2Stream>>),
+    H2Backend(Rc<RefCell<BackendStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -79,6 +86,7 @@ impl ReadHalf {
             ReadHalf::Unix(half) => poll_read(half, cx, into),
             ReadHalf::Tls(stream) => stream.borrow_mut().poll_read(cx, into),
             ReadHalf::H2(stream) => stream.borrow_mut().poll_read(cx, into),
+            ReadHalf::H2Backend(stream) => stream.borrow_mut().poll_read(cx, into),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(socket) => socket.poll_read(cx, into),
         }
@@ -100,6 +108,7 @@ enum WriteHalf {
     Unix(unix::OwnedWriteHalf),
     Tls(Rc<RefCell<TlsStream>>),
     H2(Rc<RefCell<H2Stream>>),
+    H2Backend(Rc<RefCell<BackendStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
     /// Taken out to be dropped.
@@ -130,7 +139,11 @@ impl Input for Reader {
 
     fn poll_trailers(&mut self, cx: &mut Context<'_>, fields: &mut Fields) -> Poll<io::Result<()>> {
         match &self.half {
-            ReadHalf::H2(stream) => stream.borrow_mut().poll_trailers(cx, fields),
+            ReadHalf::H2(stream) => {
+                stream.borrow_mut().take_trailers(fields);
+                Poll::Ready(Ok(()))
+            }
+            ReadHalf::H2Backend(stream) => stream.borrow_mut().poll_trailers(cx, fields),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -141,6 +154,7 @@ impl Input for Reader {
             ReadHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
             ReadHalf::Tls(stream) => return stream.borrow_mut().poll_arrival(cx),
             ReadHalf::H2(stream) => return stream.borrow_mut().poll_reset(cx),
+            ReadHalf::H2Backend(stream) => return stream.borrow_mut().poll_reset(cx),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(_) => return Poll::Ready(()),
         };
@@ -152,6 +166,10 @@ impl Input for Reader {
             ReadHalf::Tcp(half) => half.try_read(&mut [0]),
             ReadHalf::Unix(half) => half.try_read(&mut [0]),
             ReadHalf::H2(stream) => {
+                let mut cx = Context::from_waker(Waker::noop());
+                return stream.borrow_mut().poll_reset(&mut cx).is_pending();
+            }
+            ReadHalf::H2Backend(stream) => {
                 let mut cx = Context::from_waker(Waker::noop());
                 return stream.borrow_mut().poll_reset(&mut cx).is_pending();
             }
@@ -204,6 +222,7 @@ impl WriteHalf {
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_write(cx, pieces),
             WriteHalf::H2(stream) => stream.borrow_mut().poll_write(cx, pieces),
+            WriteHalf::H2Backend(stream) => stream.borrow_mut().poll_write(cx, pieces),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
             WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -227,6 +246,7 @@ impl Writer {
             }
             WriteHalf::Tls(stream) => stream.borrow().reset_on_close(),
             WriteHalf::H2(stream) => stream.borrow_mut().reset(),
+            WriteHalf::H2Backend(stream) => stream.borrow_mut().reset(),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.reset_on_close(),
             WriteHalf::Unix(_) | WriteHalf::Gone => {}
@@ -281,6 +301,7 @@ impl Writer {
         let result = match &self.half {
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_flush(cx),
             WriteHalf::H2(stream) => stream.borrow_mut().poll_flush(cx),
+            WriteHalf::H2Backend(stream) => stream.borrow_mut().poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         };
         match result {
@@ -326,7 +347,7 @@ impl Drop for Writer {
         match std::mem::replace(&mut self.half, WriteHalf::Gone) {
             WriteHalf::Tcp(half) => half.forget(),
             WriteHalf::Unix(half) => half.forget(),
-            WriteHalf::Tls(_) | WriteHalf::H2(_) => {}
+            WriteHalf::Tls(_) | WriteHalf::H2(_) | WriteHalf::H2Backend(_) => {}
             #[cfg(feature = "sim")]
             WriteHalf::Sim(_) => {}
             WriteHalf::Gone => {}
@@ -356,9 +377,13 @@ impl Output for Writer {
     }
 
     fn end(&mut self, trailers: &Fields) -> io::Result<()> {
-        if let WriteHalf::H2(stream) = &self.half {
-            let trailers = wire::h2::write_fields(trailers).map_err(io::Error::other)?;
-            stream.borrow_mut().end(trailers);
+        match &self.half {
+            WriteHalf::H2(stream) => stream.borrow_mut().end(trailers),
+            WriteHalf::H2Backend(stream) => {
+                let trailers = wire::h2::write_fields(trailers).map_err(io::Error::other)?;
+                stream.borrow_mut().end(trailers);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -376,7 +401,7 @@ impl Output for Writer {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_shutdown(cx),
-            WriteHalf::H2(_) => Poll::Ready(Ok(())),
+            WriteHalf::H2(_) | WriteHalf::H2Backend(_) => Poll::Ready(Ok(())),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_shutdown(cx),
             WriteHalf::Gone => Poll::Ready(Ok(())),

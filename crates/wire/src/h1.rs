@@ -26,6 +26,8 @@ pub(crate) use chunked::may_be_trailer;
 pub use connection::{Persistence, has_token, take_connection};
 pub use framing::{Framing, request_framing, response_framing, say_length_once, tidy_idle_length};
 pub use head::{HeadParser, Limits, ParsedHead};
+pub(crate) use inbound::BlocksHandle;
 pub use inbound::{HeadError, Inbound};
 pub use outbound::Outbound;
+pub(crate) use scan::{is_target, is_token, is_value};
 pub use write::{Announce, write_request_head, write_response_head};

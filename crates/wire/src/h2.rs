@@ -1,122 +1,36 @@
-//! HTTP/2 heads (RFC 9113 section 8): the messages that the protocol's library
-//! knows, and ours. Bodies need nothing of the kind: their bytes are their bytes.
+//! HTTP/2 (RFC 9113): a client's connection as a machine of bytes, and the heads of
+//! messages to and from backends as the protocol's library knows them.
 
+mod connection;
+mod fields;
+mod frame;
 pub mod hpack;
+mod request;
 mod watch;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
-use http::{Request, Response, StatusCode};
-use message::{Failure, Fields, Form, Kind, Known, Method, RequestHead, ResponseHead, Version};
+use http::{Request, StatusCode};
+use message::{Failure, Fields, Kind, Known, RequestHead, ResponseHead, Version};
 
 use crate::h1::{Limits, may_be_trailer};
 
+pub use connection::{Arrived, Connection, Options, StreamKey};
+pub use frame::{PREFACE, Reason};
 pub use watch::{Flood, Patience, Watch};
 
-/// Fills in the head of a request. Whether its body has a length or ends with
-/// the stream is said as HTTP/1.1 does, by `Content-Length` or
-/// `Transfer-Encoding`, which no peer can send in HTTP/2.
-pub fn read_request(
-    request: &Parts,
-    is_end: bool,
-    limits: &Limits,
-    head: &mut RequestHead,
-) -> Result<(), Failure> {
-    head.clear();
-    head.version = Version::Http2;
-    let method = request.method.as_str().as_bytes();
-    head.method = Method::of(method);
-    head.method_text = head.fields.intern(method);
-    let authority = request.uri.authority().map(|text| text.as_str().as_bytes());
-    let target = request.uri.path_and_query();
-    // RFC 9113 section 8.5; with a path it is of RFC 8441.
-    if head.method == Method::Connect && target.is_none() {
-        head.form = Form::Authority;
-        head.target = head.fields.intern(authority.unwrap_or_default());
-        head.authority = head.target;
-        return read_fields(request, authority, limits, head);
-    }
-    let target = target.map_or(&b"/"[..], |target| target.as_str().as_bytes());
-    if target.len() > limits.line {
-        return Err(Kind::TargetTooLong.into());
-    }
-    let query = memchr::memchr(b'?', target).unwrap_or(target.len());
-    let (path, query) = target.split_at_checked(query).unwrap_or_default();
-    head.form = if path == b"*" {
-        Form::Asterisk
-    } else {
-        Form::Origin
-    };
-    head.path = head.fields.intern(path);
-    head.query = head.fields.intern(query);
-    head.target = message::Span {
-        at: head.path.at,
-        len: head.path.len + head.query.len,
-    };
-    read_fields(request, authority, limits, head)?;
-    if !is_end && !head.fields.has(Known::ContentLength) {
-        head.fields.push(b"transfer-encoding", b"chunked");
-    }
-    Ok(())
+/// The head of a response, interim or final, as a field section; what was written
+/// before may refer to nothing in it, nor it to that.
+pub fn write_response(out: &mut Vec<u8>, head: &ResponseHead) {
+    hpack::write_status(out, head.status);
+    write_section(out, &head.fields);
 }
 
-/// `:authority` becomes `Host`.
-fn read_fields(
-    request: &Parts,
-    authority: Option<&[u8]>,
-    limits: &Limits,
-    head: &mut RequestHead,
-) -> Result<(), Failure> {
-    if request.headers.len() > limits.count {
-        return Err(Kind::HeadTooLarge.into());
+/// Fields or trailers as a part of a field section.
+pub fn write_section(out: &mut Vec<u8>, fields: &Fields) {
+    for field in fields.iter() {
+        hpack::write_field(out, field.known, field.name, field.value);
     }
-    let refuse = |detail| Err(Failure::new(Kind::Malformed, detail));
-    let named = request.headers.get(http::header::HOST);
-    match (authority, named) {
-        // RFC 9113 section 8.3.1.
-        (Some(a), Some(b)) if !a.eq_ignore_ascii_case(b.as_bytes()) => {
-            return refuse(":authority and Host name different hosts");
-        }
-        (Some(authority), _) => head.fields.push(b"host", authority),
-        (None, _) => {}
-    }
-    let mut size = 0;
-    for (name, value) in &request.headers {
-        size += name.as_str().len() + value.len() + 32;
-        if size > limits.fields {
-            return Err(Kind::HeadTooLarge.into());
-        }
-        // RFC 9113 section 8.2.1. Whoever reads HTTP/1.1 takes it off.
-        if value.as_bytes().trim_ascii().len() != value.len() {
-            return refuse("a field value begins or ends with white space");
-        }
-        match *name {
-            http::header::HOST if authority.is_some() => {}
-            http::header::COOKIE => {}
-            _ => head.fields.push(name.as_str().as_bytes(), value.as_bytes()),
-        }
-    }
-    // It may come in several fields, of which HTTP/1.1 knows nothing (RFC 9113 section 8.2.3).
-    if request.headers.contains_key(http::header::COOKIE) {
-        let all: Vec<&[u8]> = request
-            .headers
-            .get_all(http::header::COOKIE)
-            .iter()
-            .map(HeaderValue::as_bytes)
-            .collect();
-        head.fields.push(b"cookie", &all.join(&b"; "[..]));
-    }
-    Ok(())
-}
-
-/// The head of a response, interim or final.
-pub fn write_response(head: &ResponseHead) -> Result<Response<()>, Failure> {
-    let mut response = Response::new(());
-    *response.version_mut() = http::Version::HTTP_2;
-    *response.status_mut() = StatusCode::from_u16(head.status).map_err(|_| unsendable())?;
-    *response.headers_mut() = write_fields(&head.fields)?;
-    Ok(response)
 }
 
 /// The head of a request to a backend. Trailers are welcome: whoever wants none

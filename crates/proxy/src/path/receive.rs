@@ -6,10 +6,10 @@ use std::io::ErrorKind;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use ::h2::ext::Protocol;
 use message::{Failure, Kind};
 use plan::Listener;
 use wire::h1::HeadError;
+use wire::h2::PREFACE;
 
 use crate::client::Client;
 use crate::heads::Heads;
@@ -21,12 +21,8 @@ use crate::worker::Worker;
 /// closed. A request that is already on its way is then still answered.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The beginning of what a client sends that speaks HTTP/2 without being asked
-/// (RFC 9113 section 3.4); no other request begins so.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
 /// Whether a client speaks HTTP/2 on a listener that takes it: TLS has agreed on
-/// it or not; elsewhere it begins with it (RFC 9113 section 3). Waits for as many
+/// it or not; elsewhere it begins with it (RFC 9113 section 3), as no other request does. Waits for as many
 /// bytes as it takes to tell. None where the client is done, or nothing has come
 /// in time.
 pub(crate) async fn begins_h2(worker: &Worker, client: &mut Client) -> Option<bool> {
@@ -133,16 +129,13 @@ pub(crate) async fn head(
 pub(crate) fn arrived(
     worker: &Worker,
     listener: &Listener,
-    arrived: &Arrived,
+    arrived: &mut Arrived,
     heads: &mut Heads,
 ) -> Result<(), Failure> {
-    let protocol = arrived.head.extensions.get::<Protocol>();
-    let is_end = arrived.is_end || protocol.is_some();
-    let request = &mut heads.request;
-    let mut read = wire::h2::read_request(&arrived.head, is_end, &listener.limits, request);
-    if let (Ok(()), Some(protocol)) = (&read, protocol) {
+    let mut read = std::mem::replace(&mut arrived.verdict, Ok(()));
+    if let (Ok(()), Some(protocol)) = (&read, &arrived.protocol) {
         let random = (worker.random(), worker.random());
-        read = upgrade::translate(heads, protocol.as_str().as_bytes(), listener, random);
+        read = upgrade::translate(heads, protocol, listener, random);
     }
     if read.is_err() {
         heads.forget_host();

@@ -117,7 +117,12 @@ pub(crate) fn write_head(x: &mut Exchange<'_>, framing: Framing) -> Result<(), F
     let head = &x.heads.response;
     match &x.client.h2 {
         None => write_response_head(x.client.outbound.buffer(), head, framing, announce),
-        Some(stream) => stream.borrow_mut().answer(wire::h2::write_response(head)?),
+        Some(stream) => {
+            let out = x.client.outbound.buffer();
+            let before = out.len();
+            wire::h2::write_response(out, head);
+            stream.borrow_mut().expect_head(out.len() - before, true);
+        }
     }
     x.progress.status = head.status;
     x.progress.head_sent = true;
@@ -184,13 +189,14 @@ pub(crate) async fn interim(x: &mut Exchange<'_>) -> Result<(), Failure> {
         Kind::BadResponse,
     )?;
     heads.response.fields.remove(Known::ContentLength);
-    if let Some(stream) = &x.client.h2 {
-        let head = wire::h2::write_response(&heads.response)?;
-        let informed = stream.borrow_mut().inform(head);
-        return informed.map_err(|error| Failure::new(Kind::ClientGone, error.to_string()));
-    }
     let out = x.client.outbound.buffer();
-    write_response_head(out, &heads.response, Framing::Empty, Announce::Nothing);
+    match &x.client.h2 {
+        None => write_response_head(out, &heads.response, Framing::Empty, Announce::Nothing),
+        Some(stream) => {
+            wire::h2::write_response(out, &heads.response);
+            stream.borrow_mut().expect_head(out.len(), false);
+        }
+    }
     flush(x, false).await
 }
 

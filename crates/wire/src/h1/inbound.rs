@@ -169,7 +169,7 @@ impl<I> Drop for Inbound<I> {
 }
 
 /// `Blocks` without a `Debug` that would print whole buffers.
-pub(super) struct BlocksHandle(pub(super) Blocks);
+pub(crate) struct BlocksHandle(pub(crate) Blocks);
 
 impl std::fmt::Debug for BlocksHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

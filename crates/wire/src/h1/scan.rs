@@ -33,7 +33,7 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
 }
 
-pub(super) fn is_token(text: &[u8]) -> bool {
+pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
 }
 
@@ -62,7 +62,7 @@ pub(super) fn line(bytes: &[u8]) -> Line<'_> {
 
 /// Every byte may stand in a field value: visible, space, tab or above 0x7f
 /// (RFC 9110 section 5.5).
-pub(super) fn is_value(text: &[u8]) -> bool {
+pub(crate) fn is_value(text: &[u8]) -> bool {
     find_control(text).is_none()
 }
 
@@ -158,7 +158,7 @@ fn is_space(byte: u8) -> bool {
 
 /// Every byte may stand in a request target: visible ASCII but for the
 /// fragment's `#`, or above 0x7f, which clients send unescaped.
-pub(super) fn is_target(text: &[u8]) -> bool {
+pub(crate) fn is_target(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&b| b > 0x20 && b != 0x7f && b != b'#')
 }
 

@@ -7,15 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const CONTINUATION: u8 = 9;
-const END_STREAM: u8 = 1;
-
-/// The client's preface, of 24 bytes (RFC 9113 section 3.4).
-const PREFACE: usize = 24;
-const HEAD: usize = 9;
+use super::frame::{flag, kind};
 
 /// For how many frames without use one makes up that carries something, in
 /// either direction: settings, pings and windows go with data.
@@ -43,6 +35,12 @@ pub enum Flood {
     Resets,
     /// Frames came that carry nothing.
     ControlFrames,
+    /// The same, of data.
+    DataFrames,
+    /// A head came in too many pieces, or did not end.
+    Continuation,
+    /// A head became far too large.
+    HeaderList,
     /// Answers were not taken.
     Stalls,
 }
@@ -53,20 +51,18 @@ impl Flood {
         match self {
             Self::Resets => "resets",
             Self::ControlFrames => "control_frames",
+            Self::DataFrames => "data_frames",
+            Self::Continuation => "continuation",
+            Self::HeaderList => "header_list",
             Self::Stalls => "stalls",
         }
     }
 }
 
-/// Follows the frames of one connection.
+/// Judges the frames of one connection.
 #[derive(Debug)]
 pub struct Watch {
     patience: Patience,
-    /// A frame's head, as much as has come.
-    head: [u8; HEAD],
-    len: usize,
-    /// Bytes of a payload that are still to come.
-    skip: usize,
     resets: u32,
     /// Below zero it has some to its credit.
     control_frames: i64,
@@ -81,9 +77,6 @@ impl Watch {
     pub fn new(patience: Patience, now: Instant) -> Self {
         Self {
             patience,
-            head: [0; HEAD],
-            len: 0,
-            skip: PREFACE,
             resets: 0,
             control_frames: 0,
             stalls: 0,
@@ -97,17 +90,9 @@ impl Watch {
         self.flood
     }
 
-    /// Of what there was too much, if whoever reads the frames says that there
-    /// was: what came last was a part of it.
-    pub fn latest(&self) -> &'static str {
-        let [_, _, _, kind, ..] = self.head;
-        match kind {
-            DATA => "data_frames",
-            HEADERS => "header_list",
-            CONTINUATION => "continuation",
-            RST_STREAM => Flood::Resets.label(),
-            _ => "other",
-        }
+    /// It was found elsewhere that there was too much of something.
+    pub(super) fn note(&mut self, flood: Flood) {
+        self.flood.get_or_insert(flood);
     }
 
     /// Time makes up for what was done.
@@ -125,45 +110,28 @@ impl Watch {
         self.control_frames -= frames.min(self.control_frames.max(0));
     }
 
-    /// Looks at the next bytes that have come.
-    pub fn receive(&mut self, mut bytes: &[u8]) {
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip -= skipped;
-            bytes = bytes.get(skipped..).unwrap_or_default();
-            if bytes.is_empty() {
-                return;
-            }
-            let taken = (HEAD - self.len).min(bytes.len());
-            let (head, rest) = bytes.split_at_checked(taken).unwrap_or((bytes, &[]));
-            if let Some(place) = self.head.get_mut(self.len..self.len + taken) {
-                place.copy_from_slice(head);
-            }
-            self.len += taken;
-            bytes = rest;
-            if self.len == HEAD {
-                self.len = 0;
-                self.frame();
-            }
-        }
-    }
-
-    fn frame(&mut self) {
-        let [a, b, c, kind, flags, ..] = self.head;
-        self.skip = u32::from_be_bytes([0, a, b, c]) as usize;
+    /// A frame begins; says if it is one too many.
+    pub fn frame(&mut self, kind: u8, flags: u8, len: usize) -> Option<Flood> {
         match kind {
-            HEADERS => self.carried(1),
-            DATA if self.skip > 0 || flags & END_STREAM != 0 => self.carried(1),
-            RST_STREAM => {
+            kind::HEADERS => self.carried(1),
+            kind::DATA if len > 0 || flags & flag::END_STREAM != 0 => self.carried(1),
+            kind::RST_STREAM => {
                 self.resets += 1;
                 self.judge(self.resets > self.patience.resets, Flood::Resets);
             }
+            // Counted for each head.
+            kind::CONTINUATION => {}
             _ => {
                 self.control_frames += 1;
                 let is_flood = self.control_frames > i64::from(self.patience.control_frames);
-                self.judge(is_flood, Flood::ControlFrames);
+                let flood = match kind {
+                    kind::DATA => Flood::DataFrames,
+                    _ => Flood::ControlFrames,
+                };
+                self.judge(is_flood, flood);
             }
         }
+        self.flood
     }
 
     fn judge(&mut self, is_flood: bool, flood: Flood) {
@@ -185,9 +153,10 @@ impl Watch {
     }
 
     /// An answer was given up because the client did not take it.
-    pub fn stalled(&mut self) {
+    pub fn stalled(&mut self) -> Option<Flood> {
         self.stalls += 1;
         self.judge(self.stalls > self.patience.stalls, Flood::Stalls);
+        self.flood
     }
 }
 
