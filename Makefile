@@ -15,10 +15,10 @@ test: tools
 	cargo build -p forebay-cli
 	cargo test --workspace --no-fail-fast
 
-# The tests use a library of Python's, in .venv, and curl, OpenSSL, Python, nginx, HAProxy, Node and pebble as real peers. Node's package has
-# another name than its command.
+# The tests use libraries of Python's, in .venv, and curl, OpenSSL, Python, nginx, HAProxy, Node, pebble and Chromium as real peers. Node's
+# package has another name than its command.
 tools:
-	@for tool in curl openssl python3 nginx haproxy node:nodejs pebble; do \
+	@for tool in curl openssl python3 nginx haproxy node:nodejs pebble chromium; do \
 		command -v $${tool%:*} >/dev/null || missing="$$missing $${tool#*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -27,7 +27,7 @@ tools:
 		$$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$missing; \
 	fi
 	@test -x .venv/bin/python || python3 -m venv .venv
-	@.venv/bin/pip install -q --disable-pip-version-check websockets==17.4
+	@.venv/bin/pip install -q --disable-pip-version-check -r tests/e2e/peers/requirements.txt
 
 lint:
 	cargo fmt --all --check

@@ -114,6 +114,9 @@ pub(crate) fn route(f: &mut Formatter<'_>, plan: &Plan, at: usize) -> fmt::Resul
     if let Some(most) = route.max_body {
         writeln!(f, "      body up to {most} bytes")?;
     }
+    if route.grpc_web {
+        writeln!(f, "      gRPC-Web becomes gRPC")?;
+    }
     if let Some(of_route) = &route.times {
         writeln!(f, "      {}", times(of_route))?;
     }

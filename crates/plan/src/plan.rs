@@ -252,6 +252,8 @@ pub struct Route {
     pub group: Option<usize>,
     /// Bytes of a request body, where it is not the listener that decides.
     pub max_body: Option<u64>,
+    /// Calls of gRPC-Web become calls of gRPC.
+    pub grpc_web: bool,
     /// Where they are not those of the group.
     pub times: Option<Times>,
     pub error_pages: ErrorPages,

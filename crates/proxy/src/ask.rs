@@ -248,6 +248,9 @@ pub(crate) async fn send(
     let is_secure = conn.backend().tls.is_some();
     conn.ask(&x.heads.request, framing, is_secure)?;
     conn.upload = Upload::new(conn.framing(framing));
+    if (x.heads.grpc).is_some_and(|call| call.is_sent_as_text()) {
+        conn.upload.decode();
+    }
     for _ in 0..=MAX_INTERIM {
         x.heads.response.clear();
         let mut deadline_is_set = false;

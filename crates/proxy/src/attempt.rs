@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 
 use message::{Failure, Relay, Side};
 use upstream::{Backend, InFlight};
+use wire::grpc_web::TextRequest;
 use wire::h1::{Encoder, Framing, Incoming, Outbound, Outgoing};
 
 use crate::backend_conn::Conn;
@@ -54,8 +55,15 @@ impl Attempt<'_> {
 pub(crate) struct Upload {
     relay: Relay,
     encoder: Encoder,
+    way: Way,
+}
+
+/// How a request's body goes to the backend.
+enum Way {
+    AsItIs,
+    Decoded(Box<TextRequest>),
     /// The backend has stopped taking it.
-    broken: bool,
+    Broken,
 }
 
 impl Upload {
@@ -63,8 +71,13 @@ impl Upload {
         Self {
             relay: Relay::default(),
             encoder: Encoder::new(framing, Side::Upstream),
-            broken: false,
+            way: Way::AsItIs,
         }
+    }
+
+    /// The client sends it in base64, and the backend gets what that stands for.
+    pub(crate) fn decode(&mut self) {
+        self.way = Way::Decoded(Box::default());
     }
 
     /// Of no request.
@@ -82,7 +95,7 @@ impl Upload {
 
     /// Nothing more will be sent.
     pub(crate) fn is_over(&self) -> bool {
-        self.broken || self.is_done()
+        matches!(self.way, Way::Broken) || self.is_done()
     }
 
     /// Moves the body along. A backend that stops reading may still have
@@ -93,7 +106,7 @@ impl Upload {
         client: &mut Client,
         outbound: &mut Outbound<Writer>,
     ) -> Poll<Result<(), Failure>> {
-        if self.is_over() {
+        if self.is_done() {
             return Poll::Ready(Ok(()));
         }
         let incoming = Incoming {
@@ -108,12 +121,16 @@ impl Upload {
             outbound,
             encoder: &mut self.encoder,
         };
-        let result = self.relay.poll(cx, &mut source, &mut sink);
+        let result = match &mut self.way {
+            Way::AsItIs => self.relay.poll(cx, &mut source, &mut sink),
+            Way::Decoded(text) => self.relay.poll(cx, &mut text.decode(source), &mut sink),
+            Way::Broken => return Poll::Ready(Ok(())),
+        };
         let has_begun = client.body.received() > 0;
         client.mark(has_begun && result.is_pending());
         match result {
             Poll::Ready(Err(failure)) if failure.kind.side() == Side::Upstream => {
-                self.broken = true;
+                self.way = Way::Broken;
                 Poll::Ready(Ok(()))
             }
             result => result,

@@ -14,6 +14,7 @@ use wire::h1::{HeadParser, write_request_head};
 use crate::affinity;
 use crate::forward::{Forwarding, forward, told_certificate};
 use crate::forward_proxy::{check, target};
+use crate::grpc_web;
 use crate::heads::Heads;
 use crate::ip_text::IpText;
 use crate::overload;
@@ -196,9 +197,12 @@ fn follow(
             route::find(plan, &heads, client, admitted, &mut Silent)
         }
     };
-    let (index, routed) = found?;
+    let (index, mut routed) = found?;
     explanation.route = Some(index);
     routed.check_size(listener)?;
+    if routed.route.grpc_web {
+        grpc_web::ask(&mut heads, &mut routed.framing);
+    }
 
     let scheme = match &listener.tls {
         Some(_) => "https",

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use message::{Fields, Kind, Known, Method, RequestHead, ResponseHead};
 
+use crate::grpc_web::Web;
+
 /// A request that is a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
@@ -12,6 +14,15 @@ pub(crate) struct Call {
     pub(crate) timeout: Option<Duration>,
     /// What it has come to.
     pub(crate) status: Option<u8>,
+    /// How its client writes gRPC-Web, if it does.
+    pub(crate) web: Option<Web>,
+}
+
+impl Call {
+    /// Its body is in base64.
+    pub(crate) fn is_sent_as_text(&self) -> bool {
+        self.web.is_some_and(|web| web.sends_text)
+    }
 }
 
 pub(crate) const CONTENT_TYPE: &[u8] = b"application/grpc";
@@ -22,13 +33,20 @@ pub(crate) fn call(request: &RequestHead) -> Option<Call> {
         return None;
     }
     let kind = request.fields.get(Known::ContentType)?;
-    let (kind, rest) = kind.split_at_checked(CONTENT_TYPE.len())?;
-    let is_call =
-        kind.eq_ignore_ascii_case(CONTENT_TYPE) && matches!(rest.first(), None | Some(b'+' | b';'));
-    is_call.then(|| Call {
+    after_type(kind, CONTENT_TYPE).map(|_| Call {
         timeout: request.fields.get(Known::GrpcTimeout).and_then(timeout),
         status: None,
+        web: None,
     })
+}
+
+/// What follows this type in a content type: nothing, a format as in `+proto`,
+/// or parameters. None where it is another type.
+pub(crate) fn after_type<'a>(kind: &'a [u8], wanted: &[u8]) -> Option<&'a [u8]> {
+    let (kind, rest) = kind.split_at_checked(wanted.len())?;
+    let is_wanted =
+        kind.eq_ignore_ascii_case(wanted) && matches!(rest.first(), None | Some(b'+' | b';'));
+    is_wanted.then_some(rest)
 }
 
 /// At most eight digits and a unit.
@@ -86,11 +104,12 @@ fn code(kind: Kind) -> u8 {
 
 /// Turns an answer about a failure into one that clients of gRPC understand:
 /// nothing but a head. Whatever fails late fails for want of time.
-pub(crate) fn refuse(kind: Kind, is_late: bool, head: &mut ResponseHead) -> u8 {
+pub(crate) fn refuse(kind: Kind, is_late: bool, web: Option<Web>, head: &mut ResponseHead) -> u8 {
     let code = if is_late { 4 } else { code(kind) };
     head.status = 200;
     head.fields.remove(Known::ContentType);
-    head.fields.push(b"content-type", CONTENT_TYPE);
+    let content_type = web.map_or(CONTENT_TYPE, Web::content_type);
+    head.fields.push(b"content-type", content_type);
     head.fields
         .push(b"grpc-status", code.to_string().as_bytes());
     let message = format!("{} ({})", kind.text(), kind.reason());
@@ -161,7 +180,7 @@ mod tests {
     fn every_failure_has_a_code_that_is_none_of_success() {
         for &kind in Kind::ALL {
             let mut head = ResponseHead::default();
-            let code = refuse(kind, false, &mut head);
+            let code = refuse(kind, false, None, &mut head);
             assert!((1..=16).contains(&code), "{kind:?}");
             assert_eq!(status(&head.fields), Some(code));
         }

@@ -26,6 +26,7 @@ mod forward;
 mod forward_proxy;
 mod given;
 mod grpc;
+mod grpc_web;
 mod guard;
 mod h2_backend;
 mod h2_backend_stream;

@@ -23,6 +23,7 @@ use message::Failure;
 use crate::client::Client;
 use crate::exchange::Exchange;
 use crate::forward_proxy;
+use crate::grpc_web;
 use crate::guard;
 use crate::http2::{self, Arrived};
 use crate::name_check;
@@ -127,7 +128,10 @@ fn decide<'p>(x: &mut Exchange<'p>, admitted: Admitted) -> Result<Decided<'p>, F
     if let Some(answer) = to_https::redirect(x.listener, x.heads, x.is_trusted)? {
         return Ok(Decided::Answer(answer));
     }
-    let routed = route::route(x, admitted)?;
+    let mut routed = route::route(x, admitted)?;
+    if routed.route.grpc_web {
+        grpc_web::ask(x.heads, &mut routed.framing);
+    }
     let answer = filter_request::filter_request(x, &routed)?;
     Ok(answer.map_or(Decided::Go(routed), Decided::Answer))
 }
@@ -147,6 +151,9 @@ async fn steps(x: &mut Exchange<'_>) -> Result<(), Failure> {
     filter_response::filter_response(x, &routed);
     if upgrade::is_switched(x)? {
         return Box::pin(reply::switch(x, attempt)).await;
+    }
+    if let Some(web) = x.heads.grpc.and_then(|call| call.web) {
+        return Box::pin(grpc_web::relay(x, attempt, web)).await;
     }
     reply::relay(x, attempt).await
 }

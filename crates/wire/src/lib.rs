@@ -4,6 +4,7 @@
 //! two traits in `io`, and whoever supplies them decides about deadlines.
 
 pub mod blocks;
+pub mod grpc_web;
 pub mod h1;
 pub mod h2;
 pub mod io;

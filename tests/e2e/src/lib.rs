@@ -50,7 +50,7 @@ pub use message::{Head, Request, Response};
 pub use metrics::Metrics;
 pub use name_server::NameServer;
 pub use pebble::{Looks, Pebble};
-pub use peers::{Nginx, PythonServer, PythonWebSocket};
+pub use peers::{Nginx, PythonPeer, PythonServer, PythonWebSocket};
 pub use process::{Finished, Process, command, forebay, forebay_with_closed_output};
 pub use rcgen;
 pub use recorder::{Extent, Recorder, Seen, unescape};

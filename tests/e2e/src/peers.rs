@@ -45,36 +45,49 @@ impl PythonServer {
     }
 }
 
-/// Python's `websockets`, which `make tools` installs.
-pub struct PythonWebSocket;
+/// Python with a script of `tests/e2e/peers`, and the libraries that `make tools`
+/// installs.
+pub struct PythonPeer;
 
-impl PythonWebSocket {
-    /// A server that says everything back, and its URL for Forebay.
+impl PythonPeer {
+    /// One that says where it listens, and its port.
     #[track_caller]
-    pub fn server() -> (Process, String) {
-        let process = Self::start(&["server"]);
+    pub fn server(script: &str, arguments: &[&str]) -> (Process, u16) {
+        let process = Self::start(script, arguments);
         let lines = process.stdout_lines(1);
-        let port = lines[0].rsplit(' ').next().unwrap();
-        (process, format!("http://127.0.0.1:{port}"))
-    }
-
-    /// A client that checks what comes back, and says what it sees.
-    #[track_caller]
-    pub fn client(forebay: SocketAddr) -> Process {
-        Self::start(&["client", &format!("ws://{forebay}/")])
+        let port = lines[0].rsplit(' ').next().unwrap().parse().unwrap();
+        (process, port)
     }
 
     #[track_caller]
-    fn start(arguments: &[&str]) -> Process {
+    pub fn start(script: &str, arguments: &[&str]) -> Process {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
         let python = format!("{root}/.venv/bin/python");
         assert!(
             Path::new(&python).exists(),
             "no {python}: `make tools` makes it"
         );
-        let script = format!("{root}/tests/e2e/peers/websocket.py");
+        let script = format!("{root}/tests/e2e/peers/{script}");
         let arguments = [&["-u", &*script], arguments].concat();
         Process::start(&python, &arguments)
+    }
+}
+
+/// Python's `websockets`.
+pub struct PythonWebSocket;
+
+impl PythonWebSocket {
+    /// A server that says everything back, and its URL for Forebay.
+    #[track_caller]
+    pub fn server() -> (Process, String) {
+        let (process, port) = PythonPeer::server("websocket.py", &["server"]);
+        (process, format!("http://127.0.0.1:{port}"))
+    }
+
+    /// A client that checks what comes back, and says what it sees.
+    #[track_caller]
+    pub fn client(forebay: SocketAddr) -> Process {
+        PythonPeer::start("websocket.py", &["client", &format!("ws://{forebay}/")])
     }
 }
 

@@ -36,6 +36,8 @@ settings! {
         filter_lists: Vec<Spanned<String>>, rule Form(&WORD), example ["security-headers"];
         /// Largest request body, instead of the listener's `max_body`; a larger one is answered with 413.
         max_body: Option<Size>, example "1GiB";
+        /// Bridge gRPC-Web: such calls, which browsers can make, become calls of gRPC. The group's backends speak HTTP/2.
+        grpc_web: Spanned<bool> = Spanned::unwritten(false), example true;
         /// Times that differ from those of the group.
         timeout: Option<Spanned<RouteTimeout>>, example {"request": "5m"};
         /// Pages for failures, before those of the whole configuration.

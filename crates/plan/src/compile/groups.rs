@@ -274,12 +274,17 @@ fn spoken(group: &BackendGroup, url: &BackendUrl) -> Protocol {
     }
 }
 
+/// Whether all backends that are written down speak HTTP/2, or may agree to it.
+pub(super) fn speaks_http2(group: &BackendGroup) -> bool {
+    let mut backends = group.backends.iter();
+    backends.all(|backend| spoken(group, &backend.url).may_share())
+}
+
 /// Calls of gRPC take HTTP/2, also those of checks.
 fn check_grpc(group: &BackendGroup, problems: &mut Problems) {
     let check = &group.health_check;
     let asks = *check.enabled && check.protocol == CheckProtocol::Grpc;
-    let speaks = |backend: &config::Backend| spoken(group, &backend.url).may_share();
-    if asks && !group.backends.iter().all(|backend| speaks(backend)) {
+    if asks && !speaks_http2(group) {
         problems
             .error(
                 check.span,

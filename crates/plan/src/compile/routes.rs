@@ -10,6 +10,7 @@ use routing::{Conditions, Pattern};
 
 use super::conditions::conditions;
 use super::filters::{Lists, of_route};
+use super::groups::speaks_http2;
 use super::unique::Unique;
 use super::{Open, pages};
 use crate::{Group, Route, Times};
@@ -35,6 +36,8 @@ pub(super) fn compile(
         check_captures(expression.as_ref(), &filters.captures, problems);
         let group = written.backend_group.as_ref();
         let group = group.and_then(|id| groups.find(id, problems));
+        let written_group = group.and_then(|at| settings.backend_groups.get(at));
+        check_grpc_web(written, written_group, problems);
         routes.push(Route {
             id: written.id.as_str().into(),
             number: names.route(&written.id),
@@ -43,6 +46,7 @@ pub(super) fn compile(
             filters: filters.filters,
             group,
             max_body: written.max_body.map(config::Size::as_bytes),
+            grpc_web: *written.grpc_web,
             times: group
                 .and_then(|group| compiled.get(group))
                 .and_then(|group| times(written, group)),
@@ -80,6 +84,31 @@ fn check_captures(
             Some(_) => problem.help(format!("the path has the groups {}", known.join(", "))),
             None => problem.help("make the path a `regex:` with groups"),
         };
+    }
+}
+
+/// Calls of gRPC take backends, and those HTTP/2.
+fn check_grpc_web(
+    route: &config::Route,
+    group: Option<&Spanned<config::BackendGroup>>,
+    problems: &mut Problems,
+) {
+    if !*route.grpc_web {
+        return;
+    }
+    let place = route.grpc_web.span;
+    if route.backend_group.is_none() {
+        problems
+            .error(
+                place,
+                "gRPC-Web is bridged to backends, and the route has none",
+            )
+            .help("take `grpc_web` out, or give the route a `backend_group`");
+    }
+    if group.is_some_and(|group| !speaks_http2(group)) {
+        problems
+            .error(place, "gRPC-Web is bridged to backends that speak HTTP/2")
+            .help("write `protocol: h2c` in the group, or `protocol: h2` for those at `https://`");
     }
 }
 

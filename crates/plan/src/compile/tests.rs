@@ -576,6 +576,26 @@ fn what_is_spoken_with_backends_goes_with_their_urls() {
 }
 
 #[test]
+fn grpc_web_takes_backends_that_speak_http2() {
+    for (protocol, url, is_fine) in [
+        ("auto", "http://a", false),
+        ("h1", "https://a", false),
+        ("auto", "https://a", true),
+        ("h2c", "http://a", true),
+    ] {
+        let text = format!(
+            "{SERVER}routes: [ {{ id: a, backend_group: g, grpc_web: true }} ]\nbackend_groups: [ {{ id: g, protocol: {protocol}, backends: [ {{ url: \"{url}\" }} ] }} ]\n"
+        );
+        let (plan, problems) = compiled(&text);
+        assert_eq!(plan.is_some(), is_fine, "{protocol} {url}: {problems:?}");
+    }
+    let text = format!("{SERVER}routes: [ {{ id: a, respond: {{}}, grpc_web: true }} ]\n");
+    let (plan, problems) = compiled(&text);
+    assert!(plan.is_none());
+    assert!(problems[0].contains("the route has none"), "{problems:?}");
+}
+
+#[test]
 fn checks_with_grpc_take_http2() {
     for (protocol, is_fine) in [("auto", false), ("h1", false), ("h2c", true)] {
         let text = format!(

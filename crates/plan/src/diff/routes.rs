@@ -145,6 +145,7 @@ fn aspects(plan: &Plan, route: &Route) -> Vec<Aspect> {
         filters,
         group,
         max_body,
+        grpc_web,
         // Compared by themselves.
         times: _,
         error_pages: _,
@@ -161,6 +162,9 @@ fn aspects(plan: &Plan, route: &Route) -> Vec<Aspect> {
     if let Some(most) = max_body {
         let most = format!("up to {most} bytes");
         all.push(Aspect::value("body", most, "as the listener says"));
+    }
+    if *grpc_web {
+        all.push(Aspect::value("gRPC-Web", "becomes gRPC", "passes as it is"));
     }
     all
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use filters::{Answer, ErrorPage};
-use message::{Failure, Fields, Kind, Known, Method, Relay, Side, Sink, Version};
+use message::{Failure, Fields, Kind, Known, Method, Relay, Side, Sink, Source, Version};
 use plan::Plan;
 use wire::h1::{
     Announce, Encoder, Framing, Incoming, Outgoing, take_connection, write_response_head,
@@ -23,7 +23,7 @@ use crate::heads::Heads;
 use crate::health;
 use crate::path::route::facts;
 use crate::refusal;
-use crate::stream::Stream;
+use crate::stream::{Reader, Stream};
 use crate::worker::Worker;
 use crate::{tunnel, upgrade};
 
@@ -31,8 +31,33 @@ use crate::{tunnel, upgrade};
 /// sending can read it.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// What a body passes on its way from the backend to the client.
+pub(crate) trait Passage {
+    fn through<'a>(&'a mut self, body: Incoming<'a, Reader>) -> impl Source + 'a;
+}
+
+struct AsItIs;
+
+impl Passage for AsItIs {
+    fn through<'a>(&'a mut self, body: Incoming<'a, Reader>) -> impl Source + 'a {
+        body
+    }
+}
+
 /// Relays a backend's answer while whatever is left of the request goes up.
-pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Result<(), Failure> {
+pub(crate) fn relay(
+    x: &mut Exchange<'_>,
+    attempt: Attempt<'_>,
+) -> impl Future<Output = Result<(), Failure>> {
+    relay_through(AsItIs, x, attempt)
+}
+
+/// The same where the body becomes another one.
+pub(crate) async fn relay_through(
+    mut passage: impl Passage,
+    x: &mut Exchange<'_>,
+    mut attempt: Attempt<'_>,
+) -> Result<(), Failure> {
     let framing = client_framing(x, attempt.conn.framing);
     if framing == Framing::UntilClose || !attempt.conn.upload.is_done() {
         x.keep_alive = false;
@@ -44,7 +69,8 @@ pub(crate) async fn relay(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Res
     write_head(x, framing)?;
     let mut down = Relay::default();
     let mut encoder = Encoder::new(framing, Side::Client);
-    let result = poll_fn(|cx| poll_both(x, &mut attempt, &mut down, &mut encoder, cx)).await;
+    let result =
+        poll_fn(|cx| poll_both(x, &mut attempt, &mut passage, (&mut down, &mut encoder), cx)).await;
     x.progress.response_bytes = encoder.written();
     if let Some(call) = &mut x.heads.grpc {
         // Without a body it is in the head.
@@ -141,8 +167,8 @@ fn becomes_tunnel(heads: &Heads) -> bool {
 fn poll_both(
     x: &mut Exchange<'_>,
     attempt: &mut Attempt<'_>,
-    down: &mut Relay,
-    encoder: &mut Encoder,
+    passage: &mut impl Passage,
+    (down, encoder): (&mut Relay, &mut Encoder),
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Failure>> {
     if let Err(failure) = attempt.poll_upload(cx, x.client) {
@@ -150,10 +176,10 @@ fn poll_both(
     }
     let client = &mut *x.client;
     let conn = &mut **attempt.conn;
-    let mut source = Incoming {
+    let mut source = passage.through(Incoming {
         inbound: &mut conn.inbound,
         body: &mut conn.body,
-    };
+    });
     let mut sink = Outgoing {
         outbound: &mut client.outbound,
         encoder,
@@ -251,7 +277,7 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
     if let Some(call) = &mut heads.grpc {
         let is_late = call.timeout.is_some_and(|timeout| elapsed >= timeout);
         let head = &mut heads.response;
-        call.status = Some(grpc::refuse(failure.kind, is_late, head));
+        call.status = Some(grpc::refuse(failure.kind, is_late, call.web, head));
         body.clear();
     }
     if failure.kind == Kind::MethodNotAllowed {

@@ -2,6 +2,8 @@
 
 use message::Known;
 
+use crate::h1::is_token;
+
 pub(super) enum Judged {
     Fine,
     Bad(&'static str),
@@ -30,36 +32,7 @@ pub(super) fn judge(known: Known, name: &[u8], value: &[u8]) -> Judged {
 
 /// A token in lower case (RFC 9113 section 8.2.1).
 fn is_name(name: &[u8]) -> bool {
-    const ALLOWED: [bool; 256] = {
-        let mut allowed = [false; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let b = byte as u8;
-            allowed[byte] = b.is_ascii_lowercase()
-                || b.is_ascii_digit()
-                || matches!(
-                    b,
-                    b'!' | b'#'
-                        | b'$'
-                        | b'%'
-                        | b'&'
-                        | b'\''
-                        | b'*'
-                        | b'+'
-                        | b'-'
-                        | b'.'
-                        | b'^'
-                        | b'_'
-                        | b'`'
-                        | b'|'
-                        | b'~'
-                );
-            byte += 1;
-        }
-        allowed
-    };
-    let is_allowed = |&b: &u8| ALLOWED.get(usize::from(b)).copied().unwrap_or(false);
-    !name.is_empty() && name.iter().all(is_allowed)
+    is_token(name) && !name.iter().any(u8::is_ascii_uppercase)
 }
 
 /// No control character, and nothing at either end that HTTP/1.1 would take off.

@@ -2,7 +2,8 @@
 
 use std::thread::JoinHandle;
 
-use forebay_e2e::{Backend, Config, Forebay, Gate, Reply, Response};
+use forebay_e2e::frames::{FrameBackend, Frames, RST_STREAM};
+use forebay_e2e::{Backend, Client, Config, Forebay, Gate, Reply, Response};
 
 /// Answers at once, but behind the gate once it is told to be slow.
 fn backend(name: &'static str, gate: &Gate) -> Backend {
@@ -188,4 +189,70 @@ fn a_second_that_failed_has_been_tried() {
             assert_eq!(client.get("/").text(), expected);
         }
     }
+}
+
+/// One request, which comes to this backend.
+fn ask_at(client: &mut Client, frames: &mut Frames) {
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let stream = frames.request();
+    frames.answer(stream, "usual");
+    assert_eq!(client.response().text(), "usual");
+}
+
+/// One request, which comes to the first backend and then to the second; the winner
+/// answers, and the other one's stream is reset.
+fn race(client: &mut Client, [first, second]: [&mut Frames; 2], first_wins: bool) {
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let (of_first, of_second) = (first.request(), second.request());
+    let (winner, won, loser, lost) = match first_wins {
+        true => (first, of_first, second, of_second),
+        false => (second, of_second, first, of_first),
+    };
+    winner.answer(won, "won");
+    assert_eq!(client.response().text(), "won");
+    let reset = loser.wait(|frame| frame.kind == RST_STREAM);
+    const CANCEL: u32 = 8;
+    assert_eq!((reset.stream, reset.code()), (lost, CANCEL));
+}
+
+#[test]
+fn of_two_over_http2_the_slower_is_reset_and_keeps_its_connection() {
+    let backends = [FrameBackend::new(), FrameBackend::new()];
+    // A stream that were not given back would be in the way of the next request.
+    let forebay = Config::to_urls(backends.iter().map(FrameBackend::url))
+        .top("workers: 1")
+        .group("protocol: h2c, hedge: { min_delay: 250ms, max_percent: 100 }")
+        .group("connection_pool: { max_connections_per_host: 1, max_concurrent_streams: 1, max_waiting: 0 }")
+        .start();
+    let mut client = forebay.client();
+    let [mut one, mut two] = backends.each_ref().map(|backend| {
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut frames = backend.accept(&[]);
+        let stream = frames.request();
+        frames.answer(stream, "first");
+        assert_eq!(client.response().text(), "first");
+        frames
+    });
+    for _ in 0..30 {
+        ask_at(&mut client, &mut one);
+        ask_at(&mut client, &mut two);
+    }
+    // Worked out anew every tenth of a second.
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    ask_at(&mut client, &mut one);
+    ask_at(&mut client, &mut two);
+
+    race(&mut client, [&mut one, &mut two], false);
+    ask_at(&mut client, &mut two);
+    ask_at(&mut client, &mut one);
+    race(&mut client, [&mut two, &mut one], true);
+    ask_at(&mut client, &mut one);
+    ask_at(&mut client, &mut two);
+    let labels = [("reason", "hedge")];
+    assert_eq!(forebay.metrics().sum("forebay_retries_total", &labels), 2.0);
+    forebay.wait_metric("forebay_upstream_http2_streams", &[], 0.0);
+    let opened = forebay
+        .metrics()
+        .sum("forebay_upstream_connections_created_total", &[]);
+    assert_eq!(opened, 2.0);
 }

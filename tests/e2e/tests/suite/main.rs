@@ -1,5 +1,5 @@
 //! The end-to-end suite. Needs `target/PROFILE/forebay`, which
-//! `cargo build -p forebay-cli` makes, and `curl`, `nginx`, `node`, `pebble` and `python3`.
+//! `cargo build -p forebay-cli` makes, and what `make tools` installs.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -25,6 +25,7 @@ mod filters;
 mod forward_proxy;
 mod forwarding;
 mod grpc;
+mod grpc_web;
 mod handed_over;
 mod health;
 mod hedging;
@@ -42,6 +43,7 @@ mod metrics;
 mod orphaned;
 mod overload;
 mod peers;
+mod peers_h2;
 mod pool;
 mod pool_stale;
 mod protocols;

@@ -131,9 +131,11 @@ fn bases() -> [Value; 3] {
     second["server"] = json!({ "id": "front", "address": "127.0.0.1:1111" });
     let groups = second["backend_groups"].as_array_mut().unwrap();
     for id in ["api-servers", "databases", "apps"] {
-        groups.push(json!({ "id": id, "backends": [{ "url": "http://b" }] }));
+        groups.push(json!({ "id": id, "protocol": "h2c", "backends": [{ "url": "http://b" }] }));
     }
     second["backend_groups"][0]["health_check"]["enabled"] = true.into();
+    // Calls of gRPC take HTTP/2.
+    second["routes"][1]["backend_group"] = "apps".into();
     second["backend_groups"][0]["health_check"]["timeout"] = "9s".into();
     second["telemetry"]["metrics"]["enabled"] = false.into();
     let mut third = second.clone();
