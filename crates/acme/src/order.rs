@@ -53,7 +53,11 @@ pub(crate) async fn order(
         .map(|name| Identifier::Dns(name.to_string()));
     let names: Vec<Identifier> = names.collect();
     let mut order = account.new_order(&NewOrder::new(&names)).await?;
-    prove(&mut order, wish.challenge, answers).await?;
+    if let Err(fault) = prove(&mut order, wish.challenge, answers).await {
+        // The check of one name may have failed while that of another is begun.
+        let why = why_not(&mut order, wish.challenge).await;
+        return Err(why.unwrap_or(fault));
+    }
     let decided = order.poll_ready(&RETRIES).await;
     if !matches!(decided, Ok(OrderStatus::Ready)) {
         return Err(why_not(&mut order, wish.challenge)

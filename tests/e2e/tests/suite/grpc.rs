@@ -205,7 +205,7 @@ fn backends_are_asked_whether_they_serve() {
     let check = ", health_check: { enabled: true, protocol: grpc, service: shop, interval: 50ms, assume_healthy: false, healthy_threshold: 1 }";
     let forebay = to(backend.url(), check).start();
     assert_refused(
-        &call(&forebay, "/a.B/C", "message", &[]),
+        &call(&forebay, "/a.B/C", "", &[]),
         14,
         "destination_unavailable",
     );
