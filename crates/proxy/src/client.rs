@@ -33,13 +33,28 @@ pub(crate) struct Client {
     is_stream: bool,
 }
 
+/// Where a client comes from.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer {
+    address: SocketAddr,
+    text: IpText,
+}
+
+impl From<SocketAddr> for Peer {
+    fn from(address: SocketAddr) -> Self {
+        let text = IpText::new(address.ip());
+        Self { address, text }
+    }
+}
+
 impl Client {
     pub(crate) fn new(
         worker: &Worker,
         stream: Stream,
         (door, place): (Rc<Door>, u32),
-        peer: SocketAddr,
+        peer: impl Into<Peer>,
     ) -> Self {
+        let Peer { address, text } = peer.into();
         let h2 = match &stream {
             Stream::H2(stream) => Some(Rc::clone(stream)),
             _ => None,
@@ -50,8 +65,8 @@ impl Client {
             outbound: Outbound::new(writer, worker.blocks.clone()),
             door,
             h2,
-            peer,
-            peer_text: IpText::new(peer.ip()),
+            peer: address,
+            peer_text: text,
             body: Body::new(Side::Client),
             replay: Replay::default(),
             place,

@@ -1,5 +1,5 @@
-//! A client's HTTP/2 connection (RFC 9113): each of its streams is an exchange
-//! with a task of its own.
+//! A client's HTTP/2 connection (RFC 9113): each of its streams is an exchange,
+//! which runs in a task beside this one.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -9,17 +9,16 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use message::Failure;
-use tokio::task::{AbortHandle, spawn_local};
 use tracing::debug;
 use wire::h1::Limits;
 use wire::h2::{Connection, Options, Patience, StreamKey, Watch};
 
 use crate::client::Client;
-use crate::h2_stream::{Carrier, H2Stream};
+use crate::h2_lane::{Lane, Shared};
+use crate::h2_stream::Carrier;
 use crate::heads::Heads;
 use crate::path::receive::expect;
-use crate::path::{exchange, reply};
-use crate::stream::Stream;
+use crate::path::reply;
 use crate::timers::Deadline;
 use crate::upgrade;
 use crate::worker::{Held, Worker};
@@ -37,6 +36,9 @@ pub(crate) struct Arrived {
 /// How long a connection that has not begun, or is to end, may still take to do so.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How long lanes are kept for the next requests when there are none.
+const REST: Duration = Duration::from_secs(1);
+
 pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Held) {
     let Some((options, patience, limits)) = terms(&worker, &held) else {
         return;
@@ -53,16 +55,22 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
         certificate: client.outbound.io().certificate(),
         connection: RefCell::new(connection),
     });
-    let idle = worker.timers.deadline();
+    let (idle, rest) = (worker.timers.deadline(), worker.timers.deadline());
     idle.within(GRACE);
     let mut serving = Serving {
+        shared: Rc::new(Shared {
+            worker: Rc::clone(&worker),
+            held: Rc::new(held),
+            carrier: Rc::clone(&carrier),
+            peer: client.peer.into(),
+        }),
         worker,
-        held: Rc::new(held),
         client,
         carrier,
         limits,
         idle,
-        exchanges: Vec::new(),
+        rest,
+        lanes: Vec::new(),
         is_greeted: false,
         is_active: false,
         is_leaving: false,
@@ -70,7 +78,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
     };
     let ended = poll_fn(|cx| serving.poll(cx)).await;
     // Their streams have ended, which they find themselves.
-    serving.exchanges.clear();
+    serving.lanes.clear();
     serving.carrier.connection.borrow_mut().lose();
     if ended == Ended::Told {
         reply::close(&mut serving.client).await;
@@ -103,15 +111,15 @@ enum Ended {
 
 struct Serving {
     worker: Rc<Worker>,
-    /// Given back when the last exchange has settled.
-    held: Rc<Held>,
+    shared: Rc<Shared>,
     client: Box<Client>,
     carrier: Rc<Carrier>,
     limits: Limits,
     idle: Deadline,
-    /// Those under way and some that were, each at its stream's place. Who cuts the
-    /// connection cuts them.
-    exchanges: Vec<AbortHandle>,
+    /// When lanes that have nothing to do end.
+    rest: Deadline,
+    /// Each for the streams with its number. Who cuts the connection cuts them.
+    lanes: Vec<Lane>,
     /// The client has begun.
     is_greeted: bool,
     /// There were any exchanges when last looked.
@@ -129,7 +137,7 @@ impl Serving {
         connection.attend();
         connection.watch.pass(now);
         drop(connection);
-        if !self.is_leaving && self.held.door.is_closed() {
+        if !self.is_leaving && self.shared.held.door.is_closed() {
             self.leave();
         }
         loop {
@@ -146,6 +154,7 @@ impl Serving {
             }
             let connection = self.carrier.connection.borrow();
             let (is_over, is_idle) = (connection.is_over(), connection.is_idle());
+            let is_asked = self.is_leaving && !connection.takes_no_more();
             drop(connection);
             self.note_active(!is_idle);
             if is_over {
@@ -155,15 +164,20 @@ impl Serving {
                 }
                 self.idle.no_later_than(GRACE);
                 self.is_leaving = true;
-            } else if !is_idle {
+            } else if !is_idle && !is_asked {
                 self.idle.clear();
             } else if let Some(time) = self.may_be_idle() {
                 self.idle.no_later_than(time);
             }
+            self.rest(cx, is_idle);
             match (self.idle.has_passed(cx), self.is_leaving) {
                 (false, _) => break,
-                (true, true) => return Poll::Ready(Ended::Told),
                 (true, false) => self.leave(),
+                (true, true) if is_idle || is_over => return Poll::Ready(Ended::Told),
+                (true, true) => {
+                    self.carrier.connection.borrow_mut().take_no_more();
+                    self.idle.clear();
+                }
             }
         }
         self.carrier.connection.borrow_mut().wait(cx);
@@ -172,8 +186,8 @@ impl Serving {
 
     /// Takes what the client sends; ready when it sends nothing any more.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let current = self.held.door.plan(&self.worker);
-        if let Some(listener) = self.held.door.listener(&current) {
+        let current = self.shared.held.door.plan(&self.worker);
+        if let Some(listener) = self.shared.held.door.listener(&current) {
             self.limits = listener.limits;
         }
         drop(current);
@@ -224,8 +238,8 @@ impl Serving {
         if self.is_leaving || !self.is_greeted {
             return Some(GRACE);
         }
-        let current = self.held.door.plan(&self.worker);
-        let listener = self.held.door.listener(&current)?;
+        let current = self.shared.held.door.plan(&self.worker);
+        let listener = self.shared.held.door.listener(&current)?;
         Some(listener.keep_alive_timeout)
     }
 
@@ -245,8 +259,19 @@ impl Serving {
         self.is_counted = true;
         let (client, reason) = (self.client.peer, flood.label());
         let mut metrics = self.worker.metrics.borrow_mut();
-        metrics.http2_flood(self.held.number, reason);
+        metrics.http2_flood(self.shared.held.number, reason);
         debug!(%client, reason, "HTTP/2 connection ended: too much of something");
+    }
+
+    fn rest(&mut self, cx: &Context<'_>, is_idle: bool) {
+        if !is_idle || self.lanes.is_empty() {
+            self.rest.clear();
+            return;
+        }
+        self.rest.no_later_than(REST);
+        if self.rest.has_passed(cx) {
+            self.lanes = Vec::new();
+        }
     }
 
     fn note_active(&mut self, is_active: bool) {
@@ -256,27 +281,21 @@ impl Serving {
         self.is_active = is_active;
         let mut metrics = self.worker.metrics.borrow_mut();
         match is_active {
-            true => metrics.client_active(self.held.number),
-            false => metrics.client_idle(self.held.number),
+            true => metrics.client_active(self.shared.held.number),
+            false => metrics.client_idle(self.shared.held.number),
         }
     }
 
-    fn begin(&mut self, key: StreamKey, mut request: Arrived) {
-        let stream = H2Stream::new(Rc::clone(&self.carrier), key);
-        let stream = Stream::H2(Rc::new(RefCell::new(stream)));
-        let (worker, held) = (Rc::clone(&self.worker), Rc::clone(&self.held));
-        let door = (Rc::clone(&held.door), held.place);
-        let mut client = Client::new(&worker, stream, door, self.client.peer);
-        let exchange = spawn_local(async move {
-            if expect(&worker, &mut client, true) {
-                exchange(&worker, &mut client, Some(&mut request)).await;
-                end(&mut client).await;
+    fn begin(&mut self, key: StreamKey, request: Arrived) {
+        let start = || Lane::start(Rc::clone(&self.shared));
+        if self.lanes.len() <= key.index() {
+            self.lanes.resize_with(key.index() + 1, start);
+        }
+        if let Some(lane) = self.lanes.get_mut(key.index()) {
+            if !lane.is_alive() {
+                *lane = start();
             }
-            drop(held);
-        });
-        match self.exchanges.get_mut(key.index()) {
-            Some(before) => *before = exchange.abort_handle(),
-            None => self.exchanges.push(exchange.abort_handle()),
+            lane.give(key, request);
         }
     }
 }
@@ -284,20 +303,6 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.note_active(false);
-        self.exchanges.iter().for_each(AbortHandle::abort);
-    }
-}
-
-/// Ends a stream. One that has its whole answer may still be sending: told at
-/// once that nobody reads it, some clients would miss the answer.
-async fn end(client: &mut Client) {
-    let is_answered = client
-        .h2
-        .as_ref()
-        .is_some_and(|stream| stream.borrow().is_answered());
-    match is_answered {
-        true if client.body.is_end() => {}
-        true => reply::close(client).await,
-        false => client.outbound.io().reset_on_close(),
+        self.lanes.iter().for_each(Lane::cut);
     }
 }

@@ -216,6 +216,18 @@ impl Connection {
         }
     }
 
+    /// The client knows that it is to go, or has had the time to.
+    pub fn take_no_more(&mut self) {
+        self.leaving = Leaving::Done;
+        self.last = self.latest;
+        self.go_away(self.latest, Reason::NO_ERROR);
+    }
+
+    /// Of what the client may still send, nothing begins any more.
+    pub fn takes_no_more(&self) -> bool {
+        self.leaving == Leaving::Done
+    }
+
     /// Ends the connection at once, and says why.
     pub fn fail(&mut self, reason: Reason) {
         if self.end.is_none() {

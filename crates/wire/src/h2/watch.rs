@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::frame::{flag, kind};
+use super::frame::kind;
 
 /// For how many frames without use one makes up that carries something, in
 /// either direction: settings, pings and windows go with data.
@@ -111,27 +111,42 @@ impl Watch {
     }
 
     /// A frame begins; says if it is one too many.
-    pub fn frame(&mut self, kind: u8, flags: u8, len: usize) -> Option<Flood> {
+    pub fn frame(&mut self, kind: u8) -> Option<Flood> {
         match kind {
             kind::HEADERS => self.carried(1),
-            kind::DATA if len > 0 || flags & flag::END_STREAM != 0 => self.carried(1),
-            kind::RST_STREAM => {
-                self.resets += 1;
-                self.judge(self.resets > self.patience.resets, Flood::Resets);
-            }
-            // Counted for each head.
-            kind::CONTINUATION => {}
-            _ => {
-                self.control_frames += 1;
-                let is_flood = self.control_frames > i64::from(self.patience.control_frames);
-                let flood = match kind {
-                    kind::DATA => Flood::DataFrames,
-                    _ => Flood::ControlFrames,
-                };
-                self.judge(is_flood, flood);
-            }
+            kind::RST_STREAM => self.reset(),
+            // Judged when it is known how much of it is padding, and for each head.
+            kind::DATA | kind::CONTINUATION => {}
+            _ => self.useless(Flood::ControlFrames),
         }
         self.flood
+    }
+
+    /// A frame of data has so many bytes besides padding; as with [`Self::frame`].
+    pub fn data(&mut self, body: usize, is_last: bool) -> Option<Flood> {
+        match body > 0 || is_last {
+            true => self.carried(1),
+            false => self.useless(Flood::DataFrames),
+        }
+        self.flood
+    }
+
+    /// A stream had to be ended because of what came on it, which is one more way
+    /// to ask for work and call it off (CVE-2025-8671).
+    pub fn offended(&mut self) -> Option<Flood> {
+        self.reset();
+        self.flood
+    }
+
+    fn reset(&mut self) {
+        self.resets += 1;
+        self.judge(self.resets > self.patience.resets, Flood::Resets);
+    }
+
+    fn useless(&mut self, flood: Flood) {
+        self.control_frames += 1;
+        let is_flood = self.control_frames > i64::from(self.patience.control_frames);
+        self.judge(is_flood, flood);
     }
 
     fn judge(&mut self, is_flood: bool, flood: Flood) {

@@ -79,7 +79,7 @@ impl Connection {
             self.fail(reason);
             return (rest, None);
         }
-        if let Some(flood) = self.watch.frame(head.kind, head.flags, head.len) {
+        if let Some(flood) = self.watch.frame(head.kind) {
             self.calm(flood);
             return (rest, None);
         }
@@ -170,7 +170,7 @@ impl Connection {
             }
             kind::WINDOW_UPDATE => self.window_update(head, payload),
             kind::PRIORITY if payload.len() != 5 => {
-                self.reset_id(head.stream, Reason::FRAME_SIZE_ERROR);
+                self.offend(head.stream, Reason::FRAME_SIZE_ERROR);
                 Ok(())
             }
             // Of priorities, and of what nobody knows, nothing is made.
@@ -192,20 +192,24 @@ impl Connection {
         if self.is_idle_id(head.stream) {
             return self.fail(Reason::PROTOCOL_ERROR);
         }
+        let (body, is_last) = (head.len - padding, head.has(flag::END_STREAM));
+        if let Some(flood) = self.watch.data(body, is_last) {
+            return self.calm(flood);
+        }
         match self.streams.by_id(head.stream) {
             Some(stream) if stream.is_receiving() => {
                 stream.receive_window -= head.len as i64;
                 if stream.receive_window < 0 {
-                    self.reset_id(head.stream, Reason::FLOW_CONTROL_ERROR);
+                    self.offend(head.stream, Reason::FLOW_CONTROL_ERROR);
                 }
             }
             Some(stream) if stream.has_failed() => {}
-            _ => self.reset_id(head.stream, Reason::STREAM_CLOSED),
+            _ => self.offend(head.stream, Reason::STREAM_CLOSED),
         }
         let data = Data {
             stream: head.stream,
-            body: head.len - padding,
-            is_last: head.has(flag::END_STREAM),
+            body,
+            is_last,
         };
         self.take_back(head.stream, padding);
         self.input = Input::Data(data);
@@ -223,7 +227,7 @@ impl Connection {
                 if stream.take(body) {
                     stream.wake_reader();
                 } else {
-                    self.reset_id(data.stream, Reason::PROTOCOL_ERROR);
+                    self.offend(data.stream, Reason::PROTOCOL_ERROR);
                     self.take_back(data.stream, body.len());
                 }
             }
@@ -245,7 +249,7 @@ impl Connection {
             && stream.is_receiving()
             && !stream.end_of_request()
         {
-            self.reset_id(data.stream, Reason::PROTOCOL_ERROR);
+            self.offend(data.stream, Reason::PROTOCOL_ERROR);
         }
     }
 
@@ -357,11 +361,11 @@ impl Connection {
                 let is_fine = is_last && !reader.is_bad && stream.end_of_request();
                 match is_fine {
                     true => stream.trailers = Some(Box::new(reader.fields)),
-                    false => self.reset_id(id, Reason::PROTOCOL_ERROR),
+                    false => self.offend(id, Reason::PROTOCOL_ERROR),
                 }
             }
             Some(stream) if stream.has_failed() => {}
-            _ => self.reset_id(id, Reason::STREAM_CLOSED),
+            _ => self.offend(id, Reason::STREAM_CLOSED),
         }
         Ok(())
     }
@@ -432,6 +436,14 @@ impl Connection {
         }
     }
 
+    /// Ends a stream because of what has come on it.
+    fn offend(&mut self, id: u32, reason: Reason) {
+        self.reset_id(id, reason);
+        if let Some(flood) = self.watch.offended() {
+            self.calm(flood);
+        }
+    }
+
     fn ping(&mut self, head: Head, payload: &[u8]) -> Result<(), Reason> {
         if payload.len() != 8 {
             return Err(Reason::FRAME_SIZE_ERROR);
@@ -439,9 +451,7 @@ impl Connection {
         if !head.has(flag::ACK) {
             self.write(kind::PING, flag::ACK, 0, payload);
         } else if self.leaving == Leaving::Told && payload == FAREWELL {
-            self.leaving = Leaving::Done;
-            self.last = self.latest;
-            self.go_away(self.latest, Reason::NO_ERROR);
+            self.take_no_more();
         }
         Ok(())
     }
@@ -467,9 +477,9 @@ impl Connection {
         };
         stream.send_window += more;
         if more == 0 {
-            self.reset_id(head.stream, Reason::PROTOCOL_ERROR);
+            self.offend(head.stream, Reason::PROTOCOL_ERROR);
         } else if stream.send_window > MAX_WINDOW {
-            self.reset_id(head.stream, Reason::FLOW_CONTROL_ERROR);
+            self.offend(head.stream, Reason::FLOW_CONTROL_ERROR);
         } else {
             stream.wake_writer();
         }

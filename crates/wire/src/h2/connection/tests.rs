@@ -633,6 +633,56 @@ fn a_polite_end_takes_what_was_on_its_way() {
 }
 
 #[test]
+fn a_client_that_does_not_go_is_not_waited_for() {
+    let mut pair = Pair::new();
+    pair.connection.leave();
+    pair.sent();
+    pair.request(1, true);
+    pair.connection.take_no_more();
+    let end = pair.sent();
+    assert_eq!(
+        (end[0].0, &end[0].3[..4]),
+        (kind::GOAWAY, &[0, 0, 0, 1][..])
+    );
+    pair.frame(HEADERS, WHOLE, 3, &get("/"));
+    assert!(pair.arrived.is_empty());
+}
+
+/// Requests that a client makes us call off count like those it calls off.
+#[test]
+fn offences_are_resets() {
+    type Offence = fn(&mut Pair, u32);
+    let offences: [Offence; 3] = [
+        |pair, stream| pair.frame(kind::WINDOW_UPDATE, 0, stream, &[0; 4]),
+        |pair, stream| pair.frame(kind::PRIORITY, 0, stream, &[0; 4]),
+        |pair, stream| {
+            pair.frame(kind::DATA, flag::END_STREAM, stream, b"x");
+            pair.frame(kind::DATA, flag::END_STREAM, stream, b"x");
+        },
+    ];
+    for offend in offences {
+        let mut pair = Pair::new();
+        for n in 0..6 {
+            let key = pair.request(2 * n + 1, false);
+            offend(&mut pair, 2 * n + 1);
+            pair.connection.release(key);
+        }
+        assert_eq!(pair.connection.watch.flood(), Some(Flood::Resets));
+        assert!(pair.connection.is_over());
+    }
+}
+
+#[test]
+fn padding_is_nothing() {
+    let mut pair = Pair::new();
+    pair.request(1, false);
+    for _ in 0..60 {
+        pair.frame(kind::DATA, flag::PADDED, 1, b"\x03\0\0\0");
+    }
+    assert_eq!(pair.connection.watch.flood(), Some(Flood::DataFrames));
+}
+
+#[test]
 fn a_head_may_come_in_pieces_but_not_in_too_many() {
     let mut pair = Pair::new();
     let block = get("/pieces");

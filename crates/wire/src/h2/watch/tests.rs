@@ -1,4 +1,5 @@
 use super::*;
+use crate::h2::frame::flag;
 
 const PATIENCE: Patience = Patience {
     resets: 3,
@@ -12,14 +13,17 @@ fn watch(now: Instant) -> Watch {
 
 fn ping(watch: &mut Watch, count: usize) {
     for _ in 0..count {
-        watch.frame(kind::PING, 0, 8);
+        watch.frame(kind::PING);
     }
 }
 
 fn after(frames: &[(u8, u8, usize)]) -> Option<Flood> {
     let mut watch = watch(now());
     for &(kind, flags, length) in frames {
-        watch.frame(kind, flags, length);
+        match kind {
+            kind::DATA => watch.data(length, flags & flag::END_STREAM != 0),
+            _ => watch.frame(kind),
+        };
     }
     watch.flood()
 }
@@ -97,10 +101,10 @@ fn data_that_was_sent_may_be_spoken_of_later() {
     let mut watch = watch(now());
     watch.carried(1000);
     for _ in 0..110 {
-        watch.frame(kind::WINDOW_UPDATE, 0, 4);
+        watch.frame(kind::WINDOW_UPDATE);
     }
     assert_eq!(watch.flood(), None);
-    watch.frame(kind::WINDOW_UPDATE, 0, 4);
+    watch.frame(kind::WINDOW_UPDATE);
     assert_eq!(watch.flood(), Some(Flood::ControlFrames));
 }
 
@@ -108,7 +112,7 @@ fn data_that_was_sent_may_be_spoken_of_later() {
 fn answers_make_up_for_resets_and_stalls_stay() {
     let mut watch = watch(now());
     for _ in 0..100 {
-        watch.frame(kind::RST_STREAM, 0, 4);
+        watch.frame(kind::RST_STREAM);
         watch.answered();
     }
     assert_eq!(watch.flood(), None);
@@ -117,7 +121,7 @@ fn answers_make_up_for_resets_and_stalls_stay() {
     watch.stalled();
     assert_eq!(watch.flood(), Some(Flood::Stalls));
     for _ in 0..9 {
-        watch.frame(kind::RST_STREAM, 0, 4);
+        watch.frame(kind::RST_STREAM);
     }
     assert_eq!(watch.flood(), Some(Flood::Stalls));
 }
