@@ -132,9 +132,8 @@ impl HeadParser {
         if line.name_len > usize::from(u16::MAX) {
             return Err(H::fields_too_large());
         }
-        let name = bytes.get(..line.name_len).unwrap_or_default();
         head.fields().declare(
-            Known::of(name),
+            line.known,
             Span::new(self.done, line.name_len),
             Span::new(self.done + line.value_at, line.value_len),
             line.is_plain(bytes),

@@ -1,5 +1,7 @@
 //! Bytes: which may stand where, and where lines end.
 
+use message::Known;
+
 /// The bytes of a token (RFC 9110 section 5.6.2).
 const TOKEN: [bool; 256] = {
     let mut table = [false; 256];
@@ -96,20 +98,44 @@ fn is_control(byte: u8) -> bool {
     byte < 0x20 && byte != b'\t' || byte == 0x7f
 }
 
+/// One in every byte of a word, and the high bit of every byte.
+const ONES: u64 = u64::MAX / 255;
+const HIGH: u64 = ONES * 0x80;
+
 /// The high bit of every byte that is below 0x20 or is 0x7f, and perhaps of
 /// bytes behind the first such one.
 fn controls(word: u64) -> u64 {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGH: u64 = ONES * 0x80;
     let below_space = word.wrapping_sub(ONES * 0x20) & !word;
     let del = word ^ (ONES * 0x7f);
     let is_del = del.wrapping_sub(ONES) & !del;
     (below_space | is_del) & HIGH
 }
 
+/// The first colon, if neither space nor a control character stands before it.
+/// Eight bytes are looked at together.
+fn find_colon(bytes: &[u8]) -> Option<usize> {
+    let (words, tail) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        let zero_where_it_is = word ^ (ONES * u64::from(b':'));
+        let colon = zero_where_it_is.wrapping_sub(ONES) & !zero_where_it_is;
+        let space = word.wrapping_sub(ONES * 0x21) & !word;
+        let found = (colon | space) & HIGH;
+        if found != 0 {
+            at += found.trailing_zeros() as usize / 8;
+            return (bytes.get(at) == Some(&b':')).then_some(at);
+        }
+        at += 8;
+    }
+    let rest = tail.iter().position(|&b| b == b':' || b <= b' ')?;
+    (tail.get(rest) == Some(&b':')).then_some(at + rest)
+}
+
 /// Where the parts of a field line lie, counted from its first byte.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct FieldLine {
+    pub(super) known: Known,
     pub(super) name_len: usize,
     pub(super) value_at: usize,
     pub(super) value_len: usize,
@@ -130,11 +156,14 @@ impl FieldLine {
 /// what the fault is, if there is one, is not said here. Most lines are such,
 /// and are looked at only once.
 pub(super) fn field_line(bytes: &[u8]) -> Option<FieldLine> {
-    let name_len = bytes.iter().position(|&b| !is_token_byte(b))?;
-    let value = match bytes.get(name_len..)? {
-        [b':', value @ ..] if name_len > 0 => value,
-        _ => return None,
-    };
+    let name_len = find_colon(bytes)?;
+    let (name, value) = bytes.split_at_checked(name_len)?;
+    let value = value.get(1..)?;
+    let known = Known::of(name);
+    // The names that are known are tokens.
+    if !known.is_name() && !is_token(name) {
+        return None;
+    }
     let front = value.iter().position(|&b| !is_space(b))?;
     let value = value.get(front..)?;
     let end = find_control(value)?;
@@ -145,6 +174,7 @@ pub(super) fn field_line(bytes: &[u8]) -> Option<FieldLine> {
     let value_at = name_len + 1 + front;
     let back = value.iter().rev().take_while(|&&b| is_space(b)).count();
     Some(FieldLine {
+        known,
         name_len,
         value_at,
         value_len: end - back,
@@ -246,6 +276,20 @@ mod tests {
             (b"A: b\x7fc\r\n", None),
             (b"A: b\0\r\n", None),
             (b"A\r\n", None),
+            (b"A\r\nB: c\r\n", None),
+            (b"\r\nbody: \r\n", None),
+            (
+                b"Content-Length: 5\r\n",
+                Some((b"Content-Length", b"5", 17)),
+            ),
+            (
+                b"A-name-of-31-bytes-if-I-counted: b\r\n",
+                Some((b"A-name-of-31-bytes-if-I-counted", b"b", 34)),
+            ),
+            (b"A-name-of-8: b\r\n", Some((b"A-name-of-8", b"b", 14))),
+            (b"Name-of-8: b\r\n", Some((b"Name-of-8", b"b", 12))),
+            (b"A-n@me: b\r\n", None),
+            (b"A-n\x80me: b\r\n", None),
         ];
         for (bytes, wanted) in table {
             assert_eq!(parts(bytes), *wanted, "{}", bytes.escape_ascii());

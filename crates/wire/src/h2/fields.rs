@@ -10,7 +10,7 @@ pub(super) enum Judged {
 }
 
 pub(super) fn judge(known: Known, name: &[u8], value: &[u8]) -> Judged {
-    if !is_name(name) {
+    if !is_name(known, name) {
         return Judged::Bad("a field name holds a byte that may not stand there");
     }
     if !is_value(value) {
@@ -31,8 +31,9 @@ pub(super) fn judge(known: Known, name: &[u8], value: &[u8]) -> Judged {
 }
 
 /// A token in lower case (RFC 9113 section 8.2.1).
-fn is_name(name: &[u8]) -> bool {
-    is_token(name) && !name.iter().any(u8::is_ascii_uppercase)
+fn is_name(known: Known, name: &[u8]) -> bool {
+    // The names that are known are tokens.
+    (known.is_name() || is_token(name)) && !name.iter().any(u8::is_ascii_uppercase)
 }
 
 /// No control character, and nothing at either end that HTTP/1.1 would take off.
