@@ -4,7 +4,7 @@
 //! has arrived, so however the bytes are split the result is the same and no
 //! byte of a finished line is looked at twice.
 
-use message::{Failure, Fields, Kind, Known, Method, RequestHead, ResponseHead, Span, Version};
+use message::{Failure, Fields, Kind, Method, RequestHead, ResponseHead, Span, Version};
 
 use super::scan::{self, FieldLine, Line};
 use super::target::split_target;

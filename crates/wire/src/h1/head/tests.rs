@@ -1,3 +1,5 @@
+use message::Known;
+
 use super::*;
 use proptest::prelude::*;
 
