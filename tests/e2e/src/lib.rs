@@ -46,7 +46,7 @@ pub use dead_address::DeadAddress;
 pub use forebay::Forebay;
 pub use gate::Gate;
 pub use generations::Generations;
-pub use message::{Head, Request, Response};
+pub use message::{Head, Request, Response, bytes};
 pub use metrics::Metrics;
 pub use name_server::NameServer;
 pub use pebble::{Looks, Pebble};

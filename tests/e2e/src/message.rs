@@ -126,3 +126,10 @@ impl Response {
         Some(reason.split(['"', ';']).next().unwrap_or_default())
     }
 }
+
+/// A body of every byte value, without a period that buffers or records could hide.
+pub fn bytes(count: usize) -> Vec<u8> {
+    (0..count)
+        .map(|i| (i ^ (i >> 8) ^ (i >> 15)) as u8)
+        .collect()
+}

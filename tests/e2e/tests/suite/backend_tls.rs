@@ -1,7 +1,7 @@
 //! TLS to backends.
 
 use forebay_e2e::{
-    Authority, Backend, Config, Forebay, Issued, Nginx, Reply, Scratch, Tunnel, forebay,
+    Authority, Backend, Config, Forebay, Issued, Nginx, Reply, Scratch, Tunnel, bytes, forebay,
 };
 
 /// nginx, which says what it knows of the connection.
@@ -151,7 +151,7 @@ fn bodies_pass_through_two_of_us_bit_for_bit() {
         .group(&believing(&authority, ""))
         .start();
     for size in [0_usize, 1, 16_384, 65_537, 3 << 20] {
-        let body: Vec<u8> = (0..size).map(|i| (i ^ (i >> 8)) as u8).collect();
+        let body = bytes(size);
         let mut client = outer.client();
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n");
         client.send_beside([head.as_bytes(), &body].concat());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use forebay_e2e::frames::{DATA, Frames, GOAWAY, HEADERS, RST_STREAM};
-use forebay_e2e::{Authority, Backend, Client, Config, Forebay, Gate, Reply, Scratch, curl};
+use forebay_e2e::{Authority, Backend, Client, Config, Forebay, Gate, Reply, Scratch, bytes, curl};
 
 const PROTOCOL_ERROR: u32 = 1;
 
@@ -100,9 +100,7 @@ fn bodies_pass_bit_for_bit_both_ways() {
     let forebay = Config::to(&backend).start();
     let scratch = Scratch::new();
     for size in [0_usize, 1, 4096, 65_535, 65_537, 3 << 20] {
-        let body: Vec<u8> = (0..size)
-            .map(|i| (i ^ (i >> 8) ^ (i >> 15)) as u8)
-            .collect();
+        let body = bytes(size);
         let (up, down) = (scratch.path("up"), scratch.path("down"));
         std::fs::write(&up, &body).unwrap();
         let up = format!("@{}", up.display());

@@ -1,6 +1,6 @@
 //! Bodies arrive bit for bit, in both framings and both directions.
 
-use forebay_e2e::{Backend, Client, Config, Reply};
+use forebay_e2e::{Backend, Client, Config, Reply, bytes};
 
 /// Gives each body back as it came, in the framing that the target names.
 fn mirror() -> Backend {
@@ -34,13 +34,6 @@ fn with_length(target: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("POST {target} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
-}
-
-/// Every byte value, without a period that buffers could hide.
-fn bytes(count: usize) -> Vec<u8> {
-    (0..count)
-        .map(|i| (i ^ (i >> 8) ^ (i >> 15)) as u8)
-        .collect()
 }
 
 /// Sends from a thread, since the answer begins before all has been sent.

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use forebay_e2e::{Authority, Config, Finished, Forebay, Process, Scratch, curl};
+use forebay_e2e::{Authority, Config, Finished, Forebay, Process, Scratch, bytes, curl};
 
 const IN_FRONT: [(&str, &str); 2] = [("h1", "--http1.1"), ("h2", "--http2-prior-knowledge")];
 
@@ -74,12 +74,6 @@ impl Pair<'_> {
         assert_eq!(lines[0], self.version);
         lines
     }
-}
-
-fn bytes(size: usize) -> Vec<u8> {
-    (0..size)
-        .map(|i| (i ^ (i >> 8) ^ (i >> 15)) as u8)
-        .collect()
 }
 
 type Feature = (&'static str, fn(&Pair<'_>));

@@ -4,7 +4,9 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use forebay_e2e::{Authority, Backend, Client, Forebay, Gate, Generations, Tunnel, forebay, until};
+use forebay_e2e::{
+    Authority, Backend, Client, Forebay, Gate, Generations, Tunnel, bytes, forebay, until,
+};
 
 /// Gives back what comes, and says `bye` at its end.
 fn echo() -> Backend {
@@ -24,13 +26,6 @@ fn echo() -> Backend {
 fn exchange(client: &mut Client, text: &str) {
     client.send(text).unwrap();
     assert_eq!(client.exactly(text.len()).unwrap(), text.as_bytes());
-}
-
-/// Every byte value, without a period that buffers could hide.
-fn bytes(count: usize) -> Vec<u8> {
-    (0..count)
-        .map(|i| (i ^ (i >> 8) ^ (i >> 15)) as u8)
-        .collect()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use forebay_e2e::rustls::{HandshakeKind, ProtocolVersion, version};
 use forebay_e2e::{
     Authority, Backend, Client, Config, Forebay, Gate, Generations, Issued, Process, Reply,
-    Scratch, curl, rcgen, rustls,
+    Scratch, bytes, curl, rcgen, rustls,
 };
 
 /// A listener with TLS before this backend.
@@ -45,13 +45,6 @@ fn mirror() -> Backend {
             Reply::raw(bytes).then_close()
         }
     })
-}
-
-/// Every byte value, without a period that records could hide.
-fn bytes(count: usize) -> Vec<u8> {
-    (0..count)
-        .map(|i| (i ^ (i >> 8) ^ (i >> 15)) as u8)
-        .collect()
 }
 
 #[test]
