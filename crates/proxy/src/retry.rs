@@ -16,6 +16,8 @@ pub(crate) struct Reason {
     pub(crate) not_before: Duration,
     /// The backend has received nothing of the request.
     pub(crate) got_nothing: bool,
+    /// The same backend may do better a moment later.
+    pub(crate) may_heal: bool,
 }
 
 /// What the policy says of a failed attempt.
@@ -33,6 +35,7 @@ pub(crate) fn after_failure(x: &Exchange<'_>, group: &Group, failure: &Failure) 
         why,
         not_before: Duration::ZERO,
         got_nothing: failure.retry == Retry::OtherBackend,
+        may_heal: !matches!(failure.kind, Kind::TlsCertificate | Kind::TlsProtocol),
     })
 }
 
@@ -48,6 +51,7 @@ pub(crate) fn after_answer(x: &Exchange<'_>, group: &Group) -> Option<Reason> {
             why,
             not_before: Duration::ZERO,
             got_nothing: false,
+            may_heal: true,
         });
     }
     let is_failure = (500..600).contains(&head.status);
@@ -59,6 +63,7 @@ pub(crate) fn after_answer(x: &Exchange<'_>, group: &Group) -> Option<Reason> {
         why: Retried::ServerError,
         not_before,
         got_nothing: false,
+        may_heal: true,
     })
 }
 

@@ -279,6 +279,7 @@ fn next(
     let (taken, wait) = match other {
         Some(taken) if reason.why == Retried::ConnectionError => (taken, Duration::ZERO),
         Some(taken) => (taken, backoff()),
+        None if !reason.may_heal => return None,
         None => {
             *tried = Excluded::new();
             let wait = backoff().max(reason.not_before);

@@ -32,6 +32,9 @@ impl Default for Limits {
 
 /// A head that a `HeadParser` can fill.
 pub trait ParsedHead {
+    /// What it means that the first byte is that of no head.
+    const NO_HEAD: &'static str;
+
     fn fields(&mut self) -> &mut Fields;
 
     /// Parses a start line that lies at the beginning of the head's text.
@@ -78,7 +81,7 @@ impl HeadParser {
             }
             // The order of these checks must not depend on how much of the
             // line has arrived, so that the first fault found is always the same.
-            check_first_byte::<H>(rest)?;
+            check_first_byte::<H>(rest, self.fields_at == 0)?;
             let line = match scan::line(rest) {
                 Line::Whole(line) => line,
                 Line::BareLf(line) => {
@@ -152,12 +155,14 @@ impl HeadParser {
 
 /// Refuses early what can never become a head, so that a client speaking
 /// another protocol is told at once.
-fn check_first_byte<H: ParsedHead>(rest: &[u8]) -> Result<(), Failure> {
+fn check_first_byte<H: ParsedHead>(rest: &[u8], is_first: bool) -> Result<(), Failure> {
     match rest.first() {
-        Some(&first) if first != b'\r' && !scan::is_token_byte(first) => Err(H::malformed(
+        Some(&first) if first == b'\r' || scan::is_token_byte(first) => Ok(()),
+        Some(_) if is_first => Err(H::malformed(H::NO_HEAD)),
+        Some(_) => Err(H::malformed(
             "a line begins with a byte that may not stand there",
         )),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 
@@ -178,6 +183,9 @@ pub(super) fn field_fault(line: &[u8]) -> &'static str {
 }
 
 impl ParsedHead for RequestHead {
+    const NO_HEAD: &'static str =
+        "this is no HTTP/1.1: is it meant for a port with TLS, or with another protocol?";
+
     fn fields(&mut self) -> &mut Fields {
         &mut self.fields
     }
@@ -237,6 +245,8 @@ fn request_version(text: &[u8]) -> Result<Version, Failure> {
 }
 
 impl ParsedHead for ResponseHead {
+    const NO_HEAD: &'static str = "what the backend says is no HTTP/1.1: does it want TLS (https://) or HTTP/2 (protocol: h2c)?";
+
     fn fields(&mut self) -> &mut Fields {
         &mut self.fields
     }

@@ -35,6 +35,8 @@ fn an_ambiguous_answer_is_refused_and_its_connection_dropped() {
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
         b"SSH-2.0-OpenSSH_9.2\r\n",
         b"\x15\x03\x01\0\x02\x02\x50",
+        // Settings of HTTP/2.
+        b"\0\0\0\x04\0\0\0\0\0",
     ];
     for bad in rows {
         let backend = backend_with(bad);
@@ -58,6 +60,15 @@ fn an_ambiguous_answer_is_refused_and_its_connection_dropped() {
 
 /// Bytes beyond the answer could be taken for the answer to somebody else's
 /// request.
+#[test]
+fn a_backend_that_speaks_something_else_is_told_as_that() {
+    let backend = backend_with(b"\0\0\0\x04\0\0\0\0\0");
+    let forebay = Config::to(&backend).start();
+    assert_eq!(forebay.get("/bad").status, 502);
+    let detail = forebay.access_log(1)[0]["failure_detail"].to_string();
+    assert!(detail.contains("protocol: h2c"), "{detail}");
+}
+
 #[test]
 fn a_connection_with_bytes_left_over_is_not_used_again() {
     let backend = backend_with(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
