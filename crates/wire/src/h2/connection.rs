@@ -1,25 +1,29 @@
-//! A client's connection, without the socket: frames go in, requests, bodies and
-//! frames come out (RFC 9113). One task drives it; each stream has a task of its
-//! own, which asks and gives here.
+//! A connection, without the socket: frames go in, messages and frames come out
+//! (RFC 9113). One task drives it; each stream has a task of its own, which asks and
+//! gives here.
+//!
+//! It is a client's (`serving`), or one to a backend (`asking`). What both do alike
+//! is in `incoming` and `outgoing`.
 //!
 //! What waits to be sent is bounded: bodies by what `SHARE` says, and the frames
 //! that answer frames by [`Connection::is_congested`], which stops the reading.
 
+mod asking;
 mod incoming;
 mod outgoing;
+mod serving;
 mod streams;
 
 use std::io;
 use std::task::{Context, Poll, Waker};
 
-use message::{Failure, RequestHead};
-
+use self::asking::Asking;
 use self::streams::{Stream, Streams};
+use super::fields::{TrailerReader, most};
 use super::frame::{
     self, HEAD, Head, INITIAL_WINDOW, MAX_SIZE, MAX_WINDOW, PREFACE, Reason, flag, kind, setting,
 };
 use super::hpack::Decoder;
-use super::request::{RequestReader, TrailerReader, most};
 use super::watch::{Flood, Watch};
 use crate::blocks::Blocks;
 use crate::h1::{BlocksHandle, Limits};
@@ -33,28 +37,9 @@ const MAX_CONTINUATIONS: usize = 32;
 /// How much may wait to be sent before nothing more is read.
 const CONGESTED: usize = 128 * 1024;
 
-/// What a listener says of its connections.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    pub max_concurrent_streams: u32,
-    /// Bytes that a client may send ahead, of one request and of all.
-    pub stream_window: u32,
-    pub connection_window: u32,
-    /// How large a field section may be, as the client is told.
-    pub max_header_list_size: u32,
-    /// Clients may ask for other protocols (RFC 8441).
-    pub takes_extended_connect: bool,
-}
-
-/// A request's head has come.
-#[derive(Debug)]
-pub struct Arrived {
-    pub stream: StreamKey,
-    /// What it wants to go on with (RFC 8441).
-    pub protocol: Option<Box<[u8]>>,
-    /// Whether the head is one.
-    pub verdict: Result<(), Failure>,
-}
+pub use asking::Windows;
+pub use serving::{Arrived, Options};
+pub use streams::Cut;
 
 /// Names a stream until it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +54,7 @@ impl StreamKey {
 
 #[derive(Debug)]
 pub struct Connection {
-    options: Options,
+    role: Role,
     pub watch: Watch,
     decoder: Decoder,
     input: Input,
@@ -80,28 +65,31 @@ pub struct Connection {
     /// Settings have come, as they must first.
     is_greeted: bool,
     streams: Streams,
-    /// The client's latest stream.
+    /// The latest stream that has begun.
     latest: u32,
-    /// Streams after this one are not taken.
+    /// Streams of the other end's after this one are not taken.
     last: u32,
     leaving: Leaving,
-    /// The client says that it is about to leave.
-    client_leaves: bool,
+    /// The other end says that it is about to leave.
+    peer_leaves: bool,
     /// Why nothing is taken any more.
     end: Option<Reason>,
 
-    /// What the client may still send, of all streams, and what of its bytes has
-    /// been taken but not told.
+    /// What the other end may send ahead, on one stream and on all.
+    stream_window: i64,
+    connection_window: i64,
+    /// What it may still send, on all streams, and what of its bytes has been taken
+    /// but not told.
     receive_window: i64,
     untold: i64,
-    /// Of new streams: what we have told, once the client has said that it knows.
+    /// Of new streams: what we have told, once the other end has said that it knows.
     own_window: i64,
     are_settings_known: bool,
 
     send_window: i64,
     /// Of new streams.
     peer_window: i64,
-    /// The client has said how large its table is to be; ours is empty, which is to
+    /// The other end has said how large its table is to be; ours is empty, which is to
     /// be said then (RFC 7541 section 4.2).
     must_say_table: bool,
 
@@ -114,6 +102,14 @@ pub struct Connection {
     round: u64,
     driver: Option<Waker>,
     is_driver_waiting: bool,
+}
+
+#[derive(Debug)]
+enum Role {
+    /// The other end is a client.
+    Serving { max_concurrent_streams: usize },
+    /// The other end is a backend.
+    Asking(Asking),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -153,25 +149,32 @@ enum Leaving {
     Done,
 }
 
-/// What the ping at the end carries.
+/// What the ping at a polite end carries.
 const FAREWELL: [u8; 8] = *b"farewell";
 
 impl Connection {
-    pub fn new(options: Options, watch: Watch, blocks: Blocks) -> Self {
-        let mut connection = Self {
-            options,
+    /// Nothing has come, and nothing has been said.
+    fn unbegun(role: Role, windows: (u32, u32), watch: Watch, blocks: Blocks) -> Self {
+        let (input, last) = match &role {
+            Role::Serving { .. } => (Input::Preface { seen: 0 }, u32::MAX),
+            Role::Asking(_) => (Input::Frame, 0),
+        };
+        Self {
+            role,
             watch,
             decoder: Decoder::new(TABLE_SIZE),
-            input: Input::Preface { seen: 0 },
+            input,
             gathered: Vec::new(),
             section: None,
             is_greeted: false,
             streams: Streams::default(),
             latest: 0,
-            last: u32::MAX,
+            last,
             leaving: Leaving::No,
-            client_leaves: false,
+            peer_leaves: false,
             end: None,
+            stream_window: i64::from(windows.0),
+            connection_window: i64::from(windows.1),
             receive_window: INITIAL_WINDOW,
             untold: 0,
             own_window: INITIAL_WINDOW,
@@ -185,20 +188,23 @@ impl Connection {
             round: 0,
             driver: None,
             is_driver_waiting: false,
-        };
-        connection.greet();
-        connection
+        }
     }
 
     /// The connection is over: nothing more is taken or given.
     pub fn is_over(&self) -> bool {
-        let is_left = self.leaving == Leaving::Done || self.client_leaves;
+        let is_left = self.leaving == Leaving::Done || self.peer_leaves;
         self.end.is_some() || (is_left && self.streams.is_empty())
     }
 
-    /// The client has begun as it must.
+    /// The other end has begun as it must.
     pub fn is_greeted(&self) -> bool {
         self.is_greeted
+    }
+
+    /// Why we have ended it, where we have.
+    pub fn end(&self) -> Option<Reason> {
+        self.end
     }
 
     /// No request is under way.
@@ -206,22 +212,12 @@ impl Connection {
         self.streams.is_empty()
     }
 
-    /// Says that nothing new is taken. What is on its way here still is, until the
-    /// client has answered.
-    pub fn leave(&mut self) {
-        if self.leaving == Leaving::No && self.end.is_none() {
-            self.leaving = Leaving::Told;
-            self.go_away(MAX_WINDOW as u32, Reason::NO_ERROR);
-            self.write(kind::PING, 0, 0, &FAREWELL);
-        }
-    }
-
     /// Ends the connection at once, and says why.
     pub fn fail(&mut self, reason: Reason) {
         if self.end.is_none() {
             self.go_away(self.latest.min(self.last), reason);
             self.end = Some(reason);
-            self.streams.lose_all();
+            self.streams.cut_all(Cut::ByUs(reason));
             self.wake_driver();
         }
     }
@@ -229,10 +225,10 @@ impl Connection {
     /// The socket is no more.
     pub fn lose(&mut self) {
         self.end.get_or_insert(Reason::NO_ERROR);
-        self.streams.lose_all();
+        self.streams.cut_all(Cut::Lost);
     }
 
-    /// A client has done too much of something.
+    /// The other end has done too much of something.
     fn calm(&mut self, flood: Flood) {
         self.watch.note(flood);
         self.fail(Reason::ENHANCE_YOUR_CALM);

@@ -116,7 +116,7 @@ impl Watch {
             kind::HEADERS => self.carried(1),
             kind::DATA if len > 0 || flags & flag::END_STREAM != 0 => self.carried(1),
             kind::RST_STREAM => {
-                self.resets += 1;
+                self.resets = self.resets.saturating_add(1);
                 self.judge(self.resets > self.patience.resets, Flood::Resets);
             }
             // Counted for each head.

@@ -1,6 +1,7 @@
 use std::task::Waker;
 use std::time::Instant;
 
+use message::{Kind, RequestHead};
 use proptest::prelude::*;
 
 use super::*;
@@ -66,8 +67,6 @@ struct Pair {
     connection: Connection,
     arrived: Vec<(StreamKey, Result<String, Kind>)>,
 }
-
-use message::Kind;
 
 impl Pair {
     fn new() -> Self {
