@@ -28,6 +28,10 @@ use super::watch::{Flood, Watch};
 use crate::blocks::Blocks;
 use crate::h1::{BlocksHandle, Limits};
 
+pub use asking::Windows;
+pub use serving::{Arrived, Options};
+pub use streams::Cut;
+
 /// What we remember of fields that have come, in bytes (RFC 7541 section 4.2).
 const TABLE_SIZE: usize = 4096;
 
@@ -36,10 +40,6 @@ const MAX_CONTINUATIONS: usize = 32;
 
 /// How much may wait to be sent before nothing more is read.
 const CONGESTED: usize = 128 * 1024;
-
-pub use asking::Windows;
-pub use serving::{Arrived, Options};
-pub use streams::Cut;
 
 /// Names a stream until it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

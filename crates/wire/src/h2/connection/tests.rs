@@ -1,3 +1,5 @@
+mod asking;
+
 use std::task::Waker;
 use std::time::Instant;
 
@@ -24,14 +26,13 @@ const LIMITS: Limits = Limits {
 };
 
 #[expect(clippy::disallowed_methods, reason = "any time will do")]
-fn connection() -> Connection {
+fn watch() -> Watch {
     let patience = Patience {
         resets: 5,
         control_frames: 50,
         stalls: 1,
     };
-    let watch = Watch::new(patience, Instant::now());
-    Connection::new(OPTIONS, watch, Blocks::default())
+    Watch::new(patience, Instant::now())
 }
 
 /// A socket that takes everything.
@@ -86,7 +87,7 @@ impl Pair {
 
     fn silent() -> Self {
         Self {
-            connection: connection(),
+            connection: Connection::new(OPTIONS, watch(), Blocks::default()),
             arrived: Vec::new(),
         }
     }
@@ -119,11 +120,7 @@ impl Pair {
     }
 
     fn sent(&mut self) -> Vec<Sent> {
-        let mut taken = Taken::default();
-        let mut cx = Context::from_waker(Waker::noop());
-        let flushed = self.connection.poll_flush(&mut cx, &mut taken);
-        assert!(matches!(flushed, Poll::Ready(Ok(()))));
-        frames(&taken.0)
+        frames(&flushed(&mut self.connection))
     }
 
     fn body(&mut self, key: StreamKey, body: &[u8]) -> Option<usize> {
@@ -136,14 +133,28 @@ impl Pair {
 
     /// Everything that can be read; None where the stream has been cut.
     fn read(&mut self, key: StreamKey) -> Option<Vec<u8>> {
-        let cx = Context::from_waker(Waker::noop());
-        let mut into = Vec::with_capacity(1 << 20);
-        loop {
-            match self.connection.poll_read(key, &cx, &mut into) {
-                Poll::Pending | Poll::Ready(Ok(0)) => return Some(into),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return None,
-            }
+        read(&mut self.connection, key).ok()
+    }
+}
+
+/// What is sent, all of it.
+fn flushed(connection: &mut Connection) -> Vec<u8> {
+    let mut taken = Taken::default();
+    let mut cx = Context::from_waker(Waker::noop());
+    let flushed = connection.poll_flush(&mut cx, &mut taken);
+    assert!(matches!(flushed, Poll::Ready(Ok(()))));
+    taken.0
+}
+
+/// Everything that can be read.
+fn read(connection: &mut Connection, key: StreamKey) -> io::Result<Vec<u8>> {
+    let cx = Context::from_waker(Waker::noop());
+    let mut into = Vec::with_capacity(1 << 20);
+    loop {
+        match connection.poll_read(key, &cx, &mut into) {
+            Poll::Pending | Poll::Ready(Ok(0)) => return Ok(into),
+            Poll::Ready(Ok(_)) => {}
+            Poll::Ready(Err(error)) => return Err(error),
         }
     }
 }
@@ -760,12 +771,24 @@ fn cookies_come_together_and_bodies_are_announced() {
     assert_eq!(fields, expected);
 }
 
+/// Bytes in pieces of these sizes, again and again.
+fn pieces<'a>(mut rest: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = &'a [u8]> {
+    sizes.iter().cycle().map_while(move |size| {
+        let piece;
+        (piece, rest) = rest.split_at((*size).min(rest.len()));
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
 fn any_frame() -> impl Strategy<Value = Vec<u8>> {
     let payload = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..40),
         Just(get("/x")),
         Just(vec![0, 0, 0, 1]),
         Just(vec![0; 8]),
+        // An answer, and one with a length.
+        Just(vec![0x88]),
+        Just(b"\x88\x0f\x0d\x012".to_vec()),
     ];
     (0_u8..11, any::<u8>(), 0_u32..8, payload)
         .prop_map(|(kind, flags, stream, payload)| bytes(kind, flags, stream, &payload))
@@ -781,15 +804,7 @@ proptest! {
         let all = all.concat();
         let (mut whole, mut split) = (Pair::new(), Pair::new());
         whole.send(&all);
-        let mut rest = &all[..];
-        for size in sizes.iter().cycle() {
-            if rest.is_empty() {
-                break;
-            }
-            let (piece, more) = rest.split_at((*size).min(rest.len()));
-            split.send(piece);
-            rest = more;
-        }
+        pieces(&all, &sizes).for_each(|piece| split.send(piece));
         prop_assert_eq!(whole.sent(), split.sent());
         prop_assert_eq!(&whole.arrived, &split.arrived);
         for (key, _) in whole.arrived.clone() {
