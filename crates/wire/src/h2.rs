@@ -101,3 +101,80 @@ fn escaped(target: &[u8]) -> Vec<u8> {
     }
     escaped
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(head: &RequestHead, is_secure: bool) -> Vec<(String, String)> {
+        let mut section = Vec::new();
+        write_request(&mut section, head, is_secure);
+        let mut lines = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let decoded = hpack::Decoder::new(0).decode(&section, |name, value| {
+            lines.push((text(name), text(value)));
+        });
+        assert_eq!(decoded, Ok(()));
+        lines
+    }
+
+    fn head(path: &str, query: &str, fields: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead::default();
+        head.method_text = head.fields.intern(b"PUT");
+        head.path = head.fields.intern(path.as_bytes());
+        head.query = head.fields.intern(query.as_bytes());
+        for (name, value) in fields {
+            head.fields.push(name.as_bytes(), value.as_bytes());
+        }
+        head
+    }
+
+    #[test]
+    fn what_http_2_says_otherwise_is_left_out_of_a_request() {
+        let fields = [
+            ("Connection", "close"),
+            ("Host", "a.test"),
+            ("X-Mine", "Here"),
+            ("TE", "deflate"),
+            ("Transfer-Encoding", "chunked"),
+            ("Upgrade", "h2c"),
+            ("Keep-Alive", "timeout=1"),
+            ("Proxy-Connection", "close"),
+            ("Content-Length", "5"),
+        ];
+        let expected = [
+            (":method", "PUT"),
+            (":scheme", "https"),
+            (":authority", "a.test"),
+            (":path", "/a?b"),
+            ("x-mine", "Here"),
+            ("content-length", "5"),
+            ("te", "trailers"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(written(&head("/a", "?b", &fields), true), expected);
+    }
+
+    #[test]
+    fn targets_are_escaped_where_they_are_no_uri() {
+        for (path, query, expected) in [
+            ("/", "", "/"),
+            ("*", "", "*"),
+            ("/a%20b", "?c=%20{d}", "/a%20b?c=%20{d}"),
+            ("/{\"a\"}|^\\", "", "/{\"a\"}|^\\"),
+            ("/ä", "?ö", "/ä?ö"),
+            ("/a`", "", "/a%60"),
+            ("/a<b>", "", "/a%3Cb%3E"),
+            ("/{a}", "?b=\"c\"", "/%7Ba%7D?b=%22c%22"),
+            ("/ä", "?<", "/%C3%A4?%3C"),
+        ] {
+            let lines = written(&head(path, query, &[]), false);
+            let said = lines.iter().find(|(name, _)| name == ":path");
+            assert_eq!(said.map(|(_, value)| &**value), Some(expected));
+        }
+        // What is no text cannot be a URI either.
+        let mut odd = RequestHead::default();
+        odd.path = odd.fields.intern(b"/\xff");
+        assert!(written(&odd, false).contains(&(":path".into(), "/%FF".into())));
+    }
+}
