@@ -195,7 +195,7 @@ async fn open(x: &mut Exchange<'_>, times: &Times, permit: Permit) -> Result<Con
     x.progress.reused = false;
     x.progress.connect_time = Some(now.saturating_duration_since(began));
     if speaks_h2(&backend, &stream)? {
-        let link = h2_backend::begin(worker, stream, permit, opening).await?;
+        let link = h2_backend::begin(worker, stream, permit, opening)?;
         return Ok(BackendConn::on(worker, link));
     }
     let mut conn = BackendConn::new(&worker.timers, &worker.blocks, stream);
@@ -246,7 +246,7 @@ pub(crate) async fn send(
         grpc::set_timeout(&mut x.heads.request.fields, left);
     }
     let is_secure = conn.backend().tls.is_some();
-    conn.ask(&x.heads.request, framing, is_secure)?;
+    conn.ask(&x.heads.request, framing, is_secure);
     conn.upload = Upload::new(conn.framing(framing));
     if (x.heads.grpc).is_some_and(|call| call.is_sent_as_text()) {
         conn.upload.decode();

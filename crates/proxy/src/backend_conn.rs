@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use message::{Failure, RequestHead, ResponseHead, Side};
+use message::{Method, RequestHead, ResponseHead, Side};
 use wire::blocks::Blocks;
 use wire::h1::{Body, Framing, HeadError, Inbound, Outbound, write_request_head};
 
 use crate::ask::RESPONSE_LIMITS;
 use crate::attempt::Upload;
-use crate::h2_backend::{self, Link};
-use crate::h2_backend_stream::BackendStream;
+use crate::h2_backend::Link;
+use crate::h2_stream::H2Stream;
 use crate::stream::{Reader, Stream, Writer};
 use crate::timers::Timers;
 use crate::worker::Worker;
@@ -23,7 +23,7 @@ pub(crate) struct BackendConn {
     pub(crate) inbound: Inbound<Reader>,
     pub(crate) outbound: Outbound<Writer>,
     /// Its stream, where the protocol is HTTP/2: then it is asked just once.
-    h2: Option<Rc<RefCell<BackendStream>>>,
+    h2: Option<Rc<RefCell<H2Stream>>>,
     /// What had been heard on the stream's connection when it began.
     heard: u64,
     pub(crate) body: Body,
@@ -40,7 +40,7 @@ pub(crate) struct BackendConn {
 impl BackendConn {
     pub(crate) fn new(timers: &Rc<Timers>, blocks: &Blocks, stream: Stream) -> Box<Self> {
         let h2 = match &stream {
-            Stream::H2Backend(stream) => Some(Rc::clone(stream)),
+            Stream::H2(stream) => Some(Rc::clone(stream)),
             _ => None,
         };
         let (reader, writer) = stream.split(timers);
@@ -59,11 +59,7 @@ impl BackendConn {
 
     /// For one request, on a connection that others use as well.
     pub(crate) fn on(worker: &Worker, link: upstream::Stream<Box<Self>, Link>) -> Conn {
-        let mut conn = Self::new(
-            &worker.timers,
-            &worker.blocks,
-            h2_backend::stream(link.send()),
-        );
+        let mut conn = Self::new(&worker.timers, &worker.blocks, link.stream());
         conn.heard = link.heard();
         Conn::of_stream(link, conn, worker.clock.coarse().into_std())
     }
@@ -76,20 +72,16 @@ impl BackendConn {
     }
 
     /// Puts a request's head where it leaves with what comes next.
-    pub(crate) fn ask(
-        &mut self,
-        head: &RequestHead,
-        framing: Framing,
-        is_secure: bool,
-    ) -> Result<(), Failure> {
+    pub(crate) fn ask(&mut self, head: &RequestHead, framing: Framing, is_secure: bool) {
+        let out = self.outbound.buffer();
         match &self.h2 {
-            None => write_request_head(self.outbound.buffer(), head, framing),
+            None => write_request_head(out, head, framing),
             Some(stream) => {
-                let head = wire::h2::write_request(head, is_secure)?;
-                stream.borrow_mut().ask(head);
+                wire::h2::write_request(out, head, is_secure);
+                let is_head = head.method == Method::Head;
+                stream.borrow_mut().expect_request(out.len(), is_head);
             }
         }
-        Ok(())
     }
 
     /// How the end of a body is found here, of which the head says this.

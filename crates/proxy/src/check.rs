@@ -14,7 +14,7 @@ use wire::proxy_protocol::write_local;
 use crate::ask::{MAX_INTERIM, RESPONSE_LIMITS};
 use crate::backend_conn::BackendConn;
 use crate::connect::open;
-use crate::h2_backend::{self, speaks_h2};
+use crate::h2_backend::{Driver, speaks_h2};
 use crate::names::Resolver;
 use crate::timers::Timers;
 
@@ -43,10 +43,10 @@ pub(crate) async fn check(
         (Probe::Tcp, _) => return Ok(()),
         (_, false) => stream,
         (_, true) => {
-            let shaken = h2_backend::shake(backend, stream, timers, &blocks).await;
-            let (send, connection, _) = shaken.map_err(told)?;
-            driving.spawn_local(connection);
-            h2_backend::stream(send)
+            let driver = Driver::new(backend, stream, timers, &blocks);
+            let stream = driver.stream();
+            driving.spawn_local(driver.run(None));
+            stream
         }
     };
     let mut conn = BackendConn::new(timers, &blocks, stream);
@@ -117,10 +117,9 @@ async fn asked(
         body => Framing::Length(body.len() as u64),
     };
     let is_secure = backend.tls.is_some();
-    conn.ask(request, framing, is_secure).map_err(told)?;
+    conn.ask(request, framing, is_secure);
     conn.outbound.buffer().extend_from_slice(body);
-    let ended = conn.outbound.end(&Fields::default());
-    ended.map_err(|error| error.to_string())?;
+    conn.outbound.end(&Fields::default());
     let sent = poll_fn(|cx| conn.outbound.poll_flush(cx)).await;
     sent.map_err(|error| error.to_string())?;
     let mut head = ResponseHead::default();

@@ -1,47 +1,44 @@
 //! HTTP/2 to a backend: one connection that carries several requests.
 
 use std::cell::{Cell, RefCell};
-use std::fmt::Display;
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::io;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use ::h2::Reason;
-use ::h2::client::{Builder, Connection, SendRequest};
-use bytes::Bytes;
 use message::{Failure, Kind, Retry};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::spawn_local;
 use tracing::debug;
-use upstream::{Backend, Hold, Multiplexed, Opening, Permit, Protocol};
+use upstream::{Backend, Multiplexed, Opening, Permit, Protocol};
 use wire::blocks::Blocks;
 use wire::h1::Inbound;
-use wire::io::Output;
+use wire::h2::{Connection, Cut, Patience, Reason, Watch, Windows};
 
 use crate::ask::RESPONSE_LIMITS;
 use crate::backend_conn::BackendConn;
-use crate::h2_backend_stream::BackendStream;
+use crate::h2_stream::{Carrier, H2Stream};
 use crate::stream::{Reader, Stream, Writer};
 use crate::timers::Timers;
 use crate::worker::Worker;
 
-/// Bytes of one request's body that may wait for the socket.
-const SEND_BUFFER: usize = 64 * 1024;
-
 /// How much of one answer a backend may send ahead of what its client has taken.
 const STREAM_WINDOW: u32 = 64 * 1024;
 
-/// Answers that are left half way; what still comes of so many is ignored.
-const ABANDONED: usize = 1024;
+/// How long a backend may take to hear that the connection has ended.
+const GRACE: Duration = Duration::from_secs(5);
 
-/// Streams until the backend has said how many it takes.
-const UNSAID: usize = 1;
+/// A backend may refuse and reset what it likes. Frames without use are bounded, far
+/// above what any sends.
+const PATIENCE: Patience = Patience {
+    resets: u32::MAX,
+    control_frames: 10_000,
+    stalls: u32::MAX,
+};
 
 /// What requests to one backend are sent on.
 pub(crate) struct Link {
-    send: RefCell<SendRequest<Bytes>>,
+    carrier: Rc<Carrier>,
     /// How often something has come.
     heard: Rc<Cell<u64>>,
     /// It has been silent where it should not have been.
@@ -50,18 +47,17 @@ pub(crate) struct Link {
 
 impl Multiplexed for Link {
     fn most(&self) -> usize {
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut send = self.send.borrow_mut();
-        match send.poll_ready(&mut cx) {
-            Poll::Ready(Ok(())) if !self.is_dead.get() => send.current_max_send_streams(),
-            _ => 0,
+        match self.is_dead.get() {
+            true => 0,
+            false => self.carrier.connection.borrow().most_streams(),
         }
     }
 }
 
 impl Link {
-    pub(crate) fn send(&self) -> SendRequest<Bytes> {
-        self.send.borrow().clone()
+    /// One request's stream, as if it were a connection of its own.
+    pub(crate) fn stream(&self) -> Stream {
+        stream(&self.carrier)
     }
 
     pub(crate) fn heard(&self) -> u64 {
@@ -77,22 +73,30 @@ impl Link {
     }
 }
 
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.carrier.connection.borrow_mut().close();
+    }
+}
+
+fn stream(carrier: &Rc<Carrier>) -> Stream {
+    let stream = H2Stream::unopened(Rc::clone(carrier));
+    Stream::H2(Rc::new(RefCell::new(stream)))
+}
+
 /// What it means that a stream has ended without the head of an answer, where
 /// HTTP/2 says why.
 pub(crate) fn failure(error: &io::Error, url: &str) -> Option<Failure> {
-    let error = error.get_ref()?.downcast_ref::<::h2::Error>()?;
-    let detail = format!("{url}: {error}");
-    if error.is_library() {
-        return Some(Failure::new(Kind::BadResponse, detail));
-    }
-    let is_unseen = error.is_remote()
-        // Of streams that are older a GOAWAY says nothing (RFC 9113 section 6.8).
-        && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
-    let retry = match is_unseen {
-        true => Retry::OtherBackend,
-        false => Retry::IfIdempotent,
+    let cut = error.get_ref()?.downcast_ref::<Cut>()?;
+    let (kind, retry) = match *cut {
+        Cut::ByUs(_) => (Kind::BadResponse, Retry::Never),
+        Cut::BadAnswer(kind, _) => (kind, Retry::Never),
+        Cut::Unseen | Cut::ByPeer(Reason::REFUSED_STREAM) => {
+            (Kind::Terminated, Retry::OtherBackend)
+        }
+        Cut::ByPeer(_) | Cut::Lost => (Kind::Terminated, Retry::IfIdempotent),
     };
-    Some(Failure::new(Kind::Terminated, detail).retry(retry))
+    Some(Failure::new(kind, format!("{url}: {cut}")).retry(retry))
 }
 
 /// Whether HTTP/2 is spoken on a connection that has just been opened.
@@ -114,158 +118,128 @@ pub(crate) fn speaks_h2(backend: &Backend, stream: &Stream) -> Result<bool, Fail
 
 /// Begins HTTP/2, and drives it from now on: the part in it of the request that
 /// has opened it.
-pub(crate) async fn begin(
+pub(crate) fn begin(
     worker: &Worker,
     stream: Stream,
     permit: Permit,
     opening: Option<Opening>,
 ) -> Result<upstream::Stream<Box<BackendConn>, Link>, Failure> {
-    let backend = permit.backend();
-    let shaken = shake(backend, stream, &worker.timers, &worker.blocks).await?;
-    let (send, connection, heard) = shaken;
-    let url = backend.url.clone();
+    let driver = Driver::new(permit.backend(), stream, &worker.timers, &worker.blocks);
+    let url = driver.url.clone();
+    let link = Link {
+        carrier: Rc::clone(&driver.carrier),
+        heard: Rc::clone(&driver.heard),
+        is_dead: Cell::new(false),
+    };
     let now = worker.clock.now().into_std();
     let stream = worker.pool.share(permit, now, |hold| {
-        let waiting = opening.map(|opening| (opening, Rc::clone(&heard)));
-        spawn_local(drive(connection, hold, waiting, url.clone()));
-        Link {
-            send: RefCell::new(send),
-            heard,
-            is_dead: Cell::new(false),
-        }
+        spawn_local(async move {
+            driver.run(opening).await;
+            drop(hold);
+        });
+        link
     });
-    stream.ok_or_else(|| refusal(&url, "it takes no request"))
+    stream.ok_or_else(|| {
+        let detail = format!("{url}: it takes no request");
+        Failure::new(Kind::BadResponse, detail).retry(Retry::OtherBackend)
+    })
 }
 
-/// Begins HTTP/2. Whoever drives the connection can tell from
-/// the last whether anything has come on it.
-pub(crate) async fn shake(
-    backend: &Backend,
-    stream: Stream,
-    timers: &Rc<Timers>,
-    blocks: &Blocks,
-) -> Result<
-    (
-        SendRequest<Bytes>,
-        Connection<BackendIo, Bytes>,
-        Rc<Cell<u64>>,
-    ),
-    Failure,
-> {
-    let heard = Rc::new(Cell::new(0));
-    let (reader, writer) = stream.split(timers);
-    let io = BackendIo {
-        inbound: Inbound::new(reader, blocks.clone()),
-        writer,
-        heard: Rc::clone(&heard),
-    };
-    match builder(backend).handshake(io).await {
-        Ok((send, connection)) => Ok((send, connection, heard)),
-        Err(error) => Err(refusal(&backend.url, error)),
-    }
-}
-
-/// One request's stream, as if it were a connection of its own.
-pub(crate) fn stream(send: SendRequest<Bytes>) -> Stream {
-    Stream::H2Backend(Rc::new(RefCell::new(BackendStream::new(send))))
-}
-
-fn refusal(url: &str, why: impl Display) -> Failure {
-    let detail = format!("{url}: {why}");
-    Failure::new(Kind::BadResponse, detail).retry(Retry::OtherBackend)
-}
-
-fn builder(backend: &Backend) -> Builder {
-    let streams = u32::try_from(backend.options.max_streams).unwrap_or(u32::MAX);
-    // Room for all: an answer that is not taken does not keep the others.
-    let window = STREAM_WINDOW.saturating_mul(streams).min(i32::MAX as u32);
-    let mut builder = Builder::new();
-    builder
-        .enable_push(false)
-        .initial_max_send_streams(UNSAID)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(window.max(STREAM_WINDOW))
-        .max_header_list_size(RESPONSE_LIMITS.fields as u32)
-        .max_concurrent_reset_streams(ABANDONED)
-        .max_send_buffer_size(SEND_BUFFER);
-    builder
-}
-
-/// Moves frames until the connection ends: when nobody holds its link any more
-/// and its streams have ended, or when the backend ends it.
-async fn drive(
-    connection: Connection<BackendIo, Bytes>,
-    hold: Rc<Hold>,
-    mut waiting: Option<(Opening, Rc<Cell<u64>>)>,
-    url: Box<str>,
-) {
-    let mut connection = Box::new(connection);
-    let ended = poll_fn(|cx| {
-        let ended = Pin::new(&mut *connection).poll(cx);
-        // What comes first says how many streams there may be.
-        if waiting.as_ref().is_some_and(|(_, heard)| heard.get() > 0) {
-            waiting = None;
-        }
-        ended
-    });
-    if let Err(error) = pin!(ended).await {
-        debug!(backend = &*url, %error, "HTTP/2 connection failed");
-    }
-    drop(connection);
-    drop(hold);
-}
-
-/// The connection as the HTTP/2 library reads and writes it.
-pub(crate) struct BackendIo {
+/// Moves the frames of a connection.
+pub(crate) struct Driver {
+    carrier: Rc<Carrier>,
     inbound: Inbound<Reader>,
     writer: Writer,
     heard: Rc<Cell<u64>>,
+    timers: Rc<Timers>,
+    url: Box<str>,
 }
 
-impl AsyncRead for BackendIo {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.inbound.buffered().is_empty() && ready!(self.inbound.poll_more(cx))? == 0 {
-            return Poll::Ready(Ok(()));
+impl Driver {
+    pub(crate) fn new(
+        backend: &Backend,
+        stream: Stream,
+        timers: &Rc<Timers>,
+        blocks: &Blocks,
+    ) -> Self {
+        let streams = u32::try_from(backend.options.max_streams).unwrap_or(u32::MAX);
+        // Room for all: an answer that is not taken does not keep the others.
+        let all = STREAM_WINDOW.saturating_mul(streams).min(i32::MAX as u32);
+        let windows = Windows {
+            stream: STREAM_WINDOW,
+            connection: all.max(STREAM_WINDOW),
+            max_header_list_size: RESPONSE_LIMITS.fields as u32,
+        };
+        let watch = Watch::new(PATIENCE, timers.now().into_std());
+        let connection = Connection::asking(windows, watch, blocks.clone());
+        let (reader, writer) = stream.split(timers);
+        Self {
+            carrier: Carrier::to_backend(connection),
+            inbound: Inbound::new(reader, blocks.clone()),
+            writer,
+            heard: Rc::default(),
+            timers: Rc::clone(timers),
+            url: backend.url.clone(),
         }
-        self.heard.set(self.heard.get().wrapping_add(1));
-        let arrived = self.inbound.buffered();
-        let n = arrived.len().min(into.remaining());
-        into.put_slice(arrived.get(..n).unwrap_or_default());
-        self.inbound.consume(n);
-        Poll::Ready(Ok(()))
     }
-}
 
-impl AsyncWrite for BackendIo {
-    fn poll_write(
-        self: Pin<&mut Self>,
+    /// One request's stream, as if it were a connection of its own.
+    pub(crate) fn stream(&self) -> Stream {
+        stream(&self.carrier)
+    }
+
+    /// Until the connection ends: when nobody holds its link any more, or when the
+    /// backend ends it. Others may be waiting to hear how many streams there may be.
+    pub(crate) async fn run(mut self, mut waiting: Option<Opening>) {
+        let ended = poll_fn(|cx| self.poll(cx, &mut waiting)).await;
+        let mut connection = self.carrier.connection.borrow_mut();
+        let backend = &*self.url;
+        match (ended, connection.end()) {
+            (Err(error), _) => debug!(backend, %error, "HTTP/2 connection failed"),
+            (Ok(()), Some(reason)) => debug!(backend, %reason, "HTTP/2 connection ended"),
+            (Ok(()), None) => {}
+        }
+        connection.lose();
+        self.writer.say_end();
+    }
+
+    fn poll(
+        &mut self,
         cx: &mut Context<'_>,
-        piece: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(piece)])
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        self.writer.poll_write(cx, pieces)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writer.poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writer.poll_shutdown(cx)
+        waiting: &mut Option<Opening>,
+    ) -> Poll<io::Result<()>> {
+        let mut connection = self.carrier.connection.borrow_mut();
+        connection.attend();
+        connection.watch.pass(self.timers.now().into_std());
+        loop {
+            while !connection.is_over() && !connection.is_congested() {
+                if self.inbound.buffered().is_empty() {
+                    match self.inbound.poll_more(cx)? {
+                        Poll::Pending => break,
+                        Poll::Ready(0) => return Poll::Ready(Ok(())),
+                        Poll::Ready(_) => self.heard.set(self.heard.get().wrapping_add(1)),
+                    }
+                }
+                let came = self.inbound.buffered();
+                let taken = connection.receive_answers(came, &RESPONSE_LIMITS);
+                self.inbound.consume(taken);
+            }
+            if connection.is_greeted() {
+                *waiting = None;
+            }
+            let was_congested = connection.is_congested();
+            let flushed = connection.poll_flush(cx, &mut self.writer)?;
+            if connection.is_over() {
+                if flushed.is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                self.writer.deadline.no_later_than(GRACE);
+            }
+            if !(was_congested && flushed.is_ready()) {
+                break;
+            }
+        }
+        connection.wait(cx);
+        Poll::Pending
     }
 }

@@ -1,6 +1,6 @@
-//! One request and its answer on a client's HTTP/2 connection, as if it were a
-//! connection of its own: its halves take and give the bytes of bodies. A head is
-//! written before them, and it is said how long it is.
+//! One request and its answer on an HTTP/2 connection, a client's or one to a backend,
+//! as if it were a connection of its own: its halves take and give the bytes of
+//! bodies. A head is written before them, and it is said how long it is.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
@@ -8,19 +8,20 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-use message::{ClientCertificate, Fields};
-use wire::h2::{Connection, Reason, StreamKey};
+use message::{ClientCertificate, Fields, ResponseHead};
+use wire::h1::HeadError;
+use wire::h2::{Connection, Cut, Reason, StreamKey};
 
 use crate::tls_stream::Terms;
 
 pub(crate) struct H2Stream {
     carrier: Rc<Carrier>,
-    key: StreamKey,
+    place: Place,
     /// So many bytes of what is written next are a head.
     head: usize,
-    /// It is that of the final answer.
+    /// It is that of the request or of the final answer.
     is_final: bool,
-    /// The final answer's head has been sent.
+    /// That head has been sent.
     has_begun: bool,
     /// All has been written; the trailers, if there are any.
     end: Option<Vec<u8>>,
@@ -30,7 +31,18 @@ pub(crate) struct H2Stream {
     has_stalled: bool,
 }
 
-/// What all streams of a client's connection have from it.
+/// Where the stream is on its connection.
+enum Place {
+    /// Nowhere yet: it begins with a request's head, which may be one for a head.
+    Unopened {
+        is_head: bool,
+    },
+    At(StreamKey),
+    /// The backend takes no request there.
+    Refused,
+}
+
+/// What all streams of a connection have from it; most of it only a client's.
 pub(crate) struct Carrier {
     /// What TLS has agreed on, where there is any.
     pub(crate) terms: Option<Rc<Terms>>,
@@ -40,11 +52,32 @@ pub(crate) struct Carrier {
     pub(crate) connection: RefCell<Connection>,
 }
 
+impl Carrier {
+    pub(crate) fn to_backend(connection: Connection) -> Rc<Self> {
+        Rc::new(Self {
+            terms: None,
+            local_address: None,
+            certificate: None,
+            connection: RefCell::new(connection),
+        })
+    }
+}
+
 impl H2Stream {
+    /// One that a client has opened.
     pub(crate) fn new(carrier: Rc<Carrier>, key: StreamKey) -> Self {
+        Self::at(carrier, Place::At(key))
+    }
+
+    /// One to a backend, which is opened by its request.
+    pub(crate) fn unopened(carrier: Rc<Carrier>) -> Self {
+        Self::at(carrier, Place::Unopened { is_head: false })
+    }
+
+    fn at(carrier: Rc<Carrier>, place: Place) -> Self {
         Self {
             carrier,
-            key,
+            place,
             head: 0,
             is_final: false,
             has_begun: false,
@@ -66,29 +99,70 @@ impl H2Stream {
         self.carrier.certificate.clone()
     }
 
+    fn key(&self) -> Option<StreamKey> {
+        match self.place {
+            Place::At(key) => Some(key),
+            Place::Unopened { .. } | Place::Refused => None,
+        }
+    }
+
+    /// Where the stream is, for what comes after its beginning.
+    fn begun(&self) -> io::Result<StreamKey> {
+        self.key().ok_or_else(refused)
+    }
+
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
         into: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
+        let key = self.begun()?;
         let mut connection = self.carrier.connection.borrow_mut();
-        connection.poll_read(self.key, cx, into)
+        connection.poll_read(key, cx, into)
     }
 
     /// The trailers, after the end.
     pub(crate) fn take_trailers(&mut self, fields: &mut Fields) {
         let mut connection = self.carrier.connection.borrow_mut();
-        if let Some(trailers) = connection.take_trailers(self.key) {
-            for field in trailers.iter() {
-                fields.push_as(field.known, field.name, field.value);
-            }
+        let trailers = self.key().and_then(|key| connection.take_trailers(key));
+        for field in trailers.iter().flat_map(|trailers| trailers.iter()) {
+            fields.push_as(field.known, field.name, field.value);
         }
     }
 
-    /// Resolves when the client wants no answer any more.
+    /// The head of a backend's answer, interim or final.
+    pub(crate) fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut ResponseHead,
+    ) -> Poll<Result<(), HeadError>> {
+        let mut connection = self.carrier.connection.borrow_mut();
+        let came = match self.place {
+            // The request is still to be written.
+            Place::Unopened { .. } => Poll::Pending,
+            Place::At(key) => connection.poll_head(key, cx, head),
+            Place::Refused => Poll::Ready(Err(refused())),
+        };
+        let began = false;
+        came.map_err(|error| HeadError::Stream { error, began })
+    }
+
+    /// Resolves when the other end wants nothing any more.
     pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut connection = self.carrier.connection.borrow_mut();
-        connection.poll_cut(self.key, cx)
+        match self.place {
+            Place::Unopened { .. } => Poll::Pending,
+            Place::At(key) => connection.poll_cut(key, cx),
+            Place::Refused => Poll::Ready(()),
+        }
+    }
+
+    /// The next bytes that are written are a request's head.
+    pub(crate) fn expect_request(&mut self, length: usize, is_head: bool) {
+        if let Place::Unopened { is_head: said } = &mut self.place {
+            *said = is_head;
+        }
+        self.expect_head(length, true);
     }
 
     /// The next bytes that are written are a head.
@@ -115,14 +189,26 @@ impl H2Stream {
             if self.head > 0 {
                 let whole = rest.split_at_checked(self.head);
                 let (head, after) = whole.ok_or(io::ErrorKind::InvalidInput)?;
-                connection.write_head(self.key, head);
+                self.place = match self.place {
+                    Place::At(key) => {
+                        ready!(connection.poll_room(key, cx));
+                        connection.write_head(key, head);
+                        Place::At(key)
+                    }
+                    Place::Unopened { is_head } => {
+                        let opened = connection.open(head, is_head);
+                        opened.map_or(Place::Refused, Place::At)
+                    }
+                    Place::Refused => Place::Refused,
+                };
                 self.has_begun |= self.is_final;
                 taken += head.len();
                 self.head = 0;
                 rest = after;
             }
+            let key = self.begun()?;
             while !rest.is_empty() {
-                match connection.poll_body(self.key, cx, rest) {
+                match connection.poll_body(key, cx, rest) {
                     Poll::Pending if taken > 0 => return Poll::Ready(Ok(taken)),
                     polled => {
                         let n = ready!(polled)?;
@@ -136,12 +222,16 @@ impl H2Stream {
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.is_answered {
+            return Poll::Ready(Ok(()));
+        }
+        let key = self.begun()?;
         let mut connection = self.carrier.connection.borrow_mut();
-        if connection.poll_cut(self.key, cx).is_ready() {
+        if connection.poll_cut(key, cx).is_ready() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         if let Some(trailers) = self.end.take() {
-            connection.finish(self.key, &trailers);
+            connection.finish(key, &trailers);
             self.is_answered = true;
         }
         Poll::Ready(Ok(()))
@@ -151,27 +241,27 @@ impl H2Stream {
         self.has_begun
     }
 
-    /// All of the answer has been sent.
+    /// All of the message has been sent.
     pub(crate) fn is_answered(&self) -> bool {
         self.is_answered
     }
 
-    /// The client leaves the answer where it is.
+    /// The other end leaves what is sent where it is.
     pub(crate) fn stall(&mut self) {
-        if !std::mem::replace(&mut self.has_stalled, true) {
-            self.carrier.connection.borrow_mut().stall();
+        if !self.has_stalled {
+            self.has_stalled = self.carrier.connection.borrow_mut().stall();
         }
     }
 
-    /// The client learns that the answer was cut.
+    /// The other end learns that the message was cut.
     pub(crate) fn reset(&mut self) {
         let reason = match self.has_stalled {
             true => Reason::ENHANCE_YOUR_CALM,
             false => Reason::INTERNAL_ERROR,
         };
-        if !self.is_answered {
+        if let Some(key) = self.key().filter(|_| !self.is_answered) {
             let mut connection = self.carrier.connection.borrow_mut();
-            connection.reset(self.key, reason);
+            connection.reset(key, reason);
         }
     }
 
@@ -184,6 +274,12 @@ impl H2Stream {
 
 impl Drop for H2Stream {
     fn drop(&mut self) {
-        self.carrier.connection.borrow_mut().release(self.key);
+        if let Some(key) = self.key() {
+            self.carrier.connection.borrow_mut().release(key);
+        }
     }
+}
+
+fn refused() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, Cut::Unseen)
 }

@@ -165,7 +165,7 @@ impl<'a> Hedge<'a> {
         let (mut conn, reused) = self.connection().await?;
         conn.outbound.io().deadline.silence(self.times.idle);
         let is_secure = self.second.tls.is_some();
-        conn.ask(&self.head, Framing::Empty, is_secure)?;
+        conn.ask(&self.head, Framing::Empty, is_secure);
         conn.upload = Upload::none();
         let head = self.answer(&mut conn).await?;
         let attempt = Attempt {
@@ -193,7 +193,7 @@ impl<'a> Hedge<'a> {
                 let stream =
                     connect(worker, self.second, self.times.connect, &self.introduction).await?;
                 if speaks_h2(self.second, &stream)? {
-                    let link = h2_backend::begin(worker, stream, permit, opening).await?;
+                    let link = h2_backend::begin(worker, stream, permit, opening)?;
                     return Ok((BackendConn::on(worker, link), false));
                 }
                 let now = worker.clock.now().into_std();

@@ -55,7 +55,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
         certificate: client.outbound.io().certificate(),
         connection: RefCell::new(connection),
     });
-    let (idle, rest) = (worker.timers.deadline(), worker.timers.deadline());
+    let (idle, rest, head) = (
+        worker.timers.deadline(),
+        worker.timers.deadline(),
+        worker.timers.deadline(),
+    );
     idle.within(GRACE);
     let mut serving = Serving {
         shared: Rc::new(Shared {
@@ -68,8 +72,11 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
         client,
         carrier,
         limits,
+        header_timeout: GRACE,
         idle,
         rest,
+        head,
+        amid: None,
         lanes: Vec::new(),
         is_greeted: false,
         is_active: false,
@@ -115,9 +122,13 @@ struct Serving {
     client: Box<Client>,
     carrier: Rc<Carrier>,
     limits: Limits,
+    header_timeout: Duration,
     idle: Deadline,
     /// When lanes that have nothing to do end.
     rest: Deadline,
+    /// When a head that has come in part must have come, and whose it is.
+    head: Deadline,
+    amid: Option<u32>,
     /// Each for the streams with its number. Who cuts the connection cuts them.
     lanes: Vec<Lane>,
     /// The client has begun.
@@ -150,6 +161,10 @@ impl Serving {
                 return Poll::Ready(Ended::Lost);
             }
             if was_congested && flushed.is_ready() {
+                continue;
+            }
+            if self.head_is_late(cx) {
+                self.carrier.connection.borrow_mut().head_is_late();
                 continue;
             }
             let connection = self.carrier.connection.borrow();
@@ -189,6 +204,7 @@ impl Serving {
         let current = self.shared.held.door.plan(&self.worker);
         if let Some(listener) = self.shared.held.door.listener(&current) {
             self.limits = listener.limits;
+            self.header_timeout = listener.header_timeout;
         }
         drop(current);
         let mut heads = None;
@@ -261,6 +277,20 @@ impl Serving {
         let mut metrics = self.worker.metrics.borrow_mut();
         metrics.http2_flood(self.shared.held.number, reason);
         debug!(%client, reason, "HTTP/2 connection ended: too much of something");
+    }
+
+    /// Whether a head has begun and does not end.
+    fn head_is_late(&mut self, cx: &Context<'_>) -> bool {
+        let connection = self.carrier.connection.borrow();
+        let amid = connection.amid_head().filter(|_| !connection.is_over());
+        if amid != self.amid {
+            self.amid = amid;
+            match amid {
+                Some(_) => self.head.within(self.header_timeout),
+                None => self.head.clear(),
+            }
+        }
+        amid.is_some() && self.head.has_passed(cx)
     }
 
     fn rest(&mut self, cx: &Context<'_>, is_idle: bool) {

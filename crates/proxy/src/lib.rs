@@ -29,7 +29,6 @@ mod grpc;
 mod grpc_web;
 mod guard;
 mod h2_backend;
-mod h2_backend_stream;
 mod h2_lane;
 mod h2_stream;
 mod heads;

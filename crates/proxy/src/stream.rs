@@ -12,7 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use wire::io::{Input, Output};
 
-use crate::h2_backend_stream::BackendStream;
 use crate::h2_stream::H2Stream;
 #[cfg(feature = "sim")]
 use crate::sim::Socket;
@@ -25,7 +24,6 @@ pub(crate) enum Stream {
     Unix(UnixStream),
     Tls(Box<TlsStream>),
     H2(Rc<RefCell<H2Stream>>),
-    H2Backend(Rc<RefCell<BackendStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -47,10 +45,6 @@ impl Stream {
                 (ReadHalf::Tls(Rc::clone(&stream)), WriteHalf::Tls(stream))
             }
             Stream::H2(stream) => (ReadHalf::H2(Rc::clone(&stream)), WriteHalf::H2(stream)),
-            Stream::H2Backend(stream) => (
-                ReadHalf::H2Backend(Rc::clone(&stream)),
-                WriteHalf::H2Backend(stream),
-            ),
             #[cfg(feature = "sim")]
             Stream::Sim(socket) => (ReadHalf::Sim(Rc::clone(&socket)), WriteHalf::Sim(socket)),
         };
@@ -72,7 +66,6 @@ enum ReadHalf {
     Unix(unix::OwnedReadHalf),
     Tls(Rc<RefCell<TlsStream>>),
     H2(Rc<RefCell<H2Stream>>),
-    H2Backend(Rc<RefCell<BackendStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
 }
@@ -86,7 +79,6 @@ impl ReadHalf {
             ReadHalf::Unix(half) => poll_read(half, cx, into),
             ReadHalf::Tls(stream) => stream.borrow_mut().poll_read(cx, into),
             ReadHalf::H2(stream) => stream.borrow_mut().poll_read(cx, into),
-            ReadHalf::H2Backend(stream) => stream.borrow_mut().poll_read(cx, into),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(socket) => socket.poll_read(cx, into),
         }
@@ -108,7 +100,6 @@ enum WriteHalf {
     Unix(unix::OwnedWriteHalf),
     Tls(Rc<RefCell<TlsStream>>),
     H2(Rc<RefCell<H2Stream>>),
-    H2Backend(Rc<RefCell<BackendStream>>),
     #[cfg(feature = "sim")]
     Sim(Rc<dyn Socket>),
     /// Taken out to be dropped.
@@ -137,14 +128,9 @@ impl Input for Reader {
         }
     }
 
-    fn poll_trailers(&mut self, cx: &mut Context<'_>, fields: &mut Fields) -> Poll<io::Result<()>> {
-        match &self.half {
-            ReadHalf::H2(stream) => {
-                stream.borrow_mut().take_trailers(fields);
-                Poll::Ready(Ok(()))
-            }
-            ReadHalf::H2Backend(stream) => stream.borrow_mut().poll_trailers(cx, fields),
-            _ => Poll::Ready(Ok(())),
+    fn take_trailers(&mut self, fields: &mut Fields) {
+        if let ReadHalf::H2(stream) = &self.half {
+            stream.borrow_mut().take_trailers(fields);
         }
     }
 
@@ -154,7 +140,6 @@ impl Input for Reader {
             ReadHalf::Unix(half) => half.as_ref().poll_read_ready(cx),
             ReadHalf::Tls(stream) => return stream.borrow_mut().poll_arrival(cx),
             ReadHalf::H2(stream) => return stream.borrow_mut().poll_reset(cx),
-            ReadHalf::H2Backend(stream) => return stream.borrow_mut().poll_reset(cx),
             #[cfg(feature = "sim")]
             ReadHalf::Sim(_) => return Poll::Ready(()),
         };
@@ -166,10 +151,6 @@ impl Input for Reader {
             ReadHalf::Tcp(half) => half.try_read(&mut [0]),
             ReadHalf::Unix(half) => half.try_read(&mut [0]),
             ReadHalf::H2(stream) => {
-                let mut cx = Context::from_waker(Waker::noop());
-                return stream.borrow_mut().poll_reset(&mut cx).is_pending();
-            }
-            ReadHalf::H2Backend(stream) => {
                 let mut cx = Context::from_waker(Waker::noop());
                 return stream.borrow_mut().poll_reset(&mut cx).is_pending();
             }
@@ -222,7 +203,6 @@ impl WriteHalf {
             WriteHalf::Unix(half) => poll_write(half, cx, pieces),
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_write(cx, pieces),
             WriteHalf::H2(stream) => stream.borrow_mut().poll_write(cx, pieces),
-            WriteHalf::H2Backend(stream) => stream.borrow_mut().poll_write(cx, pieces),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_write(cx, pieces),
             WriteHalf::Gone => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
@@ -246,7 +226,6 @@ impl Writer {
             }
             WriteHalf::Tls(stream) => stream.borrow().reset_on_close(),
             WriteHalf::H2(stream) => stream.borrow_mut().reset(),
-            WriteHalf::H2Backend(stream) => stream.borrow_mut().reset(),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.reset_on_close(),
             WriteHalf::Unix(_) | WriteHalf::Gone => {}
@@ -301,7 +280,6 @@ impl Writer {
         let result = match &self.half {
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_flush(cx),
             WriteHalf::H2(stream) => stream.borrow_mut().poll_flush(cx),
-            WriteHalf::H2Backend(stream) => stream.borrow_mut().poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         };
         match result {
@@ -347,7 +325,7 @@ impl Drop for Writer {
         match std::mem::replace(&mut self.half, WriteHalf::Gone) {
             WriteHalf::Tcp(half) => half.forget(),
             WriteHalf::Unix(half) => half.forget(),
-            WriteHalf::Tls(_) | WriteHalf::H2(_) | WriteHalf::H2Backend(_) => {}
+            WriteHalf::Tls(_) | WriteHalf::H2(_) => {}
             #[cfg(feature = "sim")]
             WriteHalf::Sim(_) => {}
             WriteHalf::Gone => {}
@@ -376,16 +354,10 @@ impl Output for Writer {
         }
     }
 
-    fn end(&mut self, trailers: &Fields) -> io::Result<()> {
-        match &self.half {
-            WriteHalf::H2(stream) => stream.borrow_mut().end(trailers),
-            WriteHalf::H2Backend(stream) => {
-                let trailers = wire::h2::write_fields(trailers).map_err(io::Error::other)?;
-                stream.borrow_mut().end(trailers);
-            }
-            _ => {}
+    fn end(&mut self, trailers: &Fields) {
+        if let WriteHalf::H2(stream) = &self.half {
+            stream.borrow_mut().end(trailers);
         }
-        Ok(())
     }
 
     #[inline]
@@ -401,7 +373,7 @@ impl Output for Writer {
             WriteHalf::Tcp(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Unix(half) => Pin::new(half).poll_shutdown(cx),
             WriteHalf::Tls(stream) => stream.borrow_mut().poll_shutdown(cx),
-            WriteHalf::H2(_) | WriteHalf::H2Backend(_) => Poll::Ready(Ok(())),
+            WriteHalf::H2(_) => Poll::Ready(Ok(())),
             #[cfg(feature = "sim")]
             WriteHalf::Sim(socket) => socket.poll_shutdown(cx),
             WriteHalf::Gone => Poll::Ready(Ok(())),

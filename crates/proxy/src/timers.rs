@@ -64,6 +64,11 @@ impl Timers {
         })
     }
 
+    /// By the coarse clock.
+    pub(crate) fn now(&self) -> Instant {
+        self.start + Duration::from_millis(self.now.get())
+    }
+
     /// Advances the coarse clock and wakes every task whose deadline has passed.
     pub(crate) async fn tick(&self) {
         let now = self.start.elapsed().as_millis() as u64;

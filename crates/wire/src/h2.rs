@@ -1,21 +1,18 @@
-//! HTTP/2 (RFC 9113): a client's connection as a machine of bytes, and the heads of
-//! messages to and from backends as the protocol's library knows them.
+//! HTTP/2 (RFC 9113): a connection as a machine of bytes, and heads as field sections.
 
 mod connection;
 mod fields;
 mod frame;
 pub mod hpack;
 mod request;
+mod response;
 mod watch;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
-use http::{Request, StatusCode};
-use message::{Failure, Fields, Kind, Known, RequestHead, ResponseHead, Version};
+use message::{Fields, Known, KnownSet, RequestHead, ResponseHead};
 
-use crate::h1::{Limits, may_be_trailer};
+use hpack::Pseudo;
 
-pub use connection::{Arrived, Connection, Options, StreamKey};
+pub use connection::{Arrived, Connection, Cut, Options, StreamKey, Windows};
 pub use frame::{PREFACE, Reason};
 pub use watch::{Flood, Patience, Watch};
 
@@ -33,95 +30,151 @@ pub fn write_section(out: &mut Vec<u8>, fields: &Fields) {
     }
 }
 
-/// The head of a request to a backend. Trailers are welcome: whoever wants none
-/// is not given any.
-pub fn write_request(head: &RequestHead, is_secure: bool) -> Result<Request<()>, Failure> {
-    let refuse = |what: &str| {
-        let detail = format!("the {what} cannot be sent in HTTP/2");
-        Failure::new(Kind::Malformed, detail)
+/// What of a request is said in another way here, or is not said (RFC 9113 section
+/// 8.2.2).
+const ELSEWHERE: KnownSet = KnownSet::of(&[
+    Known::Connection,
+    Known::Host,
+    Known::KeepAlive,
+    Known::ProxyConnection,
+    Known::Te,
+    Known::TransferEncoding,
+    Known::Upgrade,
+]);
+
+/// The head of a request to a backend, as a field section. Trailers are welcome:
+/// whoever wants none is not given any.
+pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, is_secure: bool) {
+    let scheme: &[u8] = match is_secure {
+        true => b"https",
+        false => b"http",
     };
-    let mut fields = write_fields(&head.fields).map_err(|_| refuse("head"))?;
-    fields.insert(http::header::TE, HeaderValue::from_static("trailers"));
-    let mut uri = uri::Parts::default();
-    uri.scheme = Some(match is_secure {
-        true => Scheme::HTTPS,
-        false => Scheme::HTTP,
-    });
-    let authority = fields.remove(http::header::HOST);
-    let authority = authority.map(|host| Authority::try_from(host.as_bytes()));
-    uri.authority = authority.transpose().map_err(|_| refuse("host"))?;
-    uri.path_and_query = Some(target(head).ok_or_else(|| refuse("target"))?);
-    let mut request = Request::new(());
-    *request.version_mut() = http::Version::HTTP_2;
-    *request.method_mut() =
-        http::Method::from_bytes(head.method_bytes()).map_err(|_| refuse("method"))?;
-    *request.uri_mut() = Uri::from_parts(uri).map_err(|_| refuse("target"))?;
-    *request.headers_mut() = fields;
-    Ok(request)
+    hpack::write_pseudo(out, Pseudo::Method, head.method_bytes());
+    hpack::write_pseudo(out, Pseudo::Scheme, scheme);
+    if let Some(host) = head.fields.get(Known::Host) {
+        hpack::write_pseudo(out, Pseudo::Authority, host);
+    }
+    match head.query_bytes() {
+        [] if is_path(head.path_bytes()) => {
+            hpack::write_pseudo(out, Pseudo::Path, head.path_bytes());
+        }
+        query => {
+            let target = [head.path_bytes(), query].concat();
+            match is_path(head.path_bytes()) && is_query(query) {
+                true => hpack::write_pseudo(out, Pseudo::Path, &target),
+                false => hpack::write_pseudo(out, Pseudo::Path, &escaped(&target)),
+            }
+        }
+    }
+    for field in head.fields.iter().filter(|f| !ELSEWHERE.has(f.known)) {
+        hpack::write_field(out, field.known, field.name, field.value);
+    }
+    hpack::write_field(out, Known::Te, b"te", b"trailers");
+}
+
+fn is_path(path: &[u8]) -> bool {
+    let is_fine =
+        |b: &u8| matches!(b, b'!' | b'"' | b'$'..=b';' | b'=' | b'@'..=b'_' | b'a'..=b'~' | 0x80..);
+    path.iter().all(is_fine) && std::str::from_utf8(path).is_ok()
+}
+
+fn is_query(query: &[u8]) -> bool {
+    let is_fine = |b: &u8| matches!(b, b'!' | b'$'..=b';' | b'=' | b'?'..=b'~' | 0x80..);
+    query.iter().all(is_fine) && std::str::from_utf8(query).is_ok()
 }
 
 /// What has no place in a URI (RFC 3986), but is sent all the same, is escaped.
-fn target(head: &RequestHead) -> Option<PathAndQuery> {
-    let mut target = head.path_bytes().to_vec();
-    target.extend_from_slice(head.query_bytes());
-    if let Ok(as_it_is) = PathAndQuery::try_from(&*target) {
-        return Some(as_it_is);
-    }
-    let mut escaped = String::with_capacity(target.len());
-    for byte in target {
+fn escaped(target: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut escaped = Vec::with_capacity(target.len());
+    for &byte in target {
         match byte {
             b'!' | b'$'..=b';' | b'=' | b'?'..=b'Z' | b'[' | b']' | b'_' | b'a'..=b'z' | b'~' => {
-                escaped.push(char::from(byte));
+                escaped.push(byte);
             }
-            other => escaped.push_str(&format!("%{other:02X}")),
+            other => {
+                escaped.push(b'%');
+                let digits = [other >> 4, other & 15];
+                escaped.extend(digits.iter().filter_map(|&d| DIGITS.get(usize::from(d))));
+            }
         }
     }
-    PathAndQuery::try_from(escaped).ok()
+    escaped
 }
 
-/// Fills in the head of a response, interim or final. Where its body ends is said
-/// as HTTP/1 does: by `Content-Length`, or else its stream's end.
-pub fn read_response(
-    status: StatusCode,
-    fields: &HeaderMap,
-    limits: &Limits,
-    head: &mut ResponseHead,
-) -> Result<(), Failure> {
-    head.clear();
-    head.version = Version::Http2;
-    head.status = status.as_u16();
-    let size = |(name, value): (&HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 32;
-    if fields.len() > limits.count || fields.iter().map(size).sum::<usize>() > limits.fields {
-        return Err(Kind::ResponseHeadTooLarge.into());
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(head: &RequestHead, is_secure: bool) -> Vec<(String, String)> {
+        let mut section = Vec::new();
+        write_request(&mut section, head, is_secure);
+        let mut lines = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let decoded = hpack::Decoder::new(0).decode(&section, |name, value| {
+            lines.push((text(name), text(value)));
+        });
+        assert_eq!(decoded, Ok(()));
+        lines
     }
-    for (name, value) in fields {
-        head.fields
-            .push(name.as_str().as_bytes(), value.as_bytes().trim_ascii());
-    }
-    Ok(())
-}
 
-/// Fields or trailers, all names in lower case (RFC 9113 section 8.2.1).
-pub fn write_fields(fields: &Fields) -> Result<HeaderMap, Failure> {
-    let mut map = HeaderMap::with_capacity(fields.len());
-    for field in fields.iter() {
-        let name = HeaderName::from_bytes(field.name).map_err(|_| unsendable())?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| unsendable())?;
-        map.try_append(name, value).map_err(|_| unsendable())?;
-    }
-    Ok(map)
-}
-
-fn unsendable() -> Failure {
-    Failure::new(Kind::BadResponse, "the answer cannot be sent in HTTP/2")
-}
-
-/// Trailers that have come.
-pub fn read_trailers(trailers: &HeaderMap, fields: &mut Fields) {
-    for (name, value) in trailers {
-        let name = name.as_str().as_bytes();
-        if may_be_trailer(Known::of(name)) {
-            fields.push(name, value.as_bytes());
+    fn head(path: &str, query: &str, fields: &[(&str, &str)]) -> RequestHead {
+        let mut head = RequestHead::default();
+        head.method_text = head.fields.intern(b"PUT");
+        head.path = head.fields.intern(path.as_bytes());
+        head.query = head.fields.intern(query.as_bytes());
+        for (name, value) in fields {
+            head.fields.push(name.as_bytes(), value.as_bytes());
         }
+        head
+    }
+
+    #[test]
+    fn what_http_2_says_otherwise_is_left_out_of_a_request() {
+        let fields = [
+            ("Connection", "close"),
+            ("Host", "a.test"),
+            ("X-Mine", "Here"),
+            ("TE", "deflate"),
+            ("Transfer-Encoding", "chunked"),
+            ("Upgrade", "h2c"),
+            ("Keep-Alive", "timeout=1"),
+            ("Proxy-Connection", "close"),
+            ("Content-Length", "5"),
+        ];
+        let expected = [
+            (":method", "PUT"),
+            (":scheme", "https"),
+            (":authority", "a.test"),
+            (":path", "/a?b"),
+            ("x-mine", "Here"),
+            ("content-length", "5"),
+            ("te", "trailers"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(written(&head("/a", "?b", &fields), true), expected);
+    }
+
+    #[test]
+    fn targets_are_escaped_where_they_are_no_uri() {
+        for (path, query, expected) in [
+            ("/", "", "/"),
+            ("*", "", "*"),
+            ("/a%20b", "?c=%20{d}", "/a%20b?c=%20{d}"),
+            ("/{\"a\"}|^\\", "", "/{\"a\"}|^\\"),
+            ("/ä", "?ö", "/ä?ö"),
+            ("/a`", "", "/a%60"),
+            ("/a<b>", "", "/a%3Cb%3E"),
+            ("/{a}", "?b=\"c\"", "/%7Ba%7D?b=%22c%22"),
+            ("/ä", "?<", "/%C3%A4?%3C"),
+        ] {
+            let lines = written(&head(path, query, &[]), false);
+            let said = lines.iter().find(|(name, _)| name == ":path");
+            assert_eq!(said.map(|(_, value)| &**value), Some(expected));
+        }
+        // What is no text cannot be a URI either.
+        let mut odd = RequestHead::default();
+        odd.path = odd.fields.intern(b"/\xff");
+        assert!(written(&odd, false).contains(&(":path".into(), "/%FF".into())));
     }
 }

@@ -16,9 +16,7 @@ pub trait Input {
     fn poll_arrival(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// The trailer fields of a message that ends with its stream.
-    fn poll_trailers(&mut self, _: &mut Context<'_>, _: &mut Fields) -> Poll<Result<()>> {
-        Poll::Ready(Ok(()))
-    }
+    fn take_trailers(&mut self, _: &mut Fields) {}
 
     /// Nothing has arrived and the stream has not ended: a look that waits for
     /// nothing. What it finds is lost.
@@ -35,9 +33,7 @@ pub trait Output {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;
 
     /// The message is complete, for streams that carry just one.
-    fn end(&mut self, _trailers: &Fields) -> Result<()> {
-        Ok(())
-    }
+    fn end(&mut self, _trailers: &Fields) {}
 
     /// Tells the peer that nothing more will be sent.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>>;

@@ -36,7 +36,8 @@ settings! {
         enabled: bool = true, example false;
         /// Requests at a time on one connection; a client may not begin more.
         max_concurrent_streams: u32 = 128, rule Within(1, 100_000), example 256;
-        /// Bytes of one request body that a client may send ahead of what its backend has taken.
+        /// Bytes of one request body that a client may send ahead of what its backend has taken. It begins with 64 KiB, or this if it is less, and doubles
+        /// while the backend takes as fast as the client sends.
         stream_window: Size = Size::kib(512), rule Within(16 << 10, 16 << 20), example "4MiB";
         /// The same for all requests of one connection together.
         connection_window: Size = Size::kib(2048), rule Within(64 << 10, 256 << 20), example "16MiB";

@@ -40,6 +40,7 @@ pub(super) fn compile(
         listeners.push(listener);
     }
     redirect(settings, &mut listeners, problems);
+    windows(settings, problems);
     if listeners.is_empty() && !problems.has_errors() {
         problems
             .error(Span::default(), "there is no listener")
@@ -113,6 +114,24 @@ fn who_takes_what(one: SocketAddr, other: SocketAddr) -> Option<String> {
         false => "what comes to that address",
     };
     Some(format!("{narrow} takes {what}, and {wide} everything else"))
+}
+
+/// One body alone may not be further ahead than all together.
+fn windows(settings: &Settings, problems: &mut Problems) {
+    for written in settings.server.iter().chain(&settings.listeners) {
+        let http2 = &written.http2;
+        if http2.enabled && http2.stream_window > http2.connection_window {
+            let (one, all) = (
+                http2.stream_window.as_bytes(),
+                http2.connection_window.as_bytes(),
+            );
+            let message =
+                format!("`stream_window` is {one} bytes, and `connection_window` only {all}");
+            problems
+                .error(http2.span, message)
+                .help("make `connection_window` several times as large: one upload that is stuck must not stop the others");
+        }
+    }
 }
 
 /// Where clients of listeners without TLS are sent.

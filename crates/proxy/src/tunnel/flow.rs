@@ -152,7 +152,7 @@ impl Flow {
 }
 
 fn poll_end(cx: &mut Context<'_>, sink: &mut Outbound<Writer>) -> Poll<io::Result<()>> {
-    sink.end(&Fields::default())?;
+    sink.end(&Fields::default());
     ready!(sink.poll_flush(cx))?;
     sink.poll_shutdown(cx)
 }

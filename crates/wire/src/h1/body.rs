@@ -225,10 +225,7 @@ impl<I: Input> Source for Incoming<'_, I> {
             }
             match ready!(self.inbound.poll_more(cx)) {
                 Ok(0) => {
-                    let trailers = &mut self.body.trailers;
-                    if let Err(error) = ready!(self.inbound.poll_trailers(cx, trailers)) {
-                        return Poll::Ready(Err(read_failure(self.body.side, &error)));
-                    }
+                    self.inbound.take_trailers(&mut self.body.trailers);
                     return Poll::Ready(self.body.stream_ended());
                 }
                 Ok(_) => {}
@@ -358,9 +355,8 @@ impl<O: Output> Sink for Outgoing<'_, O> {
                 "a body is shorter than its announced length",
             )),
             _ => {
-                let side = self.encoder.side;
-                let ended = self.outbound.end(trailers);
-                ended.map_err(|error| write_failure(side, &error))
+                self.outbound.end(trailers);
+                Ok(())
             }
         }
     }

@@ -76,12 +76,8 @@ impl<I: Input> Inbound<I> {
     }
 
     /// The trailer fields of a message that has ended with its stream.
-    pub(super) fn poll_trailers(
-        &mut self,
-        cx: &mut Context<'_>,
-        fields: &mut Fields,
-    ) -> Poll<io::Result<()>> {
-        self.io.poll_trailers(cx, fields)
+    pub(super) fn take_trailers(&mut self, fields: &mut Fields) {
+        self.io.take_trailers(fields);
     }
 
     fn make_room(&mut self) {

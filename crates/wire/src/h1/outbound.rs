@@ -104,8 +104,8 @@ impl<O: Output> Outbound<O> {
     }
 
     /// The message is complete, once what waits has been sent.
-    pub fn end(&mut self, trailers: &Fields) -> io::Result<()> {
-        self.io.end(trailers)
+    pub fn end(&mut self, trailers: &Fields) {
+        self.io.end(trailers);
     }
 
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,28 +1,38 @@
-//! A client's connection, without the socket: frames go in, requests, bodies and
-//! frames come out (RFC 9113). One task drives it; each stream has a task of its
-//! own, which asks and gives here.
+//! A connection, without the socket: frames go in, messages and frames come out
+//! (RFC 9113). One task drives it; each stream has a task of its own, which asks and
+//! gives here.
+//!
+//! It is a client's (`serving`), or one to a backend (`asking`). What both do alike
+//! is in `incoming` and `outgoing`.
 //!
 //! What waits to be sent is bounded: bodies by what `SHARE` says, and the frames
 //! that answer frames by [`Connection::is_congested`], which stops the reading.
 
+mod asking;
 mod incoming;
+mod late;
 mod outgoing;
+mod serving;
 mod streams;
 
 use std::io;
 use std::task::{Context, Poll, Waker};
 
-use message::{Failure, RequestHead};
-
+use self::asking::Asking;
+use self::late::Late;
 use self::streams::{Stream, Streams};
+use super::fields::{TrailerReader, most};
 use super::frame::{
     self, HEAD, Head, INITIAL_WINDOW, MAX_SIZE, MAX_WINDOW, PREFACE, Reason, flag, kind, setting,
 };
 use super::hpack::Decoder;
-use super::request::{RequestReader, TrailerReader, most};
 use super::watch::{Flood, Watch};
 use crate::blocks::Blocks;
 use crate::h1::{BlocksHandle, Limits};
+
+pub use asking::Windows;
+pub use serving::{Arrived, Options};
+pub use streams::Cut;
 
 /// What we remember of fields that have come, in bytes (RFC 7541 section 4.2).
 const TABLE_SIZE: usize = 4096;
@@ -32,29 +42,6 @@ const MAX_CONTINUATIONS: usize = 32;
 
 /// How much may wait to be sent before nothing more is read.
 const CONGESTED: usize = 128 * 1024;
-
-/// What a listener says of its connections.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    pub max_concurrent_streams: u32,
-    /// Bytes that a client may send ahead, of one request and of all.
-    pub stream_window: u32,
-    pub connection_window: u32,
-    /// How large a field section may be, as the client is told.
-    pub max_header_list_size: u32,
-    /// Clients may ask for other protocols (RFC 8441).
-    pub takes_extended_connect: bool,
-}
-
-/// A request's head has come.
-#[derive(Debug)]
-pub struct Arrived {
-    pub stream: StreamKey,
-    /// What it wants to go on with (RFC 8441).
-    pub protocol: Option<Box<[u8]>>,
-    /// Whether the head is one.
-    pub verdict: Result<(), Failure>,
-}
 
 /// Names a stream until it is released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +56,7 @@ impl StreamKey {
 
 #[derive(Debug)]
 pub struct Connection {
-    options: Options,
+    role: Role,
     pub watch: Watch,
     decoder: Decoder,
     input: Input,
@@ -80,28 +67,33 @@ pub struct Connection {
     /// Settings have come, as they must first.
     is_greeted: bool,
     streams: Streams,
-    /// The client's latest stream.
+    late: Late,
+    /// The latest stream that has begun.
     latest: u32,
-    /// Streams after this one are not taken.
+    /// Streams of the other end's after this one are not taken.
     last: u32,
     leaving: Leaving,
-    /// The client says that it is about to leave.
-    client_leaves: bool,
+    /// The other end says that it is about to leave.
+    peer_leaves: bool,
     /// Why nothing is taken any more.
     end: Option<Reason>,
 
-    /// What the client may still send, of all streams, and what of its bytes has
-    /// been taken but not told.
+    /// What the other end may send ahead, on a stream at first and at most, and on all.
+    first_window: i64,
+    stream_window: i64,
+    connection_window: i64,
+    /// What it may still send, on all streams, and what of its bytes has been taken
+    /// but not told.
     receive_window: i64,
     untold: i64,
-    /// Of new streams: what we have told, once the client has said that it knows.
+    /// Of new streams: what we have told, once the other end has said that it knows.
     own_window: i64,
     are_settings_known: bool,
 
     send_window: i64,
     /// Of new streams.
     peer_window: i64,
-    /// The client has said how large its table is to be; ours is empty, which is to
+    /// The other end has said how large its table is to be; ours is empty, which is to
     /// be said then (RFC 7541 section 4.2).
     must_say_table: bool,
 
@@ -114,6 +106,14 @@ pub struct Connection {
     round: u64,
     driver: Option<Waker>,
     is_driver_waiting: bool,
+}
+
+#[derive(Debug)]
+enum Role {
+    /// The other end is a client.
+    Serving { max_concurrent_streams: usize },
+    /// The other end is a backend.
+    Asking(Asking),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -153,25 +153,42 @@ enum Leaving {
     Done,
 }
 
-/// What the ping at the end carries.
+/// What the window of a client's stream is at first. It grows where bytes are taken as fast
+/// as they come, so that those that nobody takes do not fill the connection's.
+const FIRST_WINDOW: i64 = 64 * 1024;
+
+/// What the ping at a polite end carries.
 const FAREWELL: [u8; 8] = *b"farewell";
 
 impl Connection {
-    pub fn new(options: Options, watch: Watch, blocks: Blocks) -> Self {
-        let mut connection = Self {
-            options,
+    /// Nothing has come, and nothing has been said.
+    fn unbegun(role: Role, windows: (u32, u32), watch: Watch, blocks: Blocks) -> Self {
+        let window = i64::from(windows.0);
+        let (input, last, first_window) = match &role {
+            Role::Serving { .. } => {
+                let input = Input::Preface { seen: 0 };
+                (input, u32::MAX, window.min(FIRST_WINDOW))
+            }
+            Role::Asking(_) => (Input::Frame, 0, window),
+        };
+        Self {
+            role,
             watch,
             decoder: Decoder::new(TABLE_SIZE),
-            input: Input::Preface { seen: 0 },
+            input,
             gathered: Vec::new(),
             section: None,
             is_greeted: false,
             streams: Streams::default(),
+            late: Late::default(),
             latest: 0,
-            last: u32::MAX,
+            last,
             leaving: Leaving::No,
-            client_leaves: false,
+            peer_leaves: false,
             end: None,
+            first_window,
+            stream_window: window,
+            connection_window: i64::from(windows.1),
             receive_window: INITIAL_WINDOW,
             untold: 0,
             own_window: INITIAL_WINDOW,
@@ -185,20 +202,37 @@ impl Connection {
             round: 0,
             driver: None,
             is_driver_waiting: false,
-        };
-        connection.greet();
-        connection
+        }
     }
 
     /// The connection is over: nothing more is taken or given.
     pub fn is_over(&self) -> bool {
-        let is_left = self.leaving == Leaving::Done || self.client_leaves;
+        let is_left = self.leaving == Leaving::Done || self.peer_leaves;
         self.end.is_some() || (is_left && self.streams.is_empty())
     }
 
-    /// The client has begun as it must.
+    /// The other end has begun as it must.
     pub fn is_greeted(&self) -> bool {
         self.is_greeted
+    }
+
+    /// Why we have ended it, where we have.
+    pub fn end(&self) -> Option<Reason> {
+        self.end
+    }
+
+    /// The stream whose head has come in part.
+    pub fn amid_head(&self) -> Option<u32> {
+        match (&self.section, self.input) {
+            (Some(section), _) => Some(section.stream),
+            (None, Input::Payload(head)) if head.kind == kind::HEADERS => Some(head.stream),
+            _ => None,
+        }
+    }
+
+    /// The rest of a head has not come in time.
+    pub fn head_is_late(&mut self) {
+        self.calm(Flood::Continuation);
     }
 
     /// No request is under way.
@@ -206,24 +240,14 @@ impl Connection {
         self.streams.is_empty()
     }
 
-    /// Says that nothing new is taken. What is on its way here still is, until the
-    /// client has answered.
-    pub fn leave(&mut self) {
-        if self.leaving == Leaving::No && self.end.is_none() {
-            self.leaving = Leaving::Told;
-            self.go_away(MAX_WINDOW as u32, Reason::NO_ERROR);
-            self.write(kind::PING, 0, 0, &FAREWELL);
-        }
-    }
-
-    /// The client knows that it is to go, or has had the time to.
+    /// The other end knows that it is to go, or has had the time to.
     pub fn take_no_more(&mut self) {
         self.leaving = Leaving::Done;
         self.last = self.latest;
         self.go_away(self.latest, Reason::NO_ERROR);
     }
 
-    /// Of what the client may still send, nothing begins any more.
+    /// Of what the other end may still send, nothing begins any more.
     pub fn takes_no_more(&self) -> bool {
         self.leaving == Leaving::Done
     }
@@ -233,7 +257,7 @@ impl Connection {
         if self.end.is_none() {
             self.go_away(self.latest.min(self.last), reason);
             self.end = Some(reason);
-            self.streams.lose_all();
+            self.streams.cut_all(Cut::ByUs(reason));
             self.wake_driver();
         }
     }
@@ -241,10 +265,10 @@ impl Connection {
     /// The socket is no more.
     pub fn lose(&mut self) {
         self.end.get_or_insert(Reason::NO_ERROR);
-        self.streams.lose_all();
+        self.streams.cut_all(Cut::Lost);
     }
 
-    /// A client has done too much of something.
+    /// The other end has done too much of something.
     fn calm(&mut self, flood: Flood) {
         self.watch.note(flood);
         self.fail(Reason::ENHANCE_YOUR_CALM);

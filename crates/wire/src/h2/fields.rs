@@ -1,8 +1,20 @@
-//! Which fields a message may have in HTTP/2 (RFC 9113 section 8.2).
+//! Which fields a message may have in HTTP/2 (RFC 9113 section 8.2), and how many.
 
-use message::Known;
+use message::{Fields, Known};
 
-use crate::h1::is_token;
+use crate::h1::{Limits, is_token, may_be_trailer};
+
+/// A head that comes to so many times the limit is sent to do harm; below, it is
+/// answered like any that is too large.
+const HARMFUL: usize = 8;
+
+/// For that, no limit is less.
+const LEAST: usize = 32 * 1024;
+
+/// How large a field section may become before the connection ends.
+pub(super) fn most(limits: &Limits) -> usize {
+    HARMFUL * limits.fields.max(LEAST)
+}
 
 pub(super) enum Judged {
     Fine,
@@ -40,4 +52,39 @@ fn is_name(known: Known, name: &[u8]) -> bool {
 pub(super) fn is_value(value: &[u8]) -> bool {
     let is_space = |b: Option<&u8>| matches!(b, Some(b' ' | b'\t'));
     crate::h1::is_value(value) && !is_space(value.first()) && !is_space(value.last())
+}
+
+/// The body's length, where it is one plain number. What else there may be is
+/// judged with the rest of the head.
+pub(super) fn length(fields: &Fields) -> Option<u64> {
+    let mut all = fields.all(Known::ContentLength);
+    let (value, None) = (all.next()?, all.next()) else {
+        return None;
+    };
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Trailers; false where they are malformed.
+#[derive(Default)]
+pub(super) struct TrailerReader {
+    pub fields: Fields,
+    size: usize,
+    pub is_bad: bool,
+}
+
+impl TrailerReader {
+    pub(super) fn field(&mut self, name: &[u8], value: &[u8], limits: &Limits) {
+        self.size += name.len() + value.len() + 32;
+        let known = Known::of(name);
+        let is_fine = matches!(judge(known, name, value), Judged::Fine);
+        if !is_fine || self.size > limits.fields || self.fields.len() >= limits.count {
+            self.is_bad = true;
+        } else if may_be_trailer(known) {
+            self.fields.push_as(known, name, value);
+        }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
 }

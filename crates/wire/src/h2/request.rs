@@ -3,22 +3,10 @@
 //! Whether its body has a length or ends with the stream is said as HTTP/1.1 does,
 //! by `Content-Length` or `Transfer-Encoding`, which no peer can send in HTTP/2.
 
-use message::{Failure, Fields, Form, Kind, Known, Method, RequestHead, Span, Version};
+use message::{Failure, Form, Kind, Known, Method, RequestHead, Span, Version};
 
-use super::fields::{Judged, judge};
-use crate::h1::{Limits, is_target, is_token, may_be_trailer};
-
-/// A head that comes to so many times the limit is sent to do harm; below, it is
-/// answered like any that is too large.
-const HARMFUL: usize = 8;
-
-/// For that, no limit is less.
-const LEAST: usize = 32 * 1024;
-
-/// How large a field section may become before the connection ends.
-pub(super) fn most(limits: &Limits) -> usize {
-    HARMFUL * limits.fields.max(LEAST)
-}
+use super::fields::{Judged, judge, length};
+use crate::h1::{Limits, is_target, is_token};
 
 /// What of the pseudo-fields has come.
 #[derive(Default)]
@@ -113,6 +101,10 @@ impl<'a> RequestReader<'a> {
                     return Err(malformed(
                         ":authority holds a byte that may not stand there",
                     ));
+                }
+                // An empty one says as much as none.
+                if value.is_empty() {
+                    return Ok(());
                 }
                 head.fields.push_as(Known::Host, b"host", value);
                 std::mem::replace(&mut self.seen.authority, true)
@@ -235,39 +227,4 @@ fn split_path(head: &mut RequestHead) -> Result<(), Failure> {
     head.path = Span::new(at, path);
     head.query = Span::new(at + path, len - path);
     Ok(())
-}
-
-/// The body's length, where it is one plain number. What else there may be is
-/// judged with the rest of the head.
-pub(super) fn length(fields: &Fields) -> Option<u64> {
-    let mut all = fields.all(Known::ContentLength);
-    let (value, None) = (all.next()?, all.next()) else {
-        return None;
-    };
-    std::str::from_utf8(value).ok()?.parse().ok()
-}
-
-/// Trailers; false where they are malformed.
-#[derive(Default)]
-pub(super) struct TrailerReader {
-    pub fields: Fields,
-    size: usize,
-    pub is_bad: bool,
-}
-
-impl TrailerReader {
-    pub(super) fn field(&mut self, name: &[u8], value: &[u8], limits: &Limits) {
-        self.size += name.len() + value.len() + 32;
-        let known = Known::of(name);
-        let is_fine = matches!(judge(known, name, value), Judged::Fine);
-        if !is_fine || self.size > limits.fields || self.fields.len() >= limits.count {
-            self.is_bad = true;
-        } else if may_be_trailer(known) {
-            self.fields.push_as(known, name, value);
-        }
-    }
-
-    pub(super) fn size(&self) -> usize {
-        self.size
-    }
 }

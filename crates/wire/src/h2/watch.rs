@@ -113,10 +113,9 @@ impl Watch {
     /// A frame begins; says if it is one too many.
     pub fn frame(&mut self, kind: u8) -> Option<Flood> {
         match kind {
-            kind::HEADERS => self.carried(1),
             kind::RST_STREAM => self.reset(),
-            // Judged when it is known how much of it is padding, and for each head.
-            kind::DATA | kind::CONTINUATION => {}
+            // Judged when it is known what is in them.
+            kind::DATA | kind::HEADERS | kind::CONTINUATION => {}
             _ => self.useless(Flood::ControlFrames),
         }
         self.flood
@@ -131,6 +130,12 @@ impl Watch {
         self.flood
     }
 
+    /// A request came beside as many as there may be.
+    pub fn refused(&mut self) -> Option<Flood> {
+        self.useless(Flood::ControlFrames);
+        self.flood
+    }
+
     /// A stream had to be ended because of what came on it, which is one more way
     /// to ask for work and call it off (CVE-2025-8671).
     pub fn offended(&mut self) -> Option<Flood> {
@@ -139,7 +144,7 @@ impl Watch {
     }
 
     fn reset(&mut self) {
-        self.resets += 1;
+        self.resets = self.resets.saturating_add(1);
         self.judge(self.resets > self.patience.resets, Flood::Resets);
     }
 

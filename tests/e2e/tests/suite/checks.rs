@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use forebay_e2e::frames::FrameBackend;
 use forebay_e2e::{Backend, Config, DeadAddress, Forebay, Gate, Reply, until};
 
 /// A backend that answers everything but checks with its name, and checks with
@@ -204,4 +205,17 @@ fn what_checks_have_found_stays_through_a_reload() {
     // Without checks, what they have found counts no more.
     forebay.reload(&config.replace("enabled: true, interval", "enabled: false, interval"));
     wait_answering(&forebay, "12");
+}
+
+#[test]
+fn checks_speak_http2_where_the_group_does() {
+    let backend = FrameBackend::new();
+    let check = "enabled: true, path: /health, interval: 60s, assume_healthy: false, healthy_threshold: 1, expected_body: fine";
+    let forebay = Config::to_urls([backend.url()])
+        .group(&format!("protocol: h2c, health_check: {{ {check} }}"))
+        .start();
+    let mut frames = backend.accept(&[]);
+    let stream = frames.request();
+    frames.answer(stream, "I am fine");
+    forebay.wait_metric("forebay_backend_up", &[], 1.0);
 }

@@ -170,6 +170,25 @@ fn a_head_that_grows_when_it_is_unpacked_ends_the_connection() {
 }
 
 #[test]
+fn a_head_that_does_not_end_in_time_ends_the_connection() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let backend = Backend::answering(move |request| {
+        if request.target() == "/slow" {
+            held.pass();
+        }
+        Reply::ok("ok")
+    });
+    let forebay = Config::to(&backend).server("header_timeout: 200ms").start();
+    let mut frames = Frames::connect(forebay.address());
+    frames.head(1, &post("/slow"), true);
+    backend.wait_requests(1);
+    frames.send(HEADERS, 0, 3, &[0x82]);
+    calmed(&forebay, frames, "continuation");
+    gate.open();
+}
+
+#[test]
 fn a_head_above_the_limit_is_answered_with_431() {
     let backend = Backend::saying("ok");
     let forebay = Config::to(&backend).server("max_header_size: 1KiB").start();

@@ -1,41 +1,48 @@
-//! What the client sends.
+//! What the other end sends, up to field sections, of which each role makes its own.
 
-use super::streams::Cut;
+use std::borrow::Cow;
+
 use super::*;
-use crate::h2::request::length;
+
+/// A field section that has come whole.
+pub(super) struct Whole<'a> {
+    pub stream: u32,
+    pub is_last: bool,
+    pub block: Cow<'a, [u8]>,
+}
 
 impl Connection {
-    /// Takes what has come, up to the end of a request's head at most; returns how
-    /// many bytes that were. After an end nothing is taken.
-    pub fn receive(
-        &mut self,
-        bytes: &[u8],
-        limits: &Limits,
-        head: &mut RequestHead,
-    ) -> (usize, Option<Arrived>) {
-        let mut rest = bytes;
-        let mut arrived = None;
-        while !rest.is_empty() && arrived.is_none() && self.end.is_none() {
-            let before = rest.len();
+    /// Takes what has come, up to the end of a field section at most. After an end
+    /// nothing is taken.
+    pub(super) fn take<'a>(&mut self, bytes: &mut &'a [u8], limits: &Limits) -> Option<Whole<'a>> {
+        while !bytes.is_empty() && self.end.is_none() {
+            let before = bytes.len();
             match self.input {
-                Input::Preface { seen } => rest = self.preface(seen, rest),
-                Input::Frame => (rest, arrived) = self.frame(rest, limits, head),
+                Input::Preface { seen } => *bytes = self.preface(seen, bytes),
+                Input::Frame => {
+                    if let Some(whole) = self.frame(bytes, limits) {
+                        return Some(whole);
+                    }
+                }
                 Input::Payload(frame) => {
                     let missing = frame.len - self.gathered.len();
-                    let (more, after) = rest.split_at_checked(missing).unwrap_or((rest, &[]));
+                    let (more, after) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
                     self.gathered.extend_from_slice(more);
-                    rest = after;
+                    *bytes = after;
                     if self.gathered.len() == frame.len {
                         let payload = std::mem::take(&mut self.gathered);
                         self.input = Input::Frame;
-                        arrived = self.payload(frame, &payload, limits, head);
+                        if let Some(whole) = self.payload(frame, &payload, limits) {
+                            let block = Cow::Owned(whole.block.into_owned());
+                            return Some(Whole { block, ..whole });
+                        }
                     }
                 }
-                Input::Data(data) => rest = self.data(data, rest),
+                Input::Data(data) => *bytes = self.data(data, bytes),
             }
-            debug_assert!(rest.len() < before || self.end.is_some());
+            debug_assert!(bytes.len() < before || self.end.is_some());
         }
-        (bytes.len() - rest.len(), arrived)
+        None
     }
 
     fn preface<'a>(&mut self, seen: usize, bytes: &'a [u8]) -> &'a [u8] {
@@ -53,17 +60,14 @@ impl Connection {
     }
 
     /// A frame's head, and the rest of it where it has come whole.
-    fn frame<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        limits: &Limits,
-        to: &mut RequestHead,
-    ) -> (&'a [u8], Option<Arrived>) {
+    fn frame<'a>(&mut self, bytes: &mut &'a [u8], limits: &Limits) -> Option<Whole<'a>> {
         let missing = HEAD - self.gathered.len();
         let Some((more, rest)) = bytes.split_at_checked(missing) else {
             self.gathered.extend_from_slice(bytes);
-            return (&[], None);
+            *bytes = &[];
+            return None;
         };
+        *bytes = rest;
         let head = match (more.first_chunk::<HEAD>(), &*self.gathered) {
             (Some(whole), _) => Head::read(*whole),
             (None, begun) => {
@@ -77,21 +81,24 @@ impl Connection {
         self.gathered = Vec::new();
         if let Err(reason) = self.judge(head) {
             self.fail(reason);
-            return (rest, None);
+            return None;
         }
         if let Some(flood) = self.watch.frame(head.kind) {
             self.calm(flood);
-            return (rest, None);
+            return None;
         }
         if head.kind == kind::DATA && !head.has(flag::PADDED) {
             self.begin_data(head, 0);
-            return (rest, None);
+            return None;
         }
         match rest.split_at_checked(head.len) {
-            Some((payload, rest)) => (rest, self.payload(head, payload, limits, to)),
+            Some((payload, rest)) => {
+                *bytes = rest;
+                self.payload(head, payload, limits)
+            }
             None => {
                 self.input = Input::Payload(head);
-                (rest, None)
+                None
             }
         }
     }
@@ -122,13 +129,7 @@ impl Connection {
         }
     }
 
-    fn payload(
-        &mut self,
-        head: Head,
-        payload: &[u8],
-        limits: &Limits,
-        to: &mut RequestHead,
-    ) -> Option<Arrived> {
+    fn payload<'a>(&mut self, head: Head, payload: &'a [u8], limits: &Limits) -> Option<Whole<'a>> {
         let handled = match head.kind {
             // Only with padding.
             kind::DATA => match frame::unpadded(payload) {
@@ -143,32 +144,34 @@ impl Connection {
             },
             kind::HEADERS => match field_block(head, payload) {
                 Ok(block) if head.has(flag::END_HEADERS) => {
-                    return self.section(
-                        head.stream,
-                        head.has(flag::END_STREAM),
-                        block,
-                        limits,
-                        to,
-                    );
+                    return Some(Whole {
+                        stream: head.stream,
+                        is_last: head.has(flag::END_STREAM),
+                        block: Cow::Borrowed(block),
+                    });
                 }
                 begun => begun.map(|block| self.begin_section(head, block)),
             },
             kind::CONTINUATION => {
                 self.continue_section(payload, limits);
                 if head.has(flag::END_HEADERS) && self.end.is_none() {
-                    let whole = self.section.take()?;
-                    return self.section(whole.stream, whole.is_last, &whole.block, limits, to);
+                    let section = self.section.take()?;
+                    return Some(Whole {
+                        stream: section.stream,
+                        is_last: section.is_last,
+                        block: Cow::Owned(section.block),
+                    });
                 }
                 Ok(())
             }
-            kind::RST_STREAM => self.reset_by_client(head, payload),
+            kind::RST_STREAM => self.reset_by_peer(head, payload),
             kind::SETTINGS => self.settings(head, payload),
             kind::PING => self.ping(head, payload),
-            kind::GOAWAY => {
-                self.client_leaves = true;
-                Ok(())
-            }
+            kind::GOAWAY => self.left_by_peer(payload),
             kind::WINDOW_UPDATE => self.window_update(head, payload),
+            kind::PRIORITY if payload.len() != 5 && self.is_idle_id(head.stream) => {
+                Err(Reason::FRAME_SIZE_ERROR)
+            }
             kind::PRIORITY if payload.len() != 5 => {
                 self.offend(head.stream, Reason::FRAME_SIZE_ERROR);
                 Ok(())
@@ -197,14 +200,17 @@ impl Connection {
             return self.calm(flood);
         }
         match self.streams.by_id(head.stream) {
+            // Before the head of an answer there is nothing of it.
+            Some(stream) if stream.is_receiving() && stream.answer.is_due => {
+                self.reset_id(head.stream, Reason::PROTOCOL_ERROR);
+            }
             Some(stream) if stream.is_receiving() => {
                 stream.receive_window -= head.len as i64;
                 if stream.receive_window < 0 {
                     self.offend(head.stream, Reason::FLOW_CONTROL_ERROR);
                 }
             }
-            Some(stream) if stream.has_failed() => {}
-            _ => self.offend(head.stream, Reason::STREAM_CLOSED),
+            _ => self.came_late(head.stream, head.len),
         }
         let data = Data {
             stream: head.stream,
@@ -247,7 +253,7 @@ impl Connection {
         if data.is_last
             && let Some(stream) = self.streams.by_id(data.stream)
             && stream.is_receiving()
-            && !stream.end_of_request()
+            && !stream.end_of_message()
         {
             self.offend(data.stream, Reason::PROTOCOL_ERROR);
         }
@@ -274,81 +280,10 @@ impl Connection {
         }
     }
 
-    /// A field section has come whole: a request, or what follows its body.
-    fn section(
-        &mut self,
-        stream: u32,
-        is_last: bool,
-        block: &[u8],
-        limits: &Limits,
-        to: &mut RequestHead,
-    ) -> Option<Arrived> {
-        let handled = match self.is_idle_id(stream) {
-            true => self.request(stream, is_last, block, limits, to),
-            false => {
-                let trailers = self.trailers(stream, is_last, block, limits);
-                trailers.map(|()| None)
-            }
-        };
-        handled.unwrap_or_else(|reason| {
-            self.fail(reason);
-            None
-        })
-    }
-
-    fn request(
-        &mut self,
-        id: u32,
-        is_last: bool,
-        block: &[u8],
-        limits: &Limits,
-        to: &mut RequestHead,
-    ) -> Result<Option<Arrived>, Reason> {
-        self.latest = id;
-        let broken = |_| Reason::COMPRESSION_ERROR;
-        if id > self.last {
-            let decoded = self.decoder.decode(block, |_, _| {});
-            return decoded.map(|()| None).map_err(broken);
-        }
-        let mut reader = RequestReader::new(to, limits);
-        let decoded = self
-            .decoder
-            .decode(block, |name, value| reader.field(name, value));
-        decoded.map_err(broken)?;
-        let read = reader.finish(is_last);
-        if read.size > most(limits) {
-            self.calm(Flood::HeaderList);
-            return Ok(None);
-        }
-        if self
-            .streams
-            .are_as_many(self.options.max_concurrent_streams as usize)
-        {
-            self.write_reset(id, Reason::REFUSED_STREAM);
-            return Ok(None);
-        }
-        let length = match read.verdict {
-            Ok(()) => length(&to.fields),
-            Err(_) => None,
-        };
-        let windows = (self.own_window, self.peer_window);
-        let stream = Stream::new(id, is_last, length, windows);
-        Ok(Some(Arrived {
-            stream: self.streams.add(stream),
-            protocol: read.protocol,
-            verdict: read.verdict,
-        }))
-    }
-
-    fn trailers(
-        &mut self,
-        id: u32,
-        is_last: bool,
-        block: &[u8],
-        limits: &Limits,
-    ) -> Result<(), Reason> {
+    /// What follows a body. Of a stream that is no more it is decoded all the same.
+    pub(super) fn trailers(&mut self, whole: &Whole<'_>, limits: &Limits) -> Result<(), Reason> {
         let mut reader = TrailerReader::default();
-        let decoded = self.decoder.decode(block, |name, value| {
+        let decoded = self.decoder.decode(&whole.block, |name, value| {
             reader.field(name, value, limits);
         });
         decoded.map_err(|_| Reason::COMPRESSION_ERROR)?;
@@ -356,27 +291,41 @@ impl Connection {
             self.calm(Flood::HeaderList);
             return Ok(());
         }
+        let id = whole.stream;
         match self.streams.by_id(id) {
             Some(stream) if stream.is_receiving() => {
-                let is_fine = is_last && !reader.is_bad && stream.end_of_request();
+                let is_fine = whole.is_last && !reader.is_bad && stream.end_of_message();
                 match is_fine {
                     true => stream.trailers = Some(Box::new(reader.fields)),
                     false => self.offend(id, Reason::PROTOCOL_ERROR),
                 }
             }
-            Some(stream) if stream.has_failed() => {}
-            _ => self.offend(id, Reason::STREAM_CLOSED),
+            _ => self.came_late(id, whole.block.len()),
         }
         Ok(())
     }
 
-    fn reset_by_client(&mut self, head: Head, payload: &[u8]) -> Result<(), Reason> {
+    /// So much has come on a stream on which nothing is due any more. What may have
+    /// been on its way when the stream was ended here, or was never begun because
+    /// we are leaving, is thrown away.
+    fn came_late(&mut self, id: u32, count: usize) {
+        let is_excused = match (self.streams.by_id(id), &self.role) {
+            (Some(stream), _) => stream.has_failed(),
+            (None, Role::Asking(_)) => true,
+            (None, Role::Serving { .. }) => id > self.last || self.late.excuses(id, count),
+        };
+        if !is_excused {
+            self.offend(id, Reason::STREAM_CLOSED);
+        }
+    }
+
+    fn reset_by_peer(&mut self, head: Head, payload: &[u8]) -> Result<(), Reason> {
         let reason = four(payload).ok_or(Reason::FRAME_SIZE_ERROR)?;
         if self.is_idle_id(head.stream) {
             return Err(Reason::PROTOCOL_ERROR);
         }
         if let Some(stream) = self.streams.by_id(head.stream) {
-            stream.cut(Cut::ByClient(Reason(reason)));
+            stream.cut(Cut::ByPeer(Reason(reason)));
         }
         Ok(())
     }
@@ -393,20 +342,40 @@ impl Connection {
             return Err(Reason::FRAME_SIZE_ERROR);
         };
         self.is_greeted = true;
+        let mut window = None;
         for &[a, b, v0, v1, v2, v3] in settings {
             let value = u32::from_be_bytes([v0, v1, v2, v3]);
             match u16::from_be_bytes([a, b]) {
                 setting::HEADER_TABLE_SIZE => self.must_say_table = true,
-                setting::ENABLE_PUSH if value > 1 => return Err(Reason::PROTOCOL_ERROR),
+                setting::ENABLE_PUSH if value > self.most_push() => {
+                    return Err(Reason::PROTOCOL_ERROR);
+                }
+                setting::MAX_CONCURRENT_STREAMS => {
+                    if let Role::Asking(asking) = &mut self.role {
+                        asking.may_open(value);
+                    }
+                }
                 setting::MAX_FRAME_SIZE if !(1 << 14..1 << 24).contains(&value) => {
                     return Err(Reason::PROTOCOL_ERROR);
                 }
-                setting::INITIAL_WINDOW_SIZE => self.initial_window(i64::from(value))?,
+                setting::ENABLE_CONNECT_PROTOCOL if value > 1 => {
+                    return Err(Reason::PROTOCOL_ERROR);
+                }
+                // Of several the last counts, and only that costs something.
+                setting::INITIAL_WINDOW_SIZE => window = Some(i64::from(value)),
                 _ => {}
             }
         }
+        if let Some(window) = window {
+            self.initial_window(window)?;
+        }
         self.write(kind::SETTINGS, flag::ACK, 0, &[]);
         Ok(())
+    }
+
+    /// No server says that it takes pushes (RFC 9113 section 6.5.2).
+    fn most_push(&self) -> u32 {
+        u32::from(matches!(self.role, Role::Serving { .. }))
     }
 
     fn initial_window(&mut self, window: i64) -> Result<(), Reason> {
@@ -429,10 +398,10 @@ impl Connection {
         if std::mem::replace(&mut self.are_settings_known, true) {
             return;
         }
-        let window = i64::from(self.options.stream_window);
+        let window = self.first_window;
         let more = window - std::mem::replace(&mut self.own_window, window);
         for stream in self.streams.all() {
-            stream.receive_window += more;
+            stream.widen(more);
         }
     }
 
@@ -486,9 +455,23 @@ impl Connection {
         Ok(())
     }
 
-    /// No stream of that number has begun. Those that a client opens have odd
-    /// numbers, and we open none.
-    fn is_idle_id(&self, id: u32) -> bool {
+    /// The other end takes nothing new (RFC 9113 section 6.8).
+    fn left_by_peer(&mut self, payload: &[u8]) -> Result<(), Reason> {
+        let Some(&[a, b, c, d, ..]) = payload.first_chunk::<8>() else {
+            return Err(Reason::FRAME_SIZE_ERROR);
+        };
+        self.peer_leaves = true;
+        if let Role::Asking(_) = self.role {
+            let seen = u32::from_be_bytes([a, b, c, d]) & 0x7fff_ffff;
+            let unseen = self.streams.all().filter(|stream| stream.id > seen);
+            unseen.for_each(|stream| stream.cut(Cut::Unseen));
+        }
+        Ok(())
+    }
+
+    /// No stream of that number has begun. Those that clients open have odd numbers,
+    /// and nobody else opens any.
+    pub(super) fn is_idle_id(&self, id: u32) -> bool {
         id > self.latest || id.is_multiple_of(2)
     }
 }
@@ -500,7 +483,7 @@ fn four(payload: &[u8]) -> Option<u32> {
 
 /// What of a frame is a field section, or the beginning of one.
 fn field_block(head: Head, payload: &[u8]) -> Result<&[u8], Reason> {
-    // A client's streams have odd numbers.
+    // All streams have odd numbers: what a server pushes is refused.
     if head.stream.is_multiple_of(2) {
         return Err(Reason::PROTOCOL_ERROR);
     }

@@ -1,4 +1,4 @@
-//! What is sent to the client, and what streams take and give.
+//! What is sent, and what streams take and give.
 
 use super::streams::Cut;
 use super::*;
@@ -11,32 +11,23 @@ const SHARE: usize = 64 * 1024;
 const LEAST: usize = 4 * 1024;
 
 impl Connection {
-    pub(super) fn greet(&mut self) {
-        let options = self.options;
-        let settings = [
-            (
-                setting::MAX_CONCURRENT_STREAMS,
-                options.max_concurrent_streams,
-            ),
-            (setting::INITIAL_WINDOW_SIZE, options.stream_window),
-            (setting::MAX_HEADER_LIST_SIZE, options.max_header_list_size),
-            (setting::ENABLE_CONNECT_PROTOCOL, 1),
-        ];
+    /// Says what is to be known first, and how much may be sent in all.
+    pub(super) fn greet(&mut self, settings: &[(u16, u32)]) {
         let mut payload = Vec::with_capacity(settings.len() * 6);
-        let said = settings.len() - usize::from(!options.takes_extended_connect);
-        for (setting, value) in settings.into_iter().take(said) {
+        for (setting, value) in settings {
             payload.extend_from_slice(&setting.to_be_bytes());
             payload.extend_from_slice(&value.to_be_bytes());
         }
         self.write(kind::SETTINGS, 0, 0, &payload);
-        self.untold = i64::from(options.connection_window) - INITIAL_WINDOW;
+        self.untold = self.connection_window - INITIAL_WINDOW;
         self.tell_window();
     }
 
     /// Says how much may be sent in all, where that is worth a frame.
     fn tell_window(&mut self) {
-        let most = i64::from(self.options.connection_window);
-        if self.untold > 0 && self.untold >= most / 2 {
+        // What lies unread in some streams must not keep others waiting for ever.
+        let enough = (self.connection_window / 2).min(self.receive_window);
+        if self.untold > 0 && self.untold >= enough {
             let more = std::mem::take(&mut self.untold);
             self.receive_window += more;
             self.write(kind::WINDOW_UPDATE, 0, 0, &(more as u32).to_be_bytes());
@@ -48,14 +39,17 @@ impl Connection {
         if count == 0 {
             return;
         }
-        if let Some(stream) = self.streams.by_id(id) {
-            stream.untold += count as i64;
+        let most = self.stream_window;
+        if let Some(stream) = self.streams.by_id(id)
+            && let Some(more) = stream.taken(count, most)
+        {
+            self.write(kind::WINDOW_UPDATE, 0, id, &more.to_be_bytes());
         }
         self.untold += count as i64;
         self.tell_window();
     }
 
-    fn room(&mut self) -> &mut Vec<u8> {
+    pub(super) fn room(&mut self) -> &mut Vec<u8> {
         if self.out.capacity() == 0 {
             self.out = self.blocks.0.take();
         }
@@ -74,13 +68,18 @@ impl Connection {
     }
 
     pub(super) fn write_reset(&mut self, id: u32, reason: Reason) {
+        let window = match self.streams.by_id(id) {
+            Some(stream) => stream.receive_window,
+            None => self.own_window.max(INITIAL_WINDOW),
+        };
+        self.late.ended(id, window);
         self.write(kind::RST_STREAM, 0, id, &reason.0.to_be_bytes());
     }
 
-    /// Ends a stream by the client's number, held by somebody or not.
+    /// Ends a stream by its number, held by somebody or not.
     pub(super) fn reset_id(&mut self, id: u32, reason: Reason) {
         if let Some(stream) = self.streams.by_id(id) {
-            stream.cut(Cut::ByUs);
+            stream.cut(Cut::ByUs(reason));
         }
         self.write_reset(id, reason);
     }
@@ -115,7 +114,18 @@ impl Connection {
         io.poll_flush(cx)
     }
 
-    /// The head of an answer, interim or final: a field section.
+    /// Whether there is room for a head.
+    pub fn poll_room(&mut self, key: StreamKey, cx: &Context<'_>) -> Poll<()> {
+        match self.is_congested() {
+            true if let Some(stream) = self.streams.get(key).filter(|s| !s.has_failed()) => {
+                stream.await_writing(cx);
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// The head of a message, interim or final: a field section.
     pub fn write_head(&mut self, key: StreamKey, section: &[u8]) {
         self.write_section(key, section, 0);
     }
@@ -165,8 +175,7 @@ impl Connection {
         self.wake_driver();
     }
 
-    /// A piece of an answer's body: as much as the client takes and is not waiting
-    /// already.
+    /// A piece of a body: as much as the other end takes and is not waiting already.
     pub fn poll_body(
         &mut self,
         key: StreamKey,
@@ -177,7 +186,7 @@ impl Connection {
         let (round, all) = (self.round, self.send_window);
         let at = self.out.len();
         let stream = match self.streams.get(key) {
-            Some(stream) if !stream.has_failed() && !stream.is_answered => stream,
+            Some(stream) if !stream.has_failed() && !stream.is_sent => stream,
             other => return Poll::Ready(Err(broken(other.and_then(|s| s.cut)))),
         };
         let given = match stream.round == round {
@@ -205,13 +214,13 @@ impl Connection {
         Poll::Ready(Ok(n))
     }
 
-    /// The answer is whole. Trailers are a field section; none is empty.
+    /// The message is whole. Trailers are a field section; none is empty.
     pub fn finish(&mut self, key: StreamKey, trailers: &[u8]) {
         let round = self.round;
         let Some(stream) = self.streams.get(key) else {
             return;
         };
-        if stream.has_failed() || std::mem::replace(&mut stream.is_answered, true) {
+        if stream.has_failed() || std::mem::replace(&mut stream.is_sent, true) {
             return;
         }
         let (id, at) = (stream.id, stream.frame_at);
@@ -227,21 +236,21 @@ impl Connection {
         }
     }
 
-    /// What has come of a request's body; 0 at its end.
+    /// What has come of a body; 0 at its end.
     pub fn poll_read(
         &mut self,
         key: StreamKey,
         cx: &Context<'_>,
         into: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        let most = i64::from(self.options.stream_window);
+        let most = self.stream_window;
         let Some(stream) = self.streams.get(key) else {
             return Poll::Ready(Err(broken(None)));
         };
         if stream.unread().is_empty() {
             return match stream.cut {
+                _ if stream.is_whole() => Poll::Ready(Ok(0)),
                 Some(cut) => Poll::Ready(Err(broken(Some(cut)))),
-                None if !stream.is_receiving() => Poll::Ready(Ok(0)),
                 None => {
                     stream.await_reading(cx);
                     Poll::Pending
@@ -249,14 +258,11 @@ impl Connection {
             };
         }
         let n = stream.read(into);
-        stream.untold += n as i64;
-        self.untold += n as i64;
-        if stream.is_receiving() && stream.untold >= most / 2 {
-            let more = std::mem::take(&mut stream.untold);
-            stream.receive_window += more;
-            let id = stream.id;
-            self.write(kind::WINDOW_UPDATE, 0, id, &(more as u32).to_be_bytes());
+        let id = stream.id;
+        if let Some(more) = stream.taken(n, most) {
+            self.write(kind::WINDOW_UPDATE, 0, id, &more.to_be_bytes());
         }
+        self.untold += n as i64;
         self.tell_window();
         Poll::Ready(Ok(n))
     }
@@ -266,7 +272,7 @@ impl Connection {
         self.streams.get(key)?.trailers.take()
     }
 
-    /// Resolves when the client wants no answer any more, or none can reach it.
+    /// Resolves when the other end wants nothing any more, or nothing can reach it.
     pub fn poll_cut(&mut self, key: StreamKey, cx: &Context<'_>) -> Poll<()> {
         match self.streams.get(key) {
             Some(stream) if !stream.has_failed() => {
@@ -277,11 +283,16 @@ impl Connection {
         }
     }
 
-    /// A stream's answer was not taken in time.
-    pub fn stall(&mut self) {
+    /// A stream's message was not taken in time. Says whether that is held against
+    /// the other end.
+    pub fn stall(&mut self) -> bool {
+        let Role::Serving { .. } = self.role else {
+            return false;
+        };
         if let Some(flood) = self.watch.stalled() {
             self.calm(flood);
         }
+        true
     }
 
     /// Ends a stream before its time.
@@ -298,12 +309,13 @@ impl Connection {
     pub fn release(&mut self, key: StreamKey) {
         if let Some(stream) = self.streams.get(key)
             && stream.cut.is_none()
-            && (stream.is_receiving() || !stream.is_answered)
+            && (stream.is_receiving() || !stream.is_sent)
         {
-            let reason = match stream.is_answered {
+            let reason = match (&self.role, stream.is_sent) {
+                (Role::Asking(_), _) => Reason::CANCEL,
                 // RFC 9113 section 8.1.
-                true => Reason::NO_ERROR,
-                false => Reason::INTERNAL_ERROR,
+                (Role::Serving { .. }, true) => Reason::NO_ERROR,
+                (Role::Serving { .. }, false) => Reason::INTERNAL_ERROR,
             };
             let id = stream.id;
             self.reset_id(id, reason);
@@ -319,16 +331,9 @@ impl Connection {
 }
 
 /// Why nothing comes of a stream any more.
-fn broken(cut: Option<Cut>) -> io::Error {
+pub(super) fn broken(cut: Option<Cut>) -> io::Error {
     match cut {
-        Some(Cut::ByClient(Reason(reason))) => {
-            let why = format!("the client has cancelled the request ({reason})");
-            io::Error::new(io::ErrorKind::ConnectionAborted, why)
-        }
-        Some(Cut::ByUs) => io::Error::new(
-            io::ErrorKind::ConnectionAborted,
-            "the stream was ended because of what came on it",
-        ),
         Some(Cut::Lost) | None => io::ErrorKind::ConnectionReset.into(),
+        Some(cut) => io::Error::new(io::ErrorKind::ConnectionAborted, cut),
     }
 }

@@ -1,22 +1,50 @@
-//! The streams that somebody holds, by the client's numbers and by ours.
+//! The streams that somebody holds, by the connection's numbers and by ours.
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::task::{Context, Waker};
 
-use message::Fields;
+use message::{Fields, Kind, ResponseHead};
 
 use super::{Reason, StreamKey};
+use crate::h1::Limits;
+use crate::h2::fields::length;
+use crate::h2::response::Fault;
 
 /// A buffer larger than this is not kept for what comes later.
 const KEEP: usize = 16 * 1024;
 
-/// Why a stream ended before its time.
+/// Interim answers that wait to be taken; whoever sends more is cut off.
+const MAX_INTERIM: usize = 32;
+
+/// Why a stream ended before its time: the source of the `io::Error` that says so,
+/// but where the connection was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    ByClient(Reason),
-    ByUs,
+pub enum Cut {
+    ByPeer(Reason),
+    /// Because of what came on it, or on its connection.
+    ByUs(Reason),
+    /// What came is no answer.
+    BadAnswer(Kind, &'static str),
+    /// The backend has not looked at the request, and will not.
+    Unseen,
     /// With its connection.
     Lost,
 }
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByPeer(reason) => write!(f, "the other end has reset the stream: {reason}"),
+            Self::ByUs(reason) => write!(f, "what came over HTTP/2 breaks its rules: {reason}"),
+            Self::BadAnswer(_, why) => f.write_str(why),
+            Self::Unseen => f.write_str("the connection takes no further request"),
+            Self::Lost => f.write_str("the connection was lost"),
+        }
+    }
+}
+
+impl std::error::Error for Cut {}
 
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -28,13 +56,18 @@ pub(super) struct Stream {
     at: usize,
     /// What of the announced length is to come.
     left: Option<u64>,
-    has_request_ended: bool,
+    /// All of it has come: of a client's request, or of a backend's answer.
+    is_received: bool,
     pub trailers: Option<Box<Fields>>,
-    /// What the client may still send, and what has been read but not told.
+    /// What the other end may still send, and what has been read but not told.
     pub receive_window: i64,
     pub untold: i64,
+    /// How large its window is, before anything has been sent.
+    window: i64,
+    pub answer: Answer,
 
-    pub is_answered: bool,
+    /// All of ours has been given.
+    pub is_sent: bool,
     pub send_window: i64,
     /// In which round it gave something to send last, how much in that round, and
     /// where the latest frame begins.
@@ -44,6 +77,18 @@ pub(super) struct Stream {
 
     waker: Option<Waker>,
     awaits: Awaits,
+}
+
+/// The heads of an answer, where answers come.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// The final one has not come.
+    pub is_due: bool,
+    /// What it says of a length is not that of a body here.
+    pub is_of_head: bool,
+    interim: VecDeque<ResponseHead>,
+    interim_size: usize,
+    last: Option<ResponseHead>,
 }
 
 /// What a stream's task waits for.
@@ -57,7 +102,7 @@ struct Awaits {
 impl Stream {
     pub(super) fn new(
         id: u32,
-        has_request_ended: bool,
+        is_received: bool,
         length: Option<u64>,
         (receive_window, send_window): (i64, i64),
     ) -> Self {
@@ -67,11 +112,13 @@ impl Stream {
             arrived: Vec::new(),
             at: 0,
             left: length,
-            has_request_ended,
+            is_received,
             trailers: None,
             receive_window,
             untold: 0,
-            is_answered: false,
+            window: receive_window,
+            answer: Answer::default(),
+            is_sent: false,
             send_window,
             round: u64::MAX,
             given: 0,
@@ -82,7 +129,7 @@ impl Stream {
     }
 
     pub(super) fn is_receiving(&self) -> bool {
-        self.cut.is_none() && !self.has_request_ended
+        self.cut.is_none() && !self.is_received
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -91,7 +138,56 @@ impl Stream {
 
     /// The client counts it as one of those that it has open.
     fn is_open(&self) -> bool {
-        self.cut.is_none() && !(self.has_request_ended && self.is_answered)
+        self.cut.is_none() && !(self.is_received && self.is_sent)
+    }
+
+    /// All has come, and what has happened since takes nothing from it.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_received
+            && match self.cut {
+                None | Some(Cut::Lost | Cut::Unseen) => true,
+                // Who has said all may want no more of ours (RFC 9113 section 8.1).
+                Some(Cut::ByPeer(reason)) => reason == Reason::NO_ERROR || self.is_sent,
+                Some(Cut::ByUs(_) | Cut::BadAnswer(..)) => false,
+            }
+    }
+
+    /// A head has come, of so many bytes.
+    pub(super) fn take_head(
+        &mut self,
+        head: ResponseHead,
+        size: usize,
+        is_last: bool,
+        limits: &Limits,
+    ) -> Result<(), Fault> {
+        let answer = &mut self.answer;
+        if head.is_interim() {
+            answer.interim_size += size;
+            if answer.interim.len() >= MAX_INTERIM || answer.interim_size > limits.fields {
+                return Err((Kind::BadResponse, "more interim answers than are taken"));
+            }
+            answer.interim.push_back(head);
+        } else {
+            let has_body = !answer.is_of_head && !matches!(head.status, 204 | 304);
+            self.left = length(&head.fields).filter(|_| has_body);
+            answer.is_due = false;
+            answer.last = Some(head);
+            if is_last && !self.end_of_message() {
+                return Err((Kind::BadResponse, "Content-Length, and no body"));
+            }
+        }
+        self.wake_reader();
+        Ok(())
+    }
+
+    /// The next head that has come.
+    pub(super) fn next_head(&mut self) -> Option<ResponseHead> {
+        let answer = &mut self.answer;
+        let interim = answer.interim.pop_front();
+        if answer.interim.is_empty() {
+            answer.interim_size = 0;
+        }
+        interim.or_else(|| answer.last.take())
     }
 
     /// A piece of the body; false where it is more than was announced.
@@ -110,9 +206,9 @@ impl Stream {
         true
     }
 
-    /// The request is whole; false where it is shorter than was announced.
-    pub(super) fn end_of_request(&mut self) -> bool {
-        self.has_request_ended = true;
+    /// The message is whole; false where it is shorter than was announced.
+    pub(super) fn end_of_message(&mut self) -> bool {
+        self.is_received = true;
         self.wake_reader();
         self.left.is_none_or(|left| left == 0)
     }
@@ -136,6 +232,27 @@ impl Stream {
             }
         }
         n
+    }
+
+    /// So many bytes have been taken; how many more than it knows of the other end
+    /// may send, where that is worth a frame. Up to `most` the window doubles each
+    /// time that half of it has been used.
+    pub(super) fn taken(&mut self, count: usize, most: i64) -> Option<u32> {
+        self.untold += count as i64;
+        if !self.is_receiving() || self.untold < self.window / 2 {
+            return None;
+        }
+        let window = (2 * self.window).min(most).max(self.window);
+        let more = std::mem::take(&mut self.untold) + window - self.window;
+        self.window = window;
+        self.receive_window += more;
+        u32::try_from(more).ok().filter(|&more| more > 0)
+    }
+
+    /// The window has become larger, or smaller.
+    pub(super) fn widen(&mut self, more: i64) {
+        self.window += more;
+        self.receive_window += more;
     }
 
     pub(super) fn cut(&mut self, cut: Cut) {
@@ -192,7 +309,7 @@ impl Stream {
 pub(super) struct Streams {
     slots: Vec<Option<Stream>>,
     free: Vec<u32>,
-    /// Numbers of the client's and where they are, in order.
+    /// Their numbers and where they are, in order.
     ids: Vec<(u32, u32)>,
 }
 
@@ -201,7 +318,7 @@ impl Streams {
         self.ids.is_empty()
     }
 
-    /// Whether the client has as many open as it may have.
+    /// Whether as many are open as may be.
     pub(super) fn are_as_many(&self, most: usize) -> bool {
         self.ids.len() >= most && {
             let open = self.slots.iter().flatten().filter(|s| s.is_open());
@@ -256,7 +373,7 @@ impl Streams {
         self.all().for_each(Stream::wake_writer);
     }
 
-    pub(super) fn lose_all(&mut self) {
-        self.all().for_each(|stream| stream.cut(Cut::Lost));
+    pub(super) fn cut_all(&mut self, cut: Cut) {
+        self.all().for_each(|stream| stream.cut(cut));
     }
 }
