@@ -313,3 +313,25 @@ fn a_backend_that_speaks_http1_is_told_of() {
         "{reason:?}"
     );
 }
+
+#[test]
+fn a_backend_that_sends_nothing_but_useless_frames_is_cut_off() {
+    const UNKNOWN: [u8; 9] = [0, 0, 0, 99, 0, 0, 0, 0, 0];
+    let backend = FrameBackend::new();
+    let forebay = start(&backend, ", retry: { max_attempts: 1 }");
+    let mut client = get(&forebay);
+    let mut frames = backend.accept(&[]);
+    let stream = frames.request();
+    frames.bytes(&UNKNOWN.repeat(9_000));
+    frames.answer(stream, "some are ignored");
+    assert_eq!(client.response().text(), "some are ignored");
+    let mut client = get(&forebay);
+    frames.request();
+    frames.bytes(&UNKNOWN.repeat(6_000));
+    assert_eq!(client.response().reason(), Some("http_protocol_error"));
+    let mut client = get(&forebay);
+    let mut fresh = backend.accept(&[]);
+    let stream = fresh.request();
+    fresh.answer(stream, "served");
+    assert_eq!(client.response().text(), "served");
+}

@@ -283,7 +283,13 @@ impl Connection {
     /// What follows a body. Of a stream that is no more it is decoded all the same.
     pub(super) fn trailers(&mut self, whole: &Whole<'_>, limits: &Limits) -> Result<(), Reason> {
         let mut reader = TrailerReader::default();
+        let is_answer = matches!(self.role, Role::Asking(_));
         let decoded = self.decoder.decode(&whole.block, |name, value| {
+            // As in the heads of answers: a grpc-message may well end with space.
+            let value = match is_answer {
+                true => value.trim_ascii(),
+                false => value,
+            };
             reader.field(name, value, limits);
         });
         decoded.map_err(|_| Reason::COMPRESSION_ERROR)?;

@@ -136,7 +136,7 @@ impl Stream {
         self.cut.is_some()
     }
 
-    /// The client counts it as one of those that it has open.
+    /// It counts as one of those that may be open at a time.
     fn is_open(&self) -> bool {
         self.cut.is_none() && !(self.is_received && self.is_sent)
     }

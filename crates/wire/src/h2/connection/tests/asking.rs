@@ -185,6 +185,36 @@ fn heads_bodies_and_trailers_come_in_their_order() {
     assert_eq!(asked.sent(), []);
 }
 
+#[test]
+fn space_around_values_is_taken_off() {
+    let mut asked = Asked::new();
+    let key = asked.get();
+    let headers = flag::END_HEADERS;
+    asked.frame(HEADERS, headers, 1, &answer(200, &[("x", " a ")]));
+    asked.frame(HEADERS, WHOLE, 1, &section(&[("grpc-message", "gone ")]));
+    let cx = Context::from_waker(Waker::noop());
+    let mut head = ResponseHead::default();
+    assert!(asked.0.poll_head(key, &cx, &mut head).is_ready());
+    assert_eq!(head.fields.all_named(b"x").next(), Some(&b"a"[..]));
+    assert_eq!(asked.read(key), Ok(Vec::new()));
+    let trailers = asked.0.take_trailers(key).expect("trailers");
+    let message = trailers.all_named(b"grpc-message").next();
+    assert_eq!(message, Some(&b"gone"[..]));
+}
+
+#[test]
+fn heads_that_are_too_large_are_called_so() {
+    let large = "y".repeat(3000);
+    for fields in [&[("x", "y"); 21][..], &[("x", &*large), ("y", &*large)]] {
+        let mut asked = Asked::new();
+        let key = asked.get();
+        asked.frame(HEADERS, WHOLE, 1, &answer(200, fields));
+        let refused = asked.head(key);
+        let is_so = |cut| matches!(cut, Cut::BadAnswer(Kind::ResponseHeadTooLarge, _));
+        assert!(refused.is_some_and(|cut| cut.is_err_and(is_so)));
+    }
+}
+
 /// What there is of an answer says where it ends, and that may be at its head.
 #[test]
 fn lengths_bind_only_where_there_is_a_body() {
@@ -478,9 +508,19 @@ fn a_whole_answer_stays_whole() {
     let key = asked.get();
     asked.frame(HEADERS, WHOLE, 1, &answer(200, &[]));
     asked.frame(kind::RST_STREAM, 0, 1, &CANCEL.0.to_be_bytes());
+    let other = asked.get();
+    asked.frame(HEADERS, WHOLE, 3, &answer(200, &[]));
+    let third = asked.get();
+    asked.frame(HEADERS, flag::END_HEADERS, 5, &answer(200, &[]));
     asked.0.lose();
-    assert_eq!(asked.head(key), Some(Ok(200)));
-    assert_eq!(asked.read(key), Ok(Vec::new()));
+    for (key, read) in [
+        (key, Ok(Vec::new())),
+        (other, Ok(Vec::new())),
+        (third, Err(Cut::Lost)),
+    ] {
+        assert_eq!(asked.head(key), Some(Ok(200)));
+        assert_eq!(asked.read(key), read);
+    }
 }
 
 #[test]
