@@ -91,13 +91,13 @@ def check_call(row: Row, port: int, core: int, folder: Path) -> None:
         call.wait(20)
         said = call.stdout.read_bytes().decode(errors="replace")
     if not has_trailers(said):
-        raise Dead(f"a call was not answered with a message and grpc-status 0: {said.strip()[-300:]}")
+        raise Dead(f"a call was not answered with a message and grpc-status 0: {said.strip()[-300:] or call.last_words()}")
 
 
 def has_trailers(said: str) -> bool:
     """Whether nghttp saw a message of the backend, and behind it the status."""
-    _, message, behind = re.sub(r"\x1b\[[0-9;]*m", "", said).partition(f"recv DATA frame <length={ANSWERED},")
-    return bool(message) and re.search(r"recv \(stream_id=\d+\) grpc-status: 0$", behind, re.M) is not None
+    _, _, behind = re.sub(r"\x1b\[[0-9;]*m", "", said).partition(f"recv DATA frame <length={ANSWERED},")
+    return re.search(r"recv \(stream_id=\d+\) grpc-status: 0$", behind, re.M) is not None
 
 
 def run(row: Row, port: int, seconds: float, core: int, folder: Path, watch: Callable[[], None] | None = None) -> Load:

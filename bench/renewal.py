@@ -110,12 +110,12 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def load(clients: Clients, pairs: Pairs, options: argparse.Namespace) -> None:
-    """Each client at its own time; half of `every` after the start the first renewal, and the last so long before the end."""
+    """Each client at its own time. Every pair is live for `every` seconds, the last at least."""
     began, coming = time.monotonic(), set()
     for number in range(int(options.seconds * options.rate)):
         at = number / options.rate
         await asyncio.sleep(max(0, began + at - time.monotonic()))
-        if at >= (len(pairs.since) - 0.5) * options.every:
+        if len(pairs.since) < len(pairs.made) and at >= len(pairs.since) * options.every:
             pairs.renew()
         coming.add(client := asyncio.create_task(clients.come()))
         client.add_done_callback(coming.discard)
@@ -125,7 +125,8 @@ async def load(clients: Clients, pairs: Pairs, options: argparse.Namespace) -> N
 async def run(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="forebay-renewal-") as name:
         folder = Path(name)
-        pairs = Pairs(folder, 1 + int(options.seconds / options.every + 0.5))
+        # Each is live for so long, the one at the start and the last as well.
+        pairs = Pairs(folder, int(options.seconds / options.every))
         pairs.renew()
         server = await asyncio.start_server(serve, "127.0.0.1", 0)
         port, file, log = free_port(), folder / "forebay.yaml", folder / "log"

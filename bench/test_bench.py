@@ -441,7 +441,8 @@ class Idle(unittest.TestCase):
                 self.assertEqual(json.loads(lines[2]), {"there": 5 - parted, "opened": 5}, protocol)
 
     def test_another_answer_is_no_answer(self):
-        for protocol, answer in (("h1", self.H1.replace(b"200", b"503")), ("h2", self.H2.replace(b"x" * 28, b""))):
+        short = self.H2.replace(idle.frame(idle.DATA, 0, 1, b"x" * 100), b"")
+        for protocol, answer in (("h1", self.H1.replace(b"200", b"503")), ("h2", short)):
             lines, err = self.visit(protocol, answer)
             self.assertEqual(lines, [""])
             self.assertIn("Error", err)
@@ -452,10 +453,10 @@ class Idle(unittest.TestCase):
             self.assertEqual(idle.text("x" * length), wanted + b"x" * length)
 
     def test_memory_is_waited_for(self):
-        seen = iter([5, 5, 9, 9, 9])
-        process = Namespace(rss_bytes=lambda: next(seen, 9))
+        seen = iter(range(30))
+        process = Namespace(rss_bytes=lambda: next(seen, 30))
         with mock.patch.multiple(trials, STILL=0.2, LOOK=0.01):
-            self.assertEqual(trials.settled(process), 9)
+            self.assertEqual(trials.settled(process), 30)
         growing = iter(range(1000))
         with mock.patch.multiple(trials, STILL=0.2, RESTLESS=0.3, LOOK=0.01):
             self.assertGreater(trials.settled(Namespace(rss_bytes=lambda: next(growing))), 5)
