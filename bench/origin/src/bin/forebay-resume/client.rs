@@ -20,6 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Errors after which a client gives up.
 const ENOUGH: u64 = 100;
 
+#[allow(clippy::disallowed_methods, reason = "it measures")]
+pub(crate) fn now() -> Instant {
+    Instant::now()
+}
+
 /// What became of the connections.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
@@ -66,7 +71,7 @@ impl Client<'_> {
     pub(crate) fn work(&self, until: Instant) -> Seen {
         let mut seen = Seen::default();
         let mut is_first = true;
-        while Instant::now() < until && seen.full + seen.status + seen.failed < ENOUGH {
+        while now() < until && seen.full + seen.status + seen.failed < ENOUGH {
             match self.exchange() {
                 Err(_) => seen.failed += 1,
                 Ok((_, false)) => seen.status += 1,
@@ -93,7 +98,7 @@ impl Client<'_> {
         let mut answer = Vec::new();
         match stream.read_to_end(&mut answer) {
             // Not every server says the end of TLS before that of the connection.
-            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(error),
             _ => Ok((tls.handshake_kind(), answer.starts_with(b"HTTP/1.1 200 "))),
         }
     }

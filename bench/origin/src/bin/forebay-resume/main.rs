@@ -9,9 +9,9 @@ mod client;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use client::{Client, Seen};
+use client::{Client, Seen, now};
 
 const USAGE: &str =
     "usage: forebay-resume ADDRESS:PORT CLIENTS SECONDS FILE   (which holds the request)";
@@ -42,7 +42,7 @@ fn run(words: &[&str]) -> io::Result<Seen> {
     let clients: u16 = clients.parse().map_err(|_| usage())?;
     let seconds: u32 = seconds.parse().map_err(|_| usage())?;
     let request = std::fs::read(file)?;
-    let began = Instant::now();
+    let began = now();
     let until = began + Duration::from_secs(seconds.into());
     let mut seen = Seen::default();
     std::thread::scope(|scope| {
