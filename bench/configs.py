@@ -37,6 +37,8 @@ class Site:
     crowd: bool = False
     #: What clients are shown, where they come over TLS.
     certificate: Certificate | None = None
+    #: The backend speaks HTTP/2 without TLS, and is called by gRPC.
+    grpc: bool = False
 
     @property
     def log_file(self) -> Path:
@@ -49,13 +51,14 @@ def forebay(site: Site) -> str:
     backends = ", ".join(f'{{url: "http://127.0.0.1:{port}"}}' for port in site.origin_ports)
     shown = site.certificate
     tls = f', cert_file: "{shown.chain}", key_file: "{shown.key}"' if shown else ""
+    protocol = "\n    protocol: h2c" if site.grpc else ""
     # Retries are on as they come: three attempts, after connections that failed.
     return f"""\
 workers: 1
 server: {{address: "127.0.0.1:{site.port}", max_connections: 20000{crowd}{tls}}}
 routes: [{{id: all, path: "/*", backend_group: origin}}]
 backend_groups:
-  - id: origin
+  - id: origin{protocol}
     backends: [{backends}]
     connection_pool: {{max_connections_per_host: 2000, max_idle_connections: 2000}}
 telemetry: {{access_log: {{output: {output}}}, metrics: {{enabled: true, port: 0}}}}
@@ -77,6 +80,8 @@ def nginx(site: Site) -> str:
     shown = site.certificate
     secure = "ssl http2 " if shown else ""
     tls = f"ssl_certificate {shown.chain}; ssl_certificate_key {shown.key}; ssl_protocols TLSv1.2 TLSv1.3;" if shown else ""
+    kind, passing = ("grpc", "grpc_pass grpc://origin;") if site.grpc else (
+        "proxy", 'proxy_pass http://origin; proxy_http_version 1.1; proxy_request_buffering off; proxy_set_header Connection "";')
     # Another server after errors, and none for 10 s after one: both are on as they come.
     return f"""\
 {user}
@@ -101,12 +106,9 @@ http {{
         listen 127.0.0.1:{site.port} {secure}backlog=4096;
         {tls}
         location / {{
-            proxy_pass http://origin;
-            proxy_http_version 1.1;
-            proxy_request_buffering off;
-            proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            {passing}
+            {kind}_set_header Host $http_host;
+            {kind}_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         }}
     }}
 }}
@@ -121,7 +123,8 @@ def haproxy(site: Site) -> str:
     # Retries alone come back to a dead server: its first error must take it out.
     check = " check inter 1s observe layer4 error-limit 1 on-error mark-down" if has_spares(site) else ""
     tls = f" ssl crt {site.certificate.both} alpn h2,http/1.1" if site.certificate else ""
-    servers = "\n    ".join(f"server origin{at} 127.0.0.1:{port}{check}" for at, port in enumerate(site.origin_ports))
+    protocol = " proto h2" if site.grpc else ""
+    servers = "\n    ".join(f"server origin{at} 127.0.0.1:{port}{protocol}{check}" for at, port in enumerate(site.origin_ports))
     return f"""\
 global
     nbthread 1
@@ -202,6 +205,14 @@ def envoy(site: Site) -> str:
             }],
         },
     }
+    if site.grpc:
+        options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+        cluster["typed_extension_protocol_options"] = {
+            options: {
+                "@type": f"type.googleapis.com/{options}",
+                "explicit_http_config": {"http2_protocol_options": {}},
+            },
+        }
     listener = {
         "name": "front",
         "address": envoy_address(site.port),
@@ -238,7 +249,11 @@ def caddy(site: Site) -> str:
     proxy = {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": f"127.0.0.1:{port}"} for port in site.origin_ports],
-        "transport": {"protocol": "http", "keep_alive": {"max_idle_conns_per_host": 2000}},
+        "transport": {
+            "protocol": "http",
+            "keep_alive": {"max_idle_conns_per_host": 2000},
+            **({"versions": ["h2c"]} if site.grpc else {}),
+        },
     }
     if has_spares(site):
         proxy["load_balancing"] = {"selection_policy": {"policy": "round_robin"}, "retries": 3}

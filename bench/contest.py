@@ -87,6 +87,8 @@ class Contest:
                 return ""
             case "body":
                 words = ["python3", "bench/through.py", row.direction, str(trials.BODY)]
+            case "idle":
+                words = ["python3", "bench/idle.py", "PORT", trials.protocol(row), str(trials.FEW), str(row.connections)]
             case "slowloris":
                 words = ["python3", "bench/slowloris.py", "PORT", str(trials.ATTACKERS), "PATIENCE"]
             case "latency":
@@ -204,6 +206,8 @@ class Contest:
                 return trials.body(running, backends)
             case "kill":
                 return trials.bereft(running, row, seconds, folder, backends)
+            case "idle":
+                return trials.idle(running, row)
             case "slowloris":
                 return trials.besieged(running, row, seconds, folder, self.programs.steady)
             case _:
@@ -233,7 +237,8 @@ class Contest:
 
     def start(self, contender: Contender, row: Row, stack: ExitStack, ports: tuple[int, ...]) -> Running:
         shown = self.certificate() if row.tls else None
-        running = contender.start(ports, self.folder, measure.PROXY_CORE, row.access_log, row.kind == "slowloris", shown)
+        crowd = row.kind == "slowloris"
+        running = contender.start(ports, self.folder, measure.PROXY_CORE, row.access_log, crowd, shown, row.grpc)
         stack.callback(running.stop)
         proxy = contender.proxy
         file = running.site.folder / proxy.config_file

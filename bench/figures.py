@@ -5,6 +5,8 @@ from statistics import median
 
 #: A row whose peers moved more than this between rounds says little.
 STEADY = 1.20
+#: What is compared with peers, by the kind of the row.
+COSTS = {"load": "us_per_request", "idle": "bytes_each"}
 
 
 def counted(cell: dict) -> list[dict]:
@@ -47,9 +49,10 @@ def moved(cell: dict, figure: str = "us_per_request") -> float:
 
 def restless(row: dict, peers: list[str]) -> dict[str, float]:
     """The peers that moved too much for this row to be quoted."""
-    if row["kind"] != "load":
+    figure = COSTS.get(row["kind"])
+    if not figure:
         return {}
-    moves = {name: moved(row["cells"][name]) for name in peers if name in row["cells"]}
+    moves = {name: moved(row["cells"][name], figure) for name in peers if name in row["cells"]}
     return {name: by for name, by in moves.items() if by > STEADY}
 
 

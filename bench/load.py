@@ -1,6 +1,7 @@
-"""The load generator: wrk on its own core, or h2load for HTTP/2."""
+"""The load generator: wrk on its own core, h2load for HTTP/2, forebay-resume for sessions that are taken up again."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -18,7 +19,23 @@ BROWSER = {
     "Accept-Encoding": "gzip, deflate, br, zstd",
     "Cookie": "session=1f0c7a5e9b2d4c68a3e5f7091b2c3d4e; theme=dark; consent=yes",
 }
+#: Those of a client of gRPC.
+CALLER = {
+    "content-type": "application/grpc",
+    "te": "trailers",
+    "user-agent": "grpc-python/1.85.1 grpc-c/54.0.0 (linux; chttp2)",
+    "grpc-accept-encoding": "identity, deflate, gzip",
+}
+#: What is called with: a message of 32 bytes, behind its byte for compression and its length.
+CALL = b"\0\0\0\0\x20" + b"x" * 32
+CALL_FILE = "call.bin"
+#: A message of 128 bytes, as it comes back.
+ANSWERED = 5 + 128
 SCRIPT = Path(__file__).with_name("load.lua")
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or Path(__file__).resolve().parent.parent / "target")
+RESUME = TARGET / "release/forebay-resume"
+#: What each of its connections asks.
+REQUEST_FILE = "request"
 
 
 @dataclass(frozen=True)
@@ -37,16 +54,55 @@ def command(row: Row, port: int | str, seconds: float) -> list[str]:
     if row.streams:
         return [
             "h2load", "--threads=1", f"--clients={row.connections}", f"--max-concurrent-streams={row.streams}",
-            f"--duration={seconds:g}", *(f"--header={name}: {value}" for name, value in BROWSER.items()), url,
+            f"--duration={seconds:g}", *asked(row), url,
         ]
+    if row.resumed:
+        return [str(RESUME), f"127.0.0.1:{port}", str(row.connections), f"{seconds:g}", REQUEST_FILE]
     return [
         "wrk", "--threads", "1", "--connections", str(row.connections), "--duration", f"{seconds:g}s",
         "--timeout", "10s", "--script", str(SCRIPT), url, "--", str(row.upload), *(["close"] if row.one_each else []),
     ]
 
 
+def browser_request(path: str, more: dict[str, str]) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in {"Host": "localhost", **BROWSER, **more}.items())]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def asked(row: Row) -> list[str]:
+    """What one request has, for h2load and nghttp alike."""
+    fields = [f"--header={name}: {value}" for name, value in (CALLER if row.grpc else BROWSER).items()]
+    return [*fields, *([f"--data={CALL_FILE}"] if row.grpc else [])]
+
+
+def lay_out(row: Row, folder: Path) -> None:
+    """The files that the generators read."""
+    if row.grpc:
+        (folder / CALL_FILE).write_bytes(CALL)
+    if row.resumed:
+        (folder / REQUEST_FILE).write_bytes(browser_request(row.path, {"Connection": "close"}))
+
+
+def check_call(row: Row, port: int, core: int, folder: Path) -> None:
+    """One call by itself: load over a proxy that loses trailers, or that answers them itself, would say nothing."""
+    lay_out(row, folder)
+    command = ["nghttp", "--verbose", *asked(row), f"https://127.0.0.1:{port}{row.path}"]
+    with Process(command, core, folder, "nghttp") as call:
+        call.wait(20)
+        said = call.stdout.read_bytes().decode(errors="replace")
+    if not has_trailers(said):
+        raise Dead(f"a call was not answered with a message and grpc-status 0: {said.strip()[-300:] or call.last_words()}")
+
+
+def has_trailers(said: str) -> bool:
+    """Whether nghttp saw a message of the backend, and behind it the status."""
+    _, _, behind = re.sub(r"\x1b\[[0-9;]*m", "", said).partition(f"recv DATA frame <length={ANSWERED},")
+    return re.search(r"recv \(stream_id=\d+\) grpc-status: 0$", behind, re.M) is not None
+
+
 def run(row: Row, port: int, seconds: float, core: int, folder: Path, watch: Callable[[], None] | None = None) -> Load:
     """Runs wrk to its end; `watch` is called again and again meanwhile."""
+    lay_out(row, folder)
     with Process(command(row, port, seconds), core, folder, "wrk") as wrk:
         try:
             if watch:
@@ -59,18 +115,20 @@ def run(row: Row, port: int, seconds: float, core: int, folder: Path, watch: Cal
         if wrk.child.returncode != 0:
             raise Dead(f"the load ended with {wrk.child.returncode}: {wrk.last_words()}")
         said = wrk.stdout.read_text()
-        return parse_h2load(said, seconds) if row.streams else parse(said)
+        return parse_h2load(said, seconds, ANSWERED if row.grpc else 0) if row.streams else parse(said)
 
 
-def parse_h2load(text: str, seconds: float) -> Load:
-    """The counts in h2load's own report."""
-    totals = re.search(r"^requests: \d+ total.* (\d+) failed, (\d+) errored, (\d+) timeout", text, re.M)
+def parse_h2load(text: str, seconds: float, size: int = 0) -> Load:
+    """The counts in h2load's own report. Answers had to have `size` bytes: errors of gRPC have status 200, and none."""
+    totals = re.search(r"^requests: \d+ total.* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text, re.M)
     statuses = re.search(r"^status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text, re.M)
-    if not (totals and statuses):
+    traffic = re.search(r"^traffic: .* \((\d+)\) data$", text, re.M)
+    if not (totals and statuses and traffic):
         raise Dead(f"h2load printed no result: {text.strip()[-200:]}")
-    failed, errored, timeouts = map(int, totals.groups())
+    succeeded, failed, errored, timeouts = map(int, totals.groups())
     good, moved, refused, broken = map(int, statuses.groups())
-    errors = {"failed": failed, "errored": errored, "timeout": timeouts, "status": refused + broken}
+    empty = max(0, succeeded - int(traffic[1]) // size) if size else 0
+    errors = {"failed": failed, "errored": errored, "timeout": timeouts, "status": refused + broken, "empty": empty}
     return Load(good + moved, seconds, {kind: count for kind, count in errors.items() if count})
 
 

@@ -29,6 +29,8 @@ DISTURBED = 0.10
 
 def loaded(running: Running, row: Row, seconds: float, folder: Path) -> dict:
     """CPU time per request under full load."""
+    if row.grpc:
+        load.check_call(row, running.site.port, LOAD_CORE, folder)
     log_before = running.access_log_size()
     cores, cpu, clock = core_busy_seconds(), running.process.cpu_seconds(), time.monotonic()
     seen = load.run(row, running.site.port, seconds, LOAD_CORE, folder)

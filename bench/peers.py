@@ -49,13 +49,13 @@ class Contender:
 
     def start(
         self, origin_ports: tuple[int, ...], folder: Path, core: int, access_log: str = "", crowd: bool = False,
-        certificate: configs.Certificate | None = None,
+        certificate: configs.Certificate | None = None, grpc: bool = False,
     ) -> "Running":
         """Starts it in a new folder below `folder` and waits until it listens."""
         home = folder / self.name
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
-        site = Site(free_port(), origin_ports, home, access_log, crowd, certificate)
+        site = Site(free_port(), origin_ports, home, access_log, crowd, certificate, grpc)
         file = home / self.proxy.config_file
         file.write_text(self.proxy.config(site))
         env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home), "XDG_DATA_HOME": str(home), **self.proxy.env}

@@ -88,6 +88,9 @@ def chart(row: dict, ours: str) -> Chart:
         case "memory":
             axis = "MiB resident after 10,000 requests; in brackets the most under load"
             return Chart(row["title"], axis, memory_bars(row, ours))
+        case "idle":
+            bars = simple_bars(row, ours, "bytes_each", lambda size: f"{size / 1024:.1f} KiB", 1024)
+            return Chart(row["title"], "KiB of memory for each", bars, aim(row, 1024))
         case "body":
             bars = simple_bars(row, ours, "growth", lambda growth: f"{growth / MIB:.1f} MiB", MIB)
             return Chart(row["title"], "MiB that memory grows by", bars, limit(row, "MiB", MIB))
@@ -168,12 +171,12 @@ def look(name: str, ours: str) -> str:
     return {ours: "ours", "floor": "floor"}.get(name, "theirs")
 
 
-def aim(row: dict) -> Limit | None:
+def aim(row: dict, scale: float = 1) -> Limit | None:
     """What the peers' costs leave: the strictest, where there are several."""
     found = [
-        (share * cost, f"{share:g} of {peer}")
+        (share * cost / scale, f"{share:g} of {peer}")
         for peer, share in row["aims"].items()
-        if peer in row["cells"] and (cost := figures.middle(row["cells"][peer], "us_per_request"))
+        if peer in row["cells"] and (cost := figures.middle(row["cells"][peer], figures.COSTS[row["kind"]]))
     ]
     value, text = min(found, default=(None, ""))
     return Limit(value, f"aim: {text}") if value else None

@@ -1,9 +1,12 @@
 """The results, for people: Markdown tables from the same structure that is written as JSON."""
 
+from statistics import median
+
 import figures
 
 LOAD_HEAD = ["proxy", "µs/request", "min–max", "forebay ÷ it", "requests/s", "core 0", "notes"]
 MEMORY_HEAD = ["proxy", "at rest", "after 10,000 requests", "under load", "after load", "notes"]
+IDLE_HEAD = ["proxy", "KiB each", "min–max", "forebay ÷ it", "before", "with all", "notes"]
 BODY_HEAD = ["proxy", "before", "highest", "grew by", "of each round", "seconds", "notes"]
 SIEGE_HEAD = [
     "proxy", "alone p50", "p99", "among attackers p50", "p99", "p99 ÷ alone", "of each round", "attackers gone after",
@@ -47,6 +50,8 @@ def row_parts(row: dict, results: dict) -> list[str]:
             return [command, warning(row, results), load_table(row, results), raw_table(row)]
         case "memory":
             return [command, memory_table(row)]
+        case "idle":
+            return [command, warning(row, results), idle_table(row, results)]
         case "body":
             return [command, body_table(row)]
         case "slowloris":
@@ -108,6 +113,22 @@ def memory_table(row: dict) -> str:
         for name, cell in row["cells"].items()
     ]
     return table(MEMORY_HEAD, rows)
+
+
+def idle_table(row: dict, results: dict) -> str:
+    rows = []
+    for name, cell in row["cells"].items():
+        each = [size / 1024 for size in figures.values(cell, "bytes_each")]
+        ratio = None if name == results["ours"] else figures.ratio(row, results["ours"], name, "bytes_each")
+        rows.append([
+            name,
+            number(median(each) if each else None),
+            f"{number(min(each))}–{number(max(each))}" if each else "–",
+            f"{ratio:.2f}" if ratio else "–",
+            *[mebibytes(figures.middle(cell, figure)) for figure in ("rss_before", "rss_idle")],
+            "; ".join(figures.notes(cell)),
+        ])
+    return table(IDLE_HEAD, rows)
 
 
 def body_table(row: dict) -> str:

@@ -10,7 +10,7 @@ MIB = 1024 * 1024
 class Row:
     name: str
     title: str
-    #: load, memory, drain, body, slowloris, latency or kill.
+    #: load, memory, idle, drain, body, slowloris, latency or kill.
     kind: str = "load"
     path: str = "/128?page=2&sort=name"
     connections: int = 64
@@ -25,6 +25,10 @@ class Row:
     streams: int = 0
     #: Every request has a connection of its own.
     one_each: bool = False
+    #: That connection takes up the TLS session of one before.
+    resumed: bool = False
+    #: Unary gRPC calls, and HTTP/2 without TLS to the backend.
+    grpc: bool = False
     #: Requests per second, for a load that does not wait for answers.
     rate: int = 0
     #: What forebay may cost at most, as shares of what peers cost.
@@ -51,9 +55,17 @@ ROWS = [
         aims=dict.fromkeys(EACH_OF, 0.90)),
     Row("tls-handshakes", "128 B answers over TLS 1.3, a connection and a full handshake (P-256) for each", tls=True,
         one_each=True, aims=dict.fromkeys(EACH_OF, 1.0)),
+    Row("tls-resumed", "128 B answers over TLS 1.3, a connection for each that takes up the session of one before", tls=True,
+        connections=32, one_each=True, resumed=True, aims=dict.fromkeys(EACH_OF, 1.0)),
     Row("h2-small", "128 B answers over HTTP/2 and TLS 1.3, 10 connections with 32 requests each", connections=10, tls=True,
         streams=32, aims=dict.fromkeys(EACH_OF, 0.90)),
+    Row("grpc", "unary gRPC calls of 128 B over HTTP/2 and TLS 1.3, 10 connections with 32 each, to a backend of HTTP/2 without TLS",
+        path="/bench.Calls/Unary", connections=10, tls=True, streams=32, grpc=True, aims=dict.fromkeys(EACH_OF, 0.90)),
     Row("rss", "resident memory of a fresh process", kind="memory"),
+    Row("idle-memory-h1", "2,000 idle connections of HTTP/1.1 over TLS 1.3", kind="idle", connections=2000, tls=True,
+        aims=dict.fromkeys(EACH_OF, 1.0)),
+    Row("idle-memory-h2", "2,000 idle connections of HTTP/2 over TLS 1.3", kind="idle", connections=2000, tls=True, streams=1,
+        aims=dict.fromkeys(EACH_OF, 1.0)),
     Row("drain", "told to stop under load of 200 connections", kind="drain", connections=200, limit=0),
     Row("body-1g-down", "1 GiB to a client that pauses", kind="body", direction="down", limit=2 * MIB),
     Row("body-1g-up", "1 GiB to a backend that pauses", kind="body", direction="up", limit=2 * MIB),

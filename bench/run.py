@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shlex
 import shutil
 import signal
@@ -15,6 +16,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import load
 import measure
 import peers
 import pictures
@@ -39,6 +41,9 @@ def main() -> None:
     # An end from outside unwinds like Ctrl-C, so that everything started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     PRECEDENCE.wanted = options.ahead
+    # Proxies inherit it, and some take 2,000 connections only if it is raised for them.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if options.install:
         install_tools()
     if not shutil.which("wrk"):
@@ -139,11 +144,11 @@ def install_tools() -> None:
 
 
 def build_origin(given: Path | None) -> Path:
-    """The backend's program; it, the floor and the generator are built now if there are none."""
+    """The backend's program; it, the floor and the generators are built now if one is missing."""
     program = given or TARGET / "release/forebay-origin"
     if given and not program.exists():
         sys.exit(f"no such file: {given}")
-    if not (program.exists() and FLOOR.exists() and STEADY.exists()):
+    if not all(one.exists() for one in (program, FLOOR, STEADY, load.RESUME)):
         subprocess.run(["cargo", "build", "--release", "-p", "forebay-origin"], cwd=REPOSITORY, check=True)
     return program.resolve()
 

@@ -3,12 +3,15 @@
 import asyncio
 import json
 import socket
+import ssl
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
 from argparse import Namespace
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from unittest import mock
@@ -19,16 +22,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 import configs
 import contest as contest_module
 import figures
+import idle
 import load
 import neighbours
 import peers
 import pictures
 import processes
+import renewal
 import report
 import slowloris
 import steady
 import through
 import trials
+import websockets
 from client import Client
 from contest import Contest
 from processes import Dead, Process
@@ -118,6 +124,47 @@ class Generator(unittest.TestCase):
         with self.assertRaisesRegex(Dead, "unable to connect"):
             load.parse("unable to connect to 127.0.0.1:1 Connection refused\n")
 
+    H2LOAD = (
+        "finished in 2.00s, 5.00 req/s, 1.00MB/s\n"
+        "requests: 12 total, 14 started, 12 done, {good} succeeded, 0 failed, 0 errored, 1 timeout\n"
+        "status codes: 11 2xx, 0 3xx, 2 4xx, 1 5xx\n"
+        "traffic: 1.97KB (2020) total, 21B (21) headers (space savings 47.37%), 1.34KB ({data}) data\n"
+    )
+
+    def test_report_of_h2load(self):
+        text = self.H2LOAD.format(good=10, data=1330)
+        wanted = {"timeout": 1, "status": 3}
+        self.assertEqual(load.parse_h2load(text, 2), load.Load(11, 2, wanted))
+        self.assertEqual(load.parse_h2load(text, 2, 133), load.Load(11, 2, wanted))
+        with self.assertRaisesRegex(Dead, "no result"):
+            load.parse_h2load("the protocol negotiation failed", 2)
+
+    def test_an_error_of_grpc_has_status_200_and_no_message(self):
+        seen = load.parse_h2load(self.H2LOAD.format(good=10, data=1329 - 133), 2, 133)
+        self.assertEqual(seen.errors["empty"], 2)
+
+    def test_trailers_are_behind_a_message(self):
+        message = "[  0.001] recv DATA frame <length=133, flags=0x00, stream_id=13>\n"
+        status = "[  0.001] \x1b[1;36mrecv \x1b[0m(stream_id=13) \x1b[1;34mgrpc-status\x1b[0m: {}\n"
+        self.assertTrue(load.has_trailers(f"xxx{message}{status.format(0)}"))
+        for said in ("", message, status.format(0), status.format(0) + message, message + status.format(14)):
+            self.assertFalse(load.has_trailers(said), said)
+
+    def test_what_is_run(self):
+        with tempfile.TemporaryDirectory() as name:
+            for row in ROWS:
+                load.lay_out(row, Path(name))
+                command = load.command(row, 40001, 2)
+                if row.resumed:
+                    self.assertEqual(command[0], str(load.RESUME))
+                    asked = Path(name, command[-1]).read_bytes()
+                    self.assertTrue(asked.startswith(f"GET {row.path} HTTP/1.1\r\nHost: ".encode()))
+                    self.assertTrue(asked.endswith(b"\r\nConnection: close\r\n\r\n"))
+                else:
+                    self.assertEqual(command[0], "h2load" if row.streams else "wrk", row.name)
+                self.assertEqual("--header=te: trailers" in command, row.grpc, row.name)
+            self.assertEqual(len(Path(name, load.CALL_FILE).read_bytes()), 5 + 32)
+
 
 class Peers(unittest.TestCase):
     def test_versions(self):
@@ -149,6 +196,17 @@ class Peers(unittest.TestCase):
         json.loads(configs.envoy(site))
         json.loads(configs.caddy(site))
 
+    def test_backends_of_http2(self):
+        words = {
+            configs.forebay: "protocol: h2c", configs.nginx: "grpc_pass grpc://origin", configs.haproxy: "proto h2",
+            configs.envoy: "http2_protocol_options", configs.caddy: '"h2c"',
+        }
+        for write, word in words.items():
+            for grpc in (False, True):
+                text = write(configs.Site(40001, (40002,), Path("/tmp/site"), grpc=grpc))
+                self.assertEqual(word in text, grpc, write.__name__)
+                self.assertEqual("proxy_pass" in text, write is configs.nginx and not grpc)
+
 
 def cell(*costs: float, **more: object) -> dict:
     rounds = [{"warm_up": index == 0, "us_per_request": cost, **more} for index, cost in enumerate(costs)]
@@ -172,6 +230,9 @@ class Figures(unittest.TestCase):
     def test_restless_peers(self):
         row = {"kind": "load", "cells": {"nginx": cell(99, 20, 24), "envoy": cell(0, 40, 49), "forebay": cell(0, 1, 9)}}
         self.assertEqual(list(figures.restless(row, ["nginx", "haproxy", "envoy"])), ["envoy"])
+        row = row_of("idle", nginx=rounds({"bytes_each": 10}, {"bytes_each": 13}))
+        self.assertEqual(list(figures.restless(row, ["nginx"])), ["nginx"])
+        self.assertEqual(figures.restless(row_of("drain", nginx=rounds({"failed": 0})), ["nginx"]), {})
 
 
 class Report(unittest.TestCase):
@@ -324,6 +385,135 @@ class Besieged(unittest.TestCase):
         self.assertIn("cut after 2.0 s", trials.siege_faults({**good, "age": [2.0, 10.0, 10.0]})[0])
 
 
+class Idle(unittest.TestCase):
+    """Connections that wait, at a server that keeps them and at one that does not."""
+
+    H1 = b"HTTP/1.1 200 OK\r\nContent-Length: 128\r\n\r\n" + b"x" * 128
+    H2 = b"".join([
+        idle.frame(idle.SETTINGS, 0, 0, b""), idle.frame(idle.HEADERS, idle.END_HEADERS, 1, b"\x88"),
+        idle.frame(idle.DATA, 0, 1, b"x" * 100), idle.frame(idle.DATA, idle.END_STREAM, 1, b"x" * 28),
+    ])
+
+    def visit(self, protocol: str, answer: bytes, parted: int = 0) -> tuple[list[str], str]:
+        """Two connections and then three, of which the server closes some; what the client printed."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        shown = Contest(None, [], None, FakeOrigin(), Path(folder.name)).certificate()
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(shown.chain, shown.key)
+        tls.set_alpn_protocols(["h2", "http/1.1"])
+        listener = tls.wrap_socket(socket.create_server(("127.0.0.1", 0)), server_side=True)
+        served, spoken = [], set()
+
+        def serve() -> None:
+            with suppress(OSError):
+                while True:
+                    served.append(one := listener.accept()[0])
+                    spoken.add(one.selected_alpn_protocol())
+                    one.recv(65536)
+                    one.sendall(answer)
+
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        command = [sys.executable, idle.__file__, str(listener.getsockname()[1]), protocol, "2", "3"]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with listener, subprocess.Popen(command, text=True, **pipes) as client:
+            lines = [client.stdout.readline().strip()]
+            if lines == ["open"]:
+                client.stdin.write("more\n")
+                client.stdin.flush()
+                lines.append(client.stdout.readline().strip())
+                for one in served[:parted]:
+                    one.close()
+            out, err = client.communicate("over\n", timeout=20)
+            listener.shutdown(socket.SHUT_RDWR)
+        server.join()
+        for one in served:
+            one.close()
+        self.assertEqual(spoken, {"h2" if protocol == "h2" else "http/1.1"})
+        return [*lines, *out.splitlines()], err
+
+    def test_those_that_are_still_there_are_counted(self):
+        for protocol, answer in (("h1", self.H1), ("h2", self.H2)):
+            for parted in (0, 2):
+                lines, _ = self.visit(protocol, answer, parted)
+                self.assertEqual(lines[:2], ["open", "open"])
+                self.assertEqual(json.loads(lines[2]), {"there": 5 - parted, "opened": 5}, protocol)
+
+    def test_another_answer_is_no_answer(self):
+        short = self.H2.replace(idle.frame(idle.DATA, 0, 1, b"x" * 100), b"")
+        for protocol, answer in (("h1", self.H1.replace(b"200", b"503")), ("h2", short)):
+            lines, err = self.visit(protocol, answer)
+            self.assertEqual(lines, [""])
+            self.assertIn("Error", err)
+
+    def test_long_texts_of_a_head(self):
+        # RFC 7541 section 5.1, with seven bits.
+        for length, wanted in ((0, b"\0"), (126, b"\x7e"), (127, b"\x7f\0"), (254, b"\x7f\x7f"), (300, b"\x7f\xad\x01")):
+            self.assertEqual(idle.text("x" * length), wanted + b"x" * length)
+
+    def test_memory_is_waited_for(self):
+        seen = iter(range(30))
+        process = Namespace(rss_bytes=lambda: next(seen, 30))
+        with mock.patch.multiple(trials, STILL=0.2, LOOK=0.01):
+            self.assertEqual(trials.settled(process), 30)
+        growing = iter(range(1000))
+        with mock.patch.multiple(trials, STILL=0.2, RESTLESS=0.3, LOOK=0.01):
+            self.assertGreater(trials.settled(Namespace(rss_bytes=lambda: next(growing))), 5)
+
+
+class Renewal(unittest.TestCase):
+    def test_pairs_that_nobody_was_shown(self):
+        seen = Counter(handshakes=9, failed=1, stale=2)
+        wanted = {"handshakes": 9, "failed": 1, "renewals": 3, "unseen": 0, "stale": 2, "slowest": 1.5}
+        since = [0.0, 1.0, 3.0, 5.0]
+        self.assertEqual(renewal.judged(since, {0: 0.1, 1: 2.5, 2: 3.5, 3: 6.0}, seen), wanted)
+        # One was shown too late and one never; of the last there is no end.
+        late = renewal.judged(since, {0: 0.1, 1: 3.25, 3: 15.0}, seen)
+        self.assertEqual((late["unseen"], late["slowest"]), (2, 10.0))
+
+    def test_a_pair_is_renamed_over_the_one_before(self):
+        with tempfile.TemporaryDirectory() as name:
+            pairs = renewal.Pairs(Path(name), 2)
+            for number in (0, 1):
+                pairs.renew()
+                chain, key = (file.read_text() for file in pairs.live)
+                self.assertEqual(pairs.numbers[ssl.PEM_cert_to_DER_cert(chain)], number)
+                self.assertIn("PRIVATE KEY", key)
+            self.assertEqual(len(pairs.since), 2)
+            # They belong together.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pairs.live)
+
+
+class WebSockets(unittest.TestCase):
+    def talk(self, server) -> websockets.Sockets:
+        async def both() -> websockets.Sockets:
+            async with await asyncio.start_server(server, "127.0.0.1", 0) as listening:
+                sockets, opened = websockets.Sockets(listening.sockets[0].getsockname()[1]), asyncio.Semaphore(0)
+                running = asyncio.create_task(sockets.run(opened))
+                await asyncio.wait_for(opened.acquire(), 5)
+                sockets.is_over = True
+                await asyncio.wait_for(running, 5)
+                return sockets
+
+        with mock.patch.object(websockets, "PAUSE", 0.01), mock.patch("sys.stderr"):
+            return asyncio.run(both())
+
+    def test_one_that_hears_all_its_echoes_was_not_cut(self):
+        seen = self.talk(websockets.echo)
+        self.assertEqual((seen.cut, seen.reordered), (0, 0))
+        self.assertGreater(seen.echoed, 0)
+
+    def test_one_that_ends_is_cut_and_wrong_echoes_are_seen(self):
+        async def ends(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(websockets.ANSWER + websockets.message(7, 0))
+            writer.close()
+
+        seen = self.talk(ends)
+        self.assertEqual((seen.cut, seen.reordered, seen.echoed), (1, 1, 1))
+
+
 def latencies(p50: float, p95: float, p99: float) -> dict[str, float]:
     return {"p50": p50, "p95": p95, "p99": p99}
 
@@ -402,6 +592,8 @@ class Rows(unittest.TestCase):
         self.assertEqual(rows["log"], everyone - {"floor"})
         self.assertEqual(rows["drain"], {"forebay", "before", "nginx", "haproxy"})
         self.assertEqual(rows["slowloris"], everyone - {"floor"})
+        for name in ("tls-resumed", "grpc", "idle-memory-h1", "idle-memory-h2"):
+            self.assertEqual(rows[name], everyone - {"floor"}, name)
         self.assertEqual(rows["added-latency"], {"forebay", "before", "floor", "nginx", "haproxy"})
 
     def test_names_are_names_of_files(self):
@@ -447,6 +639,7 @@ class Pictures(unittest.TestCase):
         memory = {"rss_after_requests": 9 * MIB, "rss_under_load": 10 * MIB}
         table = {
             "memory": (memory, "9.0 MiB (10.0)"),
+            "idle": ({"bytes_each": 4300}, "4.2 KiB"),
             "body": ({"growth": MIB / 8}, "0.1 MiB"),
             "slowloris": (SIEGE, "2.50 times"),
             "latency": (LATENCY, "-5 µs"),
@@ -457,6 +650,12 @@ class Pictures(unittest.TestCase):
             with self.subTest(kind):
                 row = {**row_of(kind, forebay=rounds(entry, entry), nginx=DEAD), "limit": 2 * MIB, "rate": 100}
                 self.assertIn(wanted, self.texts(row))
+
+    def test_what_idle_connections_are_to_stay_below(self):
+        row = row_of("idle", forebay=rounds({"bytes_each": 4096}), nginx=rounds({"bytes_each": 8192}), envoy=DEAD)
+        row["aims"] = {"nginx": 1.0, "envoy": 1.0}
+        self.assertIn("aim: 1 of nginx", self.texts(row))
+        self.assertEqual(pictures.aim(row, 1024).value, 8)
 
     def test_nothing_to_draw(self):
         self.assertIn("died", self.texts(row_of("kill", forebay=DEAD)))
@@ -474,6 +673,15 @@ class Tables(unittest.TestCase):
         text = report.body_table(row_of("body", forebay=rounds(cell_of, cell_of), nginx=DEAD))
         self.assertIn("| forebay | 5.0 MiB | 6.0 MiB | 1.0 MiB | 1.0 1.0 | 2.5 |  |", text)
         self.assertIn("died: exit code 1", text)
+
+    def test_idle(self):
+        entry = {"rss_before": 10 * MIB, "rss_idle": 20 * MIB}
+        ours = rounds({**entry, "bytes_each": 4096}, {**entry, "bytes_each": 6144}, {**entry, "bytes_each": 5120})
+        row = row_of("idle", forebay=ours, nginx=rounds({**entry, "bytes_each": 20480}), envoy=DEAD)
+        text = report.idle_table(row, {"ours": "forebay"})
+        self.assertIn("| forebay | 5.0 | 4.0–6.0 | – | 10.0 MiB | 20.0 MiB |  |", text)
+        self.assertIn("| nginx | 20.0 | 20.0–20.0 | 0.25 | 10.0 MiB | 20.0 MiB |  |", text)
+        self.assertIn("| envoy | – | – | – | – | – | died: exit code 1 |", text)
 
     def test_siege(self):
         text = report.siege_table(row_of("slowloris", forebay=rounds(SIEGE), nginx=DEAD))

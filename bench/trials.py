@@ -1,4 +1,4 @@
-"""Measurements that are not about cost: memory, hostile clients, latency, dead backends.
+"""Measurements that are not about cost: memory, idle connections, hostile clients, latency, dead backends.
 
 Each function gives one round's raw numbers of one running proxy, as in `measure.py`.
 """
@@ -34,6 +34,10 @@ GRACE = 2.0
 PATIENCE = 10.0
 #: Seconds in which they all connect.
 GATHERING = 3.0
+#: Connections that are open before those that are counted: what a process needs once is not theirs.
+FEW = 50
+#: Memory has settled when it is the same for so long; so long at most is waited for that. Seconds.
+STILL, RESTLESS = 1.0, 15.0
 #: Share of the measured maximum at which latency is measured.
 SHARE = 0.5
 
@@ -58,15 +62,60 @@ class Through:
 
 @contextmanager
 def ends(row: Row) -> Iterator[Through]:
-    command = ["taskset", "-c", str(LOAD_CORE), sys.executable, str(HERE / "through.py"), row.direction, str(BODY)]
+    with conversation("through.py", row.direction, BODY) as child:
+        yield Through(child, (int(child.stdout.readline()),))
+
+
+@contextmanager
+def conversation(program: str, *words: object) -> Iterator[subprocess.Popen]:
+    """A program of this folder that is spoken with line by line; gone when the block ends."""
+    command = ["taskset", "-c", str(LOAD_CORE), sys.executable, str(HERE / program), *map(str, words)]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=settle_in,
     ) as child:
         try:
-            yield Through(child, (int(child.stdout.readline()),))
+            yield child
         finally:
             child.kill()
+
+
+def protocol(row: Row) -> str:
+    return "h2" if row.streams else "h1"
+
+
+def idle(running: Running, row: Row) -> dict:
+    """Memory of connections that wait for a second request."""
+    with conversation("idle.py", running.site.port, protocol(row), FEW, row.connections) as clients:
+        def opened() -> int:
+            if clients.stdout.readline().strip() != "open":
+                raise Dead(f"not every connection was answered: {clients.communicate()[1].strip()[-300:]}")
+            return settled(running.process)
+
+        few = opened()
+        clients.stdin.write("more\n")
+        clients.stdin.flush()
+        many = opened()
+        seen = json.loads(clients.communicate("over\n", timeout=60)[0])
+    running.process.check_alive()
+    gone = seen["opened"] - seen["there"]
+    return {
+        "rss_before": few,
+        "rss_idle": many,
+        "bytes_each": (many - few) / row.connections,
+        "notes": [f"**{gone} connections were closed**"] if gone else [],
+    }
+
+
+def settled(process: Process) -> int:
+    """Resident memory, once it stays as it is."""
+    began = since = time.monotonic()
+    memory = process.rss_bytes()
+    while (now := time.monotonic()) - since < STILL and now - began < RESTLESS:
+        time.sleep(LOOK)
+        if (latest := process.rss_bytes()) != memory:
+            memory, since = latest, time.monotonic()
+    return memory
 
 
 def body(running: Running, through: Through) -> dict:

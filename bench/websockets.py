@@ -73,12 +73,14 @@ class Sockets:
         writer.close()
 
     async def say(self, writer: asyncio.StreamWriter) -> int:
+        """How many messages were sent. It returns with the last: their number is known before its echo can come."""
         number = 0
-        while not self.is_over or number == 0:
+        while not self.is_over:
             writer.write(message(number, 1))
             number += 1
             await asyncio.sleep(PAUSE)
-        return number
+        writer.write(message(number, 1))
+        return number + 1
 
 
 def configuration(port: int, backends: list[str], step: int) -> str:

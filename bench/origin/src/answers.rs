@@ -76,7 +76,8 @@ pub(crate) fn go_on() -> Answer {
     whole(b"HTTP/1.1 100 Continue\r\n\r\n".to_vec())
 }
 
-fn whole(bytes: Vec<u8>) -> Answer {
+/// These bytes as they are.
+pub(crate) fn whole(bytes: Vec<u8>) -> Answer {
     Answer {
         front: bytes.into(),
         filler: 0,

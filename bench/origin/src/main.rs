@@ -9,9 +9,11 @@
 //! | `GET /128`, `/64k`, `/1m`, `/bytes/N` | that many bytes, with `Content-Length` (`k` and `m` are 1024-based) |
 //! | `POST` or `PUT`, any path | 200; the text is the number of body bytes received |
 //! | anything else | 404 |
+//! | any over HTTP/2, by prior knowledge | a gRPC message of 128 bytes, then `grpc-status: 0` |
 
 mod answers;
 mod body;
+mod grpc;
 mod outbox;
 mod request;
 mod server;

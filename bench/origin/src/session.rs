@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use crate::answers::{self, Answer, Answers};
 use crate::body::Body;
+use crate::grpc::{self, Grpc};
 use crate::outbox::Outbox;
 use crate::request::{self, Malformed, Request, Wanted};
 
@@ -13,6 +14,8 @@ pub(crate) struct Session {
     partial: Vec<u8>,
     /// The request whose body is arriving.
     open: Option<(Request, Body)>,
+    /// The client speaks HTTP/2, since its first byte.
+    grpc: Option<Grpc>,
     outbox: Outbox,
     /// No further request is read; the connection ends with the last answer.
     closing: bool,
@@ -55,7 +58,9 @@ impl Session {
                 Ok(0) => return rest,
                 Ok(used) => rest = rest.get(used..).unwrap_or_default(),
                 Err(Malformed) => {
-                    self.outbox.push(answers::bad_request());
+                    if self.grpc.is_none() {
+                        self.outbox.push(answers::bad_request());
+                    }
                     self.closing = true;
                 }
             }
@@ -63,8 +68,24 @@ impl Session {
         &[]
     }
 
-    /// Takes one head or a part of a body; 0 when a head is incomplete.
+    /// Takes one head or a part of a body, or all frames; 0 when a head or a frame is incomplete.
     fn step(&mut self, bytes: &[u8], answers: &mut Answers) -> Result<usize, Malformed> {
+        if self.grpc.is_none() && self.open.is_none() {
+            if bytes.starts_with(grpc::PREFACE) {
+                self.grpc = Some(Grpc::default());
+            } else if grpc::PREFACE.starts_with(bytes) {
+                return Ok(0);
+            }
+        }
+        if let Some(grpc) = &mut self.grpc {
+            // In one piece, so that one send takes it all.
+            let mut out = Vec::new();
+            let used = grpc.take(bytes, &mut out)?;
+            if !out.is_empty() {
+                self.outbox.push(answers::whole(out));
+            }
+            return Ok(used);
+        }
         if let Some((request, mut body)) = self.open.take() {
             let used = body.take(bytes)?;
             self.settle(request, body, answers);
@@ -172,6 +193,8 @@ mod tests {
                 "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nz",
                 (&[(400, 0)], true),
             ),
+            ("PRI * HTTP/2.0\r\n\r\nSM", (&[], false)),
+            ("PRI * HTTP/1.1\r\n\r\n", (&[(404, 0)], false)),
         ];
         for (text, (answers, closing)) in table {
             for step in 1..=text.len().max(1) {

@@ -142,3 +142,42 @@ fn connections_come_and_go() {
         }
     }
 }
+
+#[test]
+fn a_client_of_http2_gets_grpc() {
+    let origin = Origin::start();
+    let mut stream = origin.connect();
+    let empty_settings = b"\0\0\0\x04\0\0\0\0\0";
+    let request = b"\0\0\x01\x01\x05\0\0\0\x01\x83";
+    for bytes in [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        &empty_settings[..],
+        request,
+    ] {
+        stream.get_mut().write_all(bytes).unwrap();
+    }
+    let mut seen = Vec::new();
+    // Its settings, room for bodies, the word that ours were taken, and an answer of three frames.
+    for _ in 0..6 {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).unwrap();
+        let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut payload).unwrap();
+        seen.push((head[3], head[4], head[8], payload));
+    }
+    assert_eq!(
+        seen.iter()
+            .map(|frame| (frame.0, frame.1, frame.2))
+            .collect::<Vec<_>>(),
+        [
+            (4, 0, 0),
+            (8, 0, 0),
+            (4, 1, 0),
+            (1, 4, 1),
+            (0, 0, 1),
+            (1, 5, 1)
+        ]
+    );
+    assert_eq!(seen[4].3[..6], *b"\0\0\0\0\x80x");
+    assert_eq!(seen[5].3, b"\0\x0bgrpc-status\x010");
+}
