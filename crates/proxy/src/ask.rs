@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use message::{Failure, Kind, Known, Method, ResponseHead, Retry};
 use plan::Times;
-use upstream::{Backend, Full, InFlight, Permit, QueueFull};
+use upstream::{Backend, Full, InFlight, Permit, Protocol, QueueFull};
 use wire::h1::{
     Framing, HeadError, Limits, response_framing, say_length_once, take_connection,
     tidy_idle_length,
@@ -19,7 +19,7 @@ use wire::h1::{
 
 use crate::attempt::{Attempt, Upload};
 use crate::backend_conn::{BackendConn, Conn};
-use crate::connect::connect;
+use crate::connect::{Beginning, connect};
 use crate::exchange::Exchange;
 use crate::grpc;
 use crate::h2_backend::{self, Link, speaks_h2};
@@ -91,6 +91,9 @@ async fn connection(
 ) -> Result<Conn, Failure> {
     let worker = x.worker;
     let now = worker.clock.coarse().into_std();
+    if x.heads.upgrade.is_some() && backend.options.protocol.may_share() {
+        return Box::pin(of_its_own(x, times, backend)).await;
+    }
     let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
     let checkout = match worker.pool.checkout(backend, now, alive) {
         Ok(Checkout::Connect(permit)) if worker.pool.is_opening(backend) => {
@@ -119,6 +122,25 @@ async fn connection(
         }
         Checkout::Connect(permit) => Box::pin(open(x, times, permit)).await,
     }
+}
+
+/// What goes on with another protocol does so over HTTP/1.1, on a connection that
+/// nobody shares.
+async fn of_its_own(
+    x: &mut Exchange<'_>,
+    times: &Times,
+    backend: &Arc<Backend>,
+) -> Result<Conn, Failure> {
+    if backend.options.protocol == Protocol::Http2 {
+        let url = &backend.url;
+        let detail = format!(
+            "{url}: over HTTP/2, as `protocol` of its group has it, connections are not switched to another protocol"
+        );
+        return Err(Failure::new(Kind::MethodRefused, detail));
+    }
+    let permit = x.worker.pool.permit(backend);
+    let permit = permit.map_err(|_| overload(Kind::QueueFull, backend))?;
+    open(x, times, permit).await
 }
 
 /// Waits for a connection that another request is opening and that may be shared,
@@ -189,7 +211,11 @@ async fn open(x: &mut Exchange<'_>, times: &Times, permit: Permit) -> Result<Con
     let limit = within_total(x, times, times.connect);
     let header = introduction(x);
     let opening = worker.pool.opening(&backend);
-    let connecting = connect(worker, &backend, limit, &header);
+    let beginning = Beginning {
+        first: &header,
+        is_http1: x.heads.upgrade.is_some(),
+    };
+    let connecting = connect(worker, &backend, limit, beginning);
     let stream = unless_gone(x, pin!(connecting)).await??;
     let now = worker.clock.now();
     x.progress.reused = false;

@@ -34,7 +34,7 @@ pub(crate) async fn check(
         write_local(version, &mut first);
     }
     let blocks = Blocks::default();
-    let opened = open(resolver, backend, &blocks, &first).await;
+    let opened = open(resolver, backend, &blocks, (&*first).into()).await;
     let stream = opened.map_err(told)?;
     let is_h2 = speaks_h2(backend, &stream).map_err(told)?;
     // Ends with the check.

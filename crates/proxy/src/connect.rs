@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use message::{Failure, Kind, Retry};
-use tls::{Peer, Reason};
+use tls::{Fault, Handshake, Reason};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 use upstream::{Address, Backend};
@@ -17,17 +17,34 @@ use crate::stream::Stream;
 use crate::tls_stream::{TlsStream, Unshaken, Wires};
 use crate::worker::Worker;
 
+/// How a connection begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Beginning<'a> {
+    /// What comes before any TLS.
+    pub(crate) first: &'a [u8],
+    /// HTTP/2 would be of no use on it.
+    pub(crate) is_http1: bool,
+}
+
+impl<'a> From<&'a [u8]> for Beginning<'a> {
+    fn from(first: &'a [u8]) -> Self {
+        Self {
+            first,
+            is_http1: false,
+        }
+    }
+}
+
 /// Opens a connection within `timeout`, resolving the name and trying its
-/// addresses in order where there are several. It begins with `first`, before any
-/// TLS. Every failure allows another
-/// backend: nothing of the request has been sent.
+/// addresses in order where there are several. Every failure allows another backend:
+/// nothing of the request has been sent.
 pub(crate) async fn connect(
     worker: &Worker,
     backend: &Backend,
     timeout: Duration,
-    first: &[u8],
+    beginning: Beginning<'_>,
 ) -> Result<Stream, Failure> {
-    match tokio::time::timeout(timeout, open_of(worker, backend, first)).await {
+    match tokio::time::timeout(timeout, open_of(worker, backend, beginning)).await {
         Ok(result) => result,
         Err(_) => {
             let detail = format!("{}: no connection within {timeout:?}", backend.url);
@@ -36,7 +53,11 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open_of(worker: &Worker, backend: &Backend, first: &[u8]) -> Result<Stream, Failure> {
+async fn open_of(
+    worker: &Worker,
+    backend: &Backend,
+    beginning: Beginning<'_>,
+) -> Result<Stream, Failure> {
     #[cfg(feature = "sim")]
     if let Some(world) = worker.world.get() {
         let address = &backend.address;
@@ -45,7 +66,7 @@ async fn open_of(worker: &Worker, backend: &Backend, first: &[u8]) -> Result<Str
             .map(Stream::Sim)
             .map_err(|error| failure(address, &error));
     }
-    open(&worker.resolver, backend, &worker.blocks, first).await
+    open(&worker.resolver, backend, &worker.blocks, beginning).await
 }
 
 /// Opens a connection, however long it takes.
@@ -53,7 +74,7 @@ pub(crate) async fn open(
     resolver: &Resolver,
     backend: &Backend,
     blocks: &Blocks,
-    first: &[u8],
+    Beginning { first, is_http1 }: Beginning<'_>,
 ) -> Result<Stream, Failure> {
     let mut stream = open_socket(resolver, &backend.address).await?;
     if !first.is_empty() {
@@ -65,7 +86,13 @@ pub(crate) async fn open(
         sent.map_err(|error| failure(&backend.address, &error))?;
     }
     match (stream, &backend.tls) {
-        (Stream::Tcp(socket), Some(peer)) => secure(socket, peer, backend, blocks).await,
+        (Stream::Tcp(socket), Some(peer)) => {
+            let handshake = match is_http1 {
+                true => peer.handshake_for_http1(),
+                false => peer.handshake(),
+            };
+            secure(socket, handshake, backend, blocks).await
+        }
         (stream, _) => Ok(stream),
     }
 }
@@ -73,7 +100,7 @@ pub(crate) async fn open(
 /// The client's side of a handshake.
 async fn secure(
     socket: TcpStream,
-    peer: &Peer,
+    handshake: Result<Handshake, Fault>,
     backend: &Backend,
     blocks: &Blocks,
 ) -> Result<Stream, Failure> {
@@ -89,7 +116,6 @@ async fn secure(
         let detail = format!("{}: TLS: {why}", backend.url);
         Failure::new(kind, detail).retry(Retry::OtherBackend)
     };
-    let handshake = peer.handshake();
     let mut handshake = handshake.map_err(|fault| failed(Unshaken::Refused(fault)))?;
     let mut wires = Wires::new(socket, blocks.clone());
     let shaken = poll_fn(|cx| wires.poll_handshake(cx, &mut handshake)).await;

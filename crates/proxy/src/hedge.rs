@@ -190,8 +190,13 @@ impl<'a> Hedge<'a> {
             Ok(Checkout::Stream(link)) => Ok((BackendConn::on(worker, link), true)),
             Ok(Checkout::Connect(permit)) => {
                 let opening = worker.pool.opening(self.second);
-                let stream =
-                    connect(worker, self.second, self.times.connect, &self.introduction).await?;
+                let stream = connect(
+                    worker,
+                    self.second,
+                    self.times.connect,
+                    (&*self.introduction).into(),
+                )
+                .await?;
                 if speaks_h2(self.second, &stream)? {
                     let link = h2_backend::begin(worker, stream, permit, opening)?;
                     return Ok((BackendConn::on(worker, link), false));

@@ -151,7 +151,21 @@ impl Peer {
     ///
     /// Not for anything that a peer can do.
     pub fn handshake(&self) -> Result<Handshake, Fault> {
-        Handshake::client(Arc::clone(&self.client.config), self.name.clone())
+        self.handshake_for(self.client.config.alpn_protocols.clone())
+    }
+
+    /// The same, for a connection on which only HTTP/1.1 is of use.
+    ///
+    /// # Errors
+    ///
+    /// As with [`Self::handshake`].
+    pub fn handshake_for_http1(&self) -> Result<Handshake, Fault> {
+        self.handshake_for(vec![b"http/1.1".to_vec()])
+    }
+
+    fn handshake_for(&self, protocols: Vec<Vec<u8>>) -> Result<Handshake, Fault> {
+        let config = Arc::clone(&self.client.config);
+        Handshake::client(config, self.name.clone(), protocols)
     }
 }
 

@@ -58,8 +58,9 @@ impl Handshake {
     pub(crate) fn client(
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
+        protocols: Vec<Vec<u8>>,
     ) -> Result<Self, Fault> {
-        let client = UnbufferedClientConnection::new(config, name)?;
+        let client = UnbufferedClientConnection::new_with_alpn(config, name, protocols)?;
         Ok(Self::of(End::Client(Box::new(client))))
     }
 

@@ -112,7 +112,7 @@ async fn open(
     let permit = permit(worker, backend, group.times.wait).await?;
     let began = worker.clock.now();
     let limit = tcp.connect_timeout.unwrap_or(group.times.connect);
-    let stream = connect(worker, backend, limit, header).await?;
+    let stream = connect(worker, backend, limit, header.into()).await?;
     let took = worker.clock.now().saturating_duration_since(began);
     let places = Places {
         _of_group: None,

@@ -3,7 +3,9 @@
 use forebay_e2e::websocket::{
     CLOSE, KEY, TEXT, WebSocket, accept, agreement, echo, echoing, frame, read, request,
 };
-use forebay_e2e::{Backend, Config, DeadAddress, PythonWebSocket, Reply, Scratch};
+use forebay_e2e::{
+    Authority, Backend, Config, DeadAddress, Nginx, PythonWebSocket, Reply, Scratch,
+};
 
 #[test]
 fn messages_pass_both_ways_and_so_do_bytes_that_came_early() {
@@ -269,6 +271,48 @@ fn filters_see_the_answer_and_the_accept_is_the_backends() {
     let head = client.agreed();
     assert!(head.contains("X-Mine: yes\r\n"), "{head}");
     assert!(head.contains(&accept(KEY)), "{head}");
+}
+
+/// Where requests go over HTTP/2, what switches has a connection of its own, over
+/// HTTP/1.1.
+#[test]
+fn a_backend_that_prefers_http_2_switches_over_http_1() {
+    let authority = Authority::new();
+    let behind = echoing();
+    let nginx = Nginx::secure_with(
+        &authority.issue(&["127.0.0.1"]),
+        "http2",
+        &format!(
+            "location /ws {{ proxy_pass {}; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
+             proxy_set_header Connection upgrade; }} location / {{ return 200 $server_protocol; }}",
+            behind.url()
+        ),
+    );
+    let believing = format!("tls: {{ ca_file: {:?} }}", authority.file());
+    let forebay = Config::to_urls([nginx.url()]).group(&believing).start();
+    for _ in 0..2 {
+        assert_eq!(forebay.get("/").text(), "HTTP/2.0");
+        let mut client = WebSocket(forebay.client().into_wire());
+        client.0.send(request("/ws")).unwrap();
+        client.agreed();
+        client.exchange("hello");
+    }
+    assert_eq!(forebay.get("/").text(), "HTTP/2.0");
+}
+
+/// One that speaks nothing but HTTP/2 is not asked, and nothing is held against it.
+#[test]
+fn a_backend_of_http_2_alone_is_not_asked() {
+    let backend = Backend::saying("no");
+    let forebay = Config::to(&backend)
+        .group("protocol: h2c, circuit_breaker: { failure_threshold: 1 }")
+        .start();
+    for _ in 0..3 {
+        let response = forebay.client().ask(&request("/"));
+        assert_eq!(response.status, 501);
+        assert_eq!(response.reason(), Some("method_not_supported"));
+    }
+    assert_eq!(backend.accepted(), 0);
 }
 
 /// With compression, messages in pieces, a ping and a subprotocol.
