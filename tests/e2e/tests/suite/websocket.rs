@@ -308,7 +308,7 @@ fn a_backend_of_http_2_alone_is_not_asked() {
         .group("protocol: h2c, circuit_breaker: { failure_threshold: 1 }")
         .start();
     for _ in 0..3 {
-        let response = forebay.client().ask(&request("/"));
+        let response = forebay.client().ask(request("/"));
         assert_eq!(response.status, 501);
         assert_eq!(response.reason(), Some("method_not_supported"));
     }
