@@ -37,10 +37,10 @@ settings! {
         /// Requests at a time on one connection; a client may not begin more.
         max_concurrent_streams: u32 = 128, rule Within(1, 100_000), example 256;
         /// Bytes of one request body that a client may send ahead of what its backend has taken. It begins with 64 KiB, or this if it is less, and doubles
-        /// while the backend takes as fast as the client sends.
+        /// while the backend takes as fast as the client sends, up to an eighth of what is left of `connection_window`.
         stream_window: Size = Size::kib(512), rule Within(16 << 10, 16 << 20), example "4MiB";
         /// The same for all requests of one connection together.
-        connection_window: Size = Size::kib(2048), rule Within(64 << 10, 256 << 20), example "16MiB";
+        connection_window: Size = Size::kib(4096), rule Within(64 << 10, 256 << 20), example "16MiB";
         /// Requests that a client may cancel in ten seconds beyond those that it lets be answered; with more the connection is ended.
         max_resets: u32 = 200, rule Within(1, 1_000_000), example 50;
         /// Frames without use that a client may send in ten seconds beyond four for each frame that carries something, in either direction; with more

@@ -7,6 +7,10 @@ use crate::io::Output;
 /// How much of all streams' bodies may wait to be sent. Each has an equal part.
 const SHARE: usize = 64 * 1024;
 
+/// The window of a stream grows up to one part in so many of what is left of the
+/// connection's.
+const PART: i64 = 8;
+
 /// The least part.
 const LEAST: usize = 4 * 1024;
 
@@ -26,7 +30,8 @@ impl Connection {
     /// Says how much may be sent in all, where that is worth a frame.
     fn tell_window(&mut self) {
         // What lies unread in some streams must not keep others waiting for ever.
-        let enough = (self.connection_window / 2).min(self.receive_window);
+        let to_spare = self.receive_window - INITIAL_WINDOW;
+        let enough = (self.connection_window / 2).min(to_spare);
         if self.untold > 0 && self.untold >= enough {
             let more = std::mem::take(&mut self.untold);
             self.receive_window += more;
@@ -34,12 +39,19 @@ impl Connection {
         }
     }
 
+    /// How far the window of a stream may grow now: whatever lies unread in others,
+    /// none is to take up all that is left.
+    fn widest(&self) -> i64 {
+        let left = (self.receive_window + self.untold) / PART;
+        self.stream_window.min(left)
+    }
+
     /// Bytes that nobody waits for may come again.
     pub(super) fn take_back(&mut self, id: u32, count: usize) {
         if count == 0 {
             return;
         }
-        let most = self.stream_window;
+        let most = self.widest();
         if let Some(stream) = self.streams.by_id(id)
             && let Some(more) = stream.taken(count, most)
         {
@@ -243,7 +255,7 @@ impl Connection {
         cx: &Context<'_>,
         into: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        let most = self.stream_window;
+        let most = self.widest();
         let Some(stream) = self.streams.get(key) else {
             return Poll::Ready(Err(broken(None)));
         };
