@@ -65,6 +65,18 @@ impl Plan {
             .chain(to_backends)
     }
 
+    /// What authorities say of revocation, at which listener, in which file, and
+    /// until when it is current, in seconds since 1970.
+    pub fn revocations(&self) -> impl Iterator<Item = (&str, &str, i64)> {
+        self.listeners.iter().flat_map(|listener| {
+            let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
+            certificates.filter_map(|files| {
+                let end = files.certificate.staple_until()?;
+                Some((&*listener.id, files.ocsp.as_deref()?, end))
+            })
+        })
+    }
+
     /// Files that TLS is made of, as the configuration names them.
     pub fn tls_files(&self) -> impl Iterator<Item = &str> {
         let listeners = self.listeners.iter().filter_map(|l| l.tls.as_ref());

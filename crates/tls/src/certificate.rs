@@ -9,12 +9,33 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::facts::Facts;
+use crate::ocsp::{Answer, NoAnswer};
 
 /// A chain of certificates with the private key of the first.
 #[derive(Clone)]
 pub struct Certificate {
     pub(crate) key: Arc<CertifiedKey>,
+    staple: Option<Staple>,
     facts: Arc<Facts>,
+}
+
+/// What is shown with a certificate: the authority's answer that it is not
+/// revoked (RFC 6066 section 8).
+#[derive(Clone)]
+struct Staple {
+    /// The certificate with it.
+    key: Arc<CertifiedKey>,
+    answer: Answer,
+}
+
+/// Why an answer about revocation is not one to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StapleFault {
+    Malformed,
+    /// The authority has said why it does not answer.
+    Unsuccessful(&'static str),
+    /// It is about other certificates.
+    OfOthers,
 }
 
 /// Why files are no certificate to be shown.
@@ -45,6 +66,10 @@ pub enum Doubt {
     IncompleteChain,
     /// It names no host: clients look at nothing but the alternative names.
     Nameless,
+    /// The answer about its revocation was to be followed by a newer one.
+    StapleExpired,
+    /// The answer does not say that it is good.
+    StapleNotGood,
 }
 
 impl Certificate {
@@ -79,25 +104,44 @@ impl Certificate {
             .map_err(|error| CertificateFault::KeyKind(error.to_string()))?;
         Ok(Self {
             key: Arc::new(CertifiedKey::new(chain, key)),
+            staple: None,
             facts: Arc::new(facts),
         })
     }
 
-    /// The same with an answer about its revocation to be shown with it (RFC
-    /// 6066 section 8), in DER form.
-    #[must_use]
-    pub fn with_ocsp(mut self, answer: Vec<u8>) -> Self {
+    /// The same with an answer about its revocation, in DER form, to be shown with
+    /// it for as long as that is current.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or about other certificates.
+    pub fn with_ocsp(mut self, response: Vec<u8>) -> Result<Self, StapleFault> {
+        let answer = Answer::read(&response, &self.facts.serial)?;
         let mut key = CertifiedKey::clone(&self.key);
-        key.ocsp = (!answer.is_empty()).then_some(answer);
-        self.key = Arc::new(key);
-        self
+        key.ocsp = Some(response);
+        let key = Arc::new(key);
+        self.staple = Some(Staple { key, answer });
+        Ok(self)
+    }
+
+    /// Until when the answer about its revocation is current, where one says so.
+    pub fn staple_until(&self) -> Option<i64> {
+        self.staple.as_ref()?.answer.next_update
+    }
+
+    /// What clients are shown at this time, in seconds since 1970.
+    pub(crate) fn shown_at(&self, now: i64) -> &Arc<CertifiedKey> {
+        let staple = self.staple.as_ref();
+        let current = staple.filter(|staple| staple.is_current(now));
+        current.map_or(&self.key, |staple| &staple.key)
     }
 
     /// The beginning of the SHA-256 of the first certificate and what is shown
     /// with it, in hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         let chain = self.key.cert.iter().map(|c| c.as_ref());
-        let all: Vec<&[u8]> = chain.chain(self.key.ocsp.as_deref()).collect();
+        let stapled = self.staple.iter().flat_map(|staple| &staple.key.ocsp);
+        let all: Vec<&[u8]> = chain.chain(stapled.map(|ocsp| &**ocsp)).collect();
         let hash = digest(&SHA256, &all.concat());
         let bytes = hash.as_ref().iter().take(8);
         bytes.map(|byte| format!("{byte:02x}")).collect()
@@ -111,11 +155,20 @@ impl Certificate {
     /// What clients may hold against it at this time, in seconds since 1970.
     pub fn doubts(&self, now: i64) -> Vec<Doubt> {
         let facts = &*self.facts;
+        let staple = self.staple.as_ref();
         let all = [
             (Doubt::Expired, now > facts.not_after),
             (Doubt::NotYetValid, now < facts.not_before),
             (Doubt::IncompleteChain, !facts.is_complete),
             (Doubt::Nameless, facts.names.is_empty()),
+            (
+                Doubt::StapleExpired,
+                staple.is_some_and(|staple| !staple.is_current(now)),
+            ),
+            (
+                Doubt::StapleNotGood,
+                staple.is_some_and(|staple| !staple.answer.is_good),
+            ),
         ];
         let there = all.into_iter().filter(|(_, is_there)| *is_there);
         there.map(|(doubt, _)| doubt).collect()
@@ -134,6 +187,22 @@ impl Certificate {
     /// Signing with it costs much; one that costs less is rather shown.
     pub(crate) fn is_slow(&self) -> bool {
         self.key.key.algorithm() == SignatureAlgorithm::RSA
+    }
+}
+
+impl Staple {
+    fn is_current(&self, now: i64) -> bool {
+        self.answer.next_update.is_none_or(|end| now <= end)
+    }
+}
+
+impl From<NoAnswer> for StapleFault {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Malformed => Self::Malformed,
+            NoAnswer::Unsuccessful(why) => Self::Unsuccessful(why),
+            NoAnswer::OfOthers => Self::OfOthers,
+        }
     }
 }
 
@@ -168,6 +237,25 @@ impl fmt::Display for CertificateFault {
 
 impl std::error::Error for CertificateFault {}
 
+impl fmt::Display for StapleFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed => f.write_str("what is in the file is no OCSP response in DER form"),
+            Self::Unsuccessful(why) => write!(f, "the OCSP response is no answer: it says {why}"),
+            Self::OfOthers => f.write_str("the OCSP response is not about this certificate"),
+        }
+    }
+}
+
+impl std::error::Error for StapleFault {}
+
+impl Doubt {
+    /// It is of the answer about revocation, not of the certificate.
+    pub fn is_of_staple(self) -> bool {
+        matches!(self, Self::StapleExpired | Self::StapleNotGood)
+    }
+}
+
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -177,6 +265,10 @@ impl fmt::Display for Doubt {
                 "the chain is incomplete: the certificate is not followed by its issuer's, and many clients will refuse it"
             }
             Self::Nameless => "the certificate names no host: clients will refuse it",
+            Self::StapleExpired => "the OCSP response has expired: clients are not shown it",
+            Self::StapleNotGood => {
+                "the OCSP response does not say that the certificate is good: clients will refuse it"
+            }
         })
     }
 }

@@ -14,15 +14,17 @@ mod facts;
 mod fault;
 mod handshake;
 mod hello;
+mod ocsp;
 mod offer;
 mod records;
 mod server;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFault, Doubt};
+pub use certificate::{Certificate, CertificateFault, Doubt, StapleFault};
 pub use challenges::{ACME_TLS, Challenges};
 pub use client::{Client, ClientOptions, Peer, ServerAuthorities};
 pub use clients::{ClientAuthorities, read_client_certificate};
+pub use facts::date;
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
 pub use hello::{Hello, LONGEST_HELLO, NoHello, UNRECOGNIZED_NAME, client_hello};

@@ -35,8 +35,15 @@ pub(super) struct Renewal {
     warned: Option<(u64, Vec<End>)>,
 }
 
-/// A file and until when its certificate is valid.
-type End = (Box<str>, i64);
+/// A file and until when what is in it is valid.
+type End = (Box<str>, i64, Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Certificate,
+    /// What an authority says of revocation, which is renewed every few days.
+    Revocation,
+}
 
 impl Live {
     /// Looks whether the files of certificates have changed, and goes by them
@@ -146,8 +153,16 @@ fn figures(plan: &Plan, renewal: &Renewal, board: &Board) -> CertificateFigures 
             unix_seconds: files.not_after,
         })
     });
+    let revocations = plan
+        .revocations()
+        .map(|(listener, file, end)| CertificateExpiry {
+            listener: listener.to_owned(),
+            file: file.to_owned(),
+            unix_seconds: end,
+        });
     CertificateFigures {
         certificates: certificates.collect(),
+        revocations: revocations.collect(),
         taken: renewal.taken,
         refused: renewal.refused,
         orders: plan.acme.is_some().then(|| orders(board)),
@@ -170,21 +185,35 @@ fn orders(board: &Board) -> OrderFigures {
 fn warn_of_ends(plan: &Plan, renewal: &mut Renewal, now: SystemTime) {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let left = |end: i64| u64::try_from(end).unwrap_or(0).saturating_sub(now);
-    let mut ends: Vec<_> = plan
+    let certificates = plan
         .certificates()
-        .map(|files| (files.chain.clone(), files.not_after))
-        .filter(|&(_, end)| left(end) < SOON.as_secs())
-        .collect();
+        .map(|files| (files.chain.clone(), files.not_after, Kind::Certificate));
+    let revocations = plan
+        .revocations()
+        .map(|(_, file, end)| (file.into(), end, Kind::Revocation));
+    let is_to_be_told = |(_, end, kind): &End| match kind {
+        Kind::Certificate => left(*end) < SOON.as_secs(),
+        Kind::Revocation => left(*end) == 0,
+    };
+    let all = certificates.chain(revocations);
+    let mut ends: Vec<End> = all.filter(is_to_be_told).collect();
     ends.sort();
     ends.dedup();
     let today = (now / DAY, ends);
     if renewal.warned.as_ref() == Some(&today) {
         return;
     }
-    for (file, end) in &today.1 {
-        match left(*end) {
-            0 => error!(file = &**file, "the certificate has expired: {file}"),
-            left => warn!(
+    for (file, end, kind) in &today.1 {
+        match (kind, left(*end)) {
+            (Kind::Revocation, _) => warn!(
+                file = &**file,
+                "what the authority says of revocation has expired, since {}: {file}",
+                tls::date(*end)
+            ),
+            (Kind::Certificate, 0) => {
+                error!(file = &**file, "the certificate has expired: {file}");
+            }
+            (Kind::Certificate, left) => warn!(
                 file = &**file,
                 days = left / DAY,
                 "the certificate expires in {} days: {file}",

@@ -1,6 +1,7 @@
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::*;
+use crate::ocsp::tests::response;
 
 struct Made {
     chain: String,
@@ -80,6 +81,33 @@ fn what_clients_may_hold_against_it_is_known() {
     assert_eq!(whole.doubts(end - 11 * YEAR), [Doubt::NotYetValid]);
     assert_eq!(alone.doubts(end), [Doubt::IncompleteChain]);
     assert_ne!(whole.fingerprint(), alone.fingerprint());
-    let stapled = whole.clone().with_ocsp(vec![1]);
-    assert_ne!(whole.fingerprint(), stapled.fingerprint());
+}
+
+#[test]
+fn an_answer_about_revocation_is_shown_for_as_long_as_it_is_current() {
+    let made = made(&["a.test"]);
+    let read = Certificate::read(made.chain.as_bytes(), made.key.as_bytes()).unwrap();
+    let serial = &*read.facts.serial;
+    let stapled = |response: Vec<u8>| read.clone().with_ocsp(response);
+    let shows = |certificate: &Certificate, now| certificate.shown_at(now).ocsp.is_some();
+    let doubts = |certificate: &Certificate, now| {
+        let doubts = certificate.doubts(now).into_iter();
+        doubts
+            .filter(|doubt| doubt.is_of_staple())
+            .collect::<Vec<_>>()
+    };
+    let good = stapled(response(serial, Some("20260201000000Z"), 0)).unwrap();
+    let end = good.staple_until().unwrap();
+    assert_eq!(crate::date(end), "2026-02-01 00:00 UTC");
+    assert!(shows(&good, end) && !shows(&good, end + 1));
+    assert_eq!(doubts(&good, end), []);
+    assert_eq!(doubts(&good, end + 1), [Doubt::StapleExpired]);
+    assert_ne!(read.fingerprint(), good.fingerprint());
+    let revoked = stapled(response(serial, None, 1)).unwrap();
+    assert!(shows(&revoked, i64::MAX));
+    assert_eq!(doubts(&revoked, end), [Doubt::StapleNotGood]);
+    let foreign = stapled(response(&[1, 2, 3], None, 0));
+    assert_eq!(foreign.unwrap_err(), StapleFault::OfOthers);
+    let pem = stapled(made.chain.into_bytes());
+    assert_eq!(pem.unwrap_err(), StapleFault::Malformed);
 }

@@ -610,21 +610,6 @@ fn certificates_that_run_out_and_keys_that_all_may_read_are_told() {
 }
 
 #[test]
-fn an_answer_about_revocation_is_stapled() {
-    let (backend, authority) = (Backend::saying("hello"), Authority::new());
-    let issued = authority.issue(&["a.test"]);
-    std::fs::write(authority.path("ocsp"), b"an answer").unwrap();
-    let (pair, ocsp) = (issued.entries(), authority.path("ocsp"));
-    let tls = format!("tls: {{ certificates: [ {{ {pair}, ocsp_file: {ocsp:?} }} ] }}");
-    let forebay = Config::to(&backend).server(&tls).start();
-    let asks = "openssl s_client -status -servername a.test -connect";
-    let script = format!("{asks} {} < /dev/null", forebay.address());
-    let said = Process::start("sh", &["-c", &script]).finish();
-    assert!(said.stdout.contains("OCSP response"), "{}", said.stdout);
-    assert!(!said.stdout.contains("no response sent"), "{}", said.stdout);
-}
-
-#[test]
 fn sessions_are_taken_up_again_after_an_upgrade() {
     let (backend, authority) = (Backend::saying("hello"), Authority::new());
     let forebay = Generations::start(&secure(&backend, &authority).yaml());

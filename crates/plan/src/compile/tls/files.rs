@@ -91,8 +91,10 @@ impl<'a, 'o> Files<'a, 'o> {
             },
         };
         for doubt in certificate.doubts(today()) {
-            let message = format!("`{chain}`: {doubt}");
-            self.problems.warning(pair.chain.span, message);
+            let file = pair.ocsp.as_ref().filter(|_| doubt.is_of_staple());
+            let file = file.unwrap_or(&pair.chain);
+            let message = format!("`{}`: {doubt}", file.value);
+            self.problems.warning(file.span, message);
         }
         let files = CertificateFiles {
             chain: chain.into(),
@@ -162,10 +164,12 @@ impl<'a, 'o> Files<'a, 'o> {
             };
             vec![(file, fault.to_string())]
         })?;
-        match ocsp {
-            None => Ok(certificate),
-            Some(None) => Err(faults),
-            Some(Some(ocsp)) => Ok(certificate.with_ocsp(ocsp)),
+        match (ocsp, &pair.ocsp) {
+            (Some(Some(ocsp)), Some(file)) => certificate
+                .with_ocsp(ocsp)
+                .map_err(|fault| vec![(file, fault.to_string())]),
+            (Some(None), _) => Err(faults),
+            _ => Ok(certificate),
         }
     }
 

@@ -12,6 +12,8 @@ use crate::metrics::cells::Handshakes;
 #[derive(Debug, Clone, Default)]
 pub struct CertificateFigures {
     pub certificates: Vec<CertificateExpiry>,
+    /// Until when what authorities say of revocation is current.
+    pub revocations: Vec<CertificateExpiry>,
     /// How often renewed files were taken up, and refused.
     pub taken: u64,
     pub refused: u64,
@@ -54,6 +56,11 @@ const EXPIRY: Family = Family::in_unit(
     "forebay_certificate_expiry_timestamp",
     Unit::Seconds,
     "Until when a certificate is valid, since the Unix epoch.",
+);
+const REVOCATION: Family = Family::in_unit(
+    "forebay_revocation_expiry_timestamp",
+    Unit::Seconds,
+    "Until when an OCSP response or a revocation list is current, since the Unix epoch.",
 );
 const RENEWALS: Family = Family::new(
     "forebay_certificate_renewals",
@@ -113,16 +120,21 @@ pub(super) fn write(
     if figures.certificates.is_empty() {
         return Ok(());
     }
-    page.gauges(
-        &EXPIRY,
-        figures.certificates.iter().map(|certificate| {
-            let (listener, file) = (&*certificate.listener, &*certificate.file);
-            (
-                [("listener", listener), ("file", file)],
-                certificate.unix_seconds,
-            )
-        }),
-    )?;
+    for (family, ends) in [
+        (&EXPIRY, &figures.certificates),
+        (&REVOCATION, &figures.revocations),
+    ] {
+        if ends.is_empty() {
+            continue;
+        }
+        page.gauges(
+            family,
+            ends.iter().map(|end| {
+                let (listener, file) = (&*end.listener, &*end.file);
+                ([("listener", listener), ("file", file)], end.unix_seconds)
+            }),
+        )?;
+    }
     let results = [("taken", figures.taken), ("refused", figures.refused)];
     page.counters(
         &RENEWALS,

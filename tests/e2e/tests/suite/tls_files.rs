@@ -1,0 +1,123 @@
+//! The files that TLS is made of: what is said of those that are not as they
+//! should be.
+
+use std::process::Command;
+
+use forebay_e2e::{Backend, Config, Finished, Forebay, Process, Scratch, forebay};
+
+/// Runs commands of openssl in a folder.
+fn openssl(folder: &Scratch, script: &str) {
+    let mut command = Command::new("sh");
+    command.args(["-ec", script]).current_dir(folder.as_path());
+    let said = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.success(), "{script}: {stderr}");
+}
+
+/// `a.crt` and `a.key` of an authority in `ca.crt` and `ca.key`.
+const PAIR: &str = "
+new='-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+openssl req -x509 $new -keyout ca.key -out ca.crt -subj /CN=Authority -days 90
+openssl req $new -keyout a.key -out a.csr -subj /CN=a.test
+echo subjectAltName=DNS:a.test > extensions
+openssl x509 -req -in a.csr -CA ca.crt -CAkey ca.key -set_serial 0x1001 -days 90 -extfile extensions -out leaf.crt
+cat leaf.crt ca.crt > a.crt
+chmod o= a.key
+";
+
+/// What `check` says of a listener with these entries beside its address.
+fn check(folder: &Scratch, entries: &str) -> Finished {
+    let (backend, at) = ("http://127.0.0.1:9", "127.0.0.1:0");
+    let yaml = format!(
+        "server: {{ address: \"{at}\", {entries} }}\n\
+         routes: [ {{ id: all, backend_group: app }} ]\n\
+         backend_groups: [ {{ id: app, backends: [ {{ url: \"{backend}\" }} ] }} ]\n"
+    );
+    let file = folder.write("forebay.yaml", &yaml);
+    forebay(&["check", "-c", &file])
+}
+
+fn assert_said(said: &Finished, code: i32, expected: &str) {
+    assert_eq!(said.code, Some(code), "{}", said.stderr);
+    assert!(
+        said.stderr.contains(expected),
+        "{expected}: {}",
+        said.stderr
+    );
+}
+
+fn said_line(forebay: &Forebay, expected: &str) {
+    forebay.stderr_line(expected, |line| line.contains(expected).then_some(()));
+}
+
+/// Entries of a listener with the pair, its OCSP response beside it.
+const STAPLED: &str =
+    "tls: { certificates: [ { cert_file: a.crt, key_file: a.key, ocsp_file: a.ocsp } ] }";
+
+#[test]
+fn an_answer_about_revocation_is_looked_at_and_stapled_while_it_is_current() {
+    let folder = Scratch::new();
+    openssl(&folder, PAIR);
+    openssl(
+        &folder,
+        "for serial in 1001 1002; do
+             printf \"V\\t991231235959Z\\t\\t$serial\\tunknown\\t/CN=a.test\\n\" > index
+             openssl ocsp -index index -CA ca.crt -rsigner ca.crt -rkey ca.key -issuer ca.crt \
+                 -serial 0x$serial -respout $serial.ocsp -ndays 7
+         done
+         cp 1001.ocsp a.ocsp",
+    );
+    let response = std::fs::read(folder.path("a.ocsp")).unwrap();
+    assert_eq!(check(&folder, STAPLED).code, Some(0));
+    let backend = Backend::saying("hello");
+    let [chain, key, ocsp] = ["a.crt", "a.key", "a.ocsp"].map(|name| folder.path(name));
+    let tls = format!(
+        "tls: {{ certificates: [ {{ cert_file: {chain:?}, key_file: {key:?}, ocsp_file: {ocsp:?} }} ] }}"
+    );
+    let forebay = Config::to(&backend).server(&tls).start();
+    let asked = || {
+        let asks = "openssl s_client -status -servername a.test -connect";
+        let script = format!("{asks} {} < /dev/null", forebay.address());
+        Process::start("sh", &["-c", &script]).finish().stdout
+    };
+    let said = asked();
+    assert!(said.contains("OCSP Response Status: successful"), "{said}");
+    // One that another follows is left out from then on.
+    let mut expired = response.clone();
+    let times: Vec<_> = response.windows(4).enumerate().collect();
+    for (at, _) in times.into_iter().filter(|(_, four)| *four == b"\x18\x0f20") {
+        expired[at + 2..at + 4].copy_from_slice(b"19");
+    }
+    std::fs::write(&ocsp, &expired).unwrap();
+    let labels = [("result", "taken")];
+    forebay.wait_metric("forebay_certificate_renewals_total", &labels, 1.0);
+    let said = asked();
+    assert!(said.contains("OCSP response: no response sent"), "{said}");
+    said_line(&forebay, "the OCSP response has expired");
+    said_line(
+        &forebay,
+        "what the authority says of revocation has expired",
+    );
+    let metrics = forebay.metrics();
+    let until = metrics.sum("forebay_revocation_expiry_timestamp_seconds", &[]);
+    assert!(until < 0.0, "{until:?}");
+    let said = check(&folder, STAPLED);
+    assert_said(
+        &said,
+        0,
+        "the OCSP response has expired: clients are not shown it",
+    );
+    for (file, expected) in [
+        (
+            "1002.ocsp",
+            "the OCSP response is not about this certificate",
+        ),
+        (
+            "a.crt",
+            "what is in the file is no OCSP response in DER form",
+        ),
+    ] {
+        std::fs::copy(folder.path(file), &ocsp).unwrap();
+        assert_said(&check(&folder, STAPLED), 1, expected);
+    }
+}
