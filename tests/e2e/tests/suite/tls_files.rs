@@ -2,8 +2,11 @@
 //! should be.
 
 use std::process::Command;
+use std::sync::Arc;
 
-use forebay_e2e::{Backend, Config, Finished, Forebay, Process, Scratch, forebay};
+use forebay_e2e::{
+    Authority, Backend, Client, Config, Finished, Forebay, Issued, Process, Scratch, forebay, rcgen,
+};
 
 /// Runs commands of openssl in a folder.
 fn openssl(folder: &Scratch, script: &str) {
@@ -120,4 +123,31 @@ fn an_answer_about_revocation_is_looked_at_and_stapled_while_it_is_current() {
         std::fs::copy(folder.path(file), &ocsp).unwrap();
         assert_said(&check(&folder, STAPLED), 1, expected);
     }
+}
+
+#[test]
+fn a_renewal_that_has_expired_already_is_refused_while_the_one_before_is_good() {
+    let (backend, authority, folder) = (Backend::saying("hello"), Authority::new(), Scratch::new());
+    let put = |issued: &Issued| {
+        std::fs::write(folder.path("live.key"), &issued.key).unwrap();
+        std::fs::write(folder.path("live.crt"), &issued.chain).unwrap();
+    };
+    put(&authority.issue(&["a.test"]));
+    let [chain, key] = ["live.crt", "live.key"].map(|name| folder.path(name));
+    let entries = format!("cert_file: {chain:?}, key_file: {key:?}");
+    let forebay = Config::to(&backend).server(&entries).start();
+    put(&authority.issue_with(&["a.test"], |params| {
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    }));
+    let refused = [("result", "refused")];
+    forebay.wait_metric("forebay_certificate_renewals_total", &refused, 1.0);
+    said_line(
+        &forebay,
+        "the certificate has expired, on 2021-01-01 00:00 UTC",
+    );
+    // Clients believe nothing that has expired.
+    let client = Arc::new(authority.client());
+    let mut client = Client::secure(forebay.address(), &client, "a.test").unwrap();
+    assert_eq!(client.get("/").text(), "hello");
 }

@@ -78,9 +78,22 @@ impl<'a, 'o> Files<'a, 'o> {
         }
         let ocsp = pair.ocsp.as_ref().map(|file| &*file.value);
         let (chain, key) = (&*pair.chain.value, &*pair.key.value);
-        let (certificate, refused) = match self.read_certificate(&pair) {
+        let before = self.heritage.certificate(chain, key, ocsp);
+        let read = self.read_certificate(&pair).and_then(|read| {
+            let now = today();
+            let is_good = |one: &Certificate| now <= one.not_after();
+            match before.as_ref().is_some_and(is_good) && !is_good(&read) {
+                false => Ok(read),
+                true => {
+                    let since = ::tls::date(read.not_after());
+                    let why = format!("the certificate has expired, on {since}");
+                    Err(vec![(&pair.chain, why)])
+                }
+            }
+        });
+        let (certificate, refused) = match read {
             Ok(certificate) => (certificate, None),
-            Err(faults) => match self.heritage.certificate(chain, key, ocsp) {
+            Err(faults) => match before {
                 None => {
                     for (file, why) in faults {
                         self.refuse(file, why);
