@@ -11,6 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::facts::{names, parse, text};
 use crate::{CertificateFault, Fault};
@@ -40,23 +42,29 @@ impl ClientAuthorities {
         })
     }
 
-    /// Reads a list of certificates that are not believed any more (RFC 5280
-    /// section 5), in PEM form; or says why that cannot be.
+    /// Reads lists of certificates that are not believed any more (RFC 5280
+    /// section 5), in PEM form. Returns when the first of them was to be followed
+    /// by a newer one, in seconds since 1970; or why it cannot be.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub fn revoke(&mut self, lists: &[u8]) -> Result<(), String> {
+    pub fn revoke(&mut self, lists: &[u8]) -> Result<Option<i64>, String> {
         let lists: Result<Vec<_>, _> =
             CertificateRevocationListDer::pem_slice_iter(lists).collect();
         let lists = lists.map_err(|error| format!("it is not PEM: {error}"))?;
         if lists.is_empty() {
             return Err("there is no revocation list in it".to_owned());
         }
+        let ends = lists.iter().filter_map(|list| {
+            let (_, list) = CertificateRevocationList::from_der(list).ok()?;
+            Some(list.next_update()?.timestamp())
+        });
+        let end = ends.min();
         self.revoked.extend(lists);
         self.verifier(&rustls::crypto::aws_lc_rs::default_provider().into())
-            .map(drop)
-            .map_err(|fault| fault.to_string())
+            .map_err(|fault| fault.to_string())?;
+        Ok(end)
     }
 
     pub(crate) fn verifier(

@@ -50,6 +50,7 @@ pub(super) fn compile(
     }
     let clients = files.clients(&settings);
     let named = std::mem::take(&mut files.named);
+    let revocation_lists = std::mem::take(&mut files.revocation_lists);
     let mut options = options(listener, &settings, clients?, tickets, problems)?;
     if *listener.protocol == Protocol::Tcp {
         // What is spoken inside is for the two ends to know.
@@ -67,6 +68,7 @@ pub(super) fn compile(
             options,
             certificates: files,
             files: named,
+            revocation_lists,
             handshake_timeout: listener.handshake_timeout,
             forwards_certificate: settings.forward_client_certificate,
         }),

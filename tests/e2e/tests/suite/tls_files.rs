@@ -151,3 +151,29 @@ fn a_renewal_that_has_expired_already_is_refused_while_the_one_before_is_good() 
     let mut client = Client::secure(forebay.address(), &client, "a.test").unwrap();
     assert_eq!(client.get("/").text(), "hello");
 }
+
+#[test]
+fn a_revocation_list_whose_time_is_over_is_told() {
+    let (backend, authority) = (Backend::saying("hello"), Authority::new());
+    let issued = authority.issue(&["a.test"]);
+    let (ca, crl) = (authority.file(), authority.revoke_until(2100, &[]));
+    let entries = format!(
+        "{}, tls: {{ client_certificates: require, client_ca_file: {ca:?}, client_crl_files: [ {crl:?} ] }}",
+        issued.entries()
+    );
+    let forebay = Config::to(&backend).server(&entries).start();
+    let until = "forebay_revocation_expiry_timestamp_seconds";
+    forebay.wait_metric(until, &[("file", &crl)], 4_102_444_800.0);
+    assert!(
+        !forebay.stderr().contains("expired"),
+        "{}",
+        forebay.stderr()
+    );
+    authority.revoke_until(2022, &[]);
+    forebay.wait_metric(until, &[("file", &crl)], 1_640_995_200.0);
+    let expected = "what the authority says of revocation has expired, since 2022-01-01 00:00 UTC";
+    said_line(&forebay, expected);
+    let expected = "the revocation list has expired, on 2022-01-01 00:00 UTC";
+    said_line(&forebay, expected);
+    assert_said(&check(&Scratch::new(), &entries), 0, expected);
+}

@@ -26,6 +26,8 @@ pub(in crate::compile) struct Files<'a, 'o> {
     heritage: &'a Heritage,
     pub(in crate::compile) problems: &'a mut Problems,
     pub(in crate::compile) named: Vec<Box<str>>,
+    /// Until when each is current.
+    pub(super) revocation_lists: Vec<(Box<str>, i64)>,
 }
 
 impl<'a, 'o> Files<'a, 'o> {
@@ -39,6 +41,7 @@ impl<'a, 'o> Files<'a, 'o> {
             heritage,
             problems,
             named: Vec::new(),
+            revocation_lists: Vec::new(),
         }
     }
 
@@ -216,7 +219,19 @@ impl<'a, 'o> Files<'a, 'o> {
         for file in &settings.client_crl_files {
             let bytes = self.read(file)?;
             let revoked = clients.revoke(&bytes);
-            revoked.map_err(|why| self.refuse(file, why)).ok()?;
+            let end = revoked.map_err(|why| self.refuse(file, why)).ok()?;
+            let Some(end) = end else { continue };
+            self.revocation_lists.push(((*file.value).into(), end));
+            if end < today() {
+                let since = ::tls::date(end);
+                let message = format!(
+                    "`{}`: the revocation list has expired, on {since}",
+                    file.value
+                );
+                self.problems
+                    .warning(file.span, message)
+                    .help("certificates that were revoked since are believed; put a newer one in its place");
+            }
         }
         Some(Some(clients))
     }
