@@ -8,8 +8,11 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, date};
 use crate::ocsp::{Answer, NoAnswer};
+
+/// From so many seconds before its end a certificate expires soon.
+pub const SOON: i64 = 30 * 24 * 3600;
 
 /// A chain of certificates with the private key of the first.
 #[derive(Clone)]
@@ -60,14 +63,18 @@ pub enum CertificateFault {
 /// What clients may hold against a certificate that can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    Expired,
-    NotYetValid,
+    /// When it did, in seconds since 1970.
+    Expired(i64),
+    /// When it will.
+    ExpiresSoon(i64),
+    /// When it will be.
+    NotYetValid(i64),
     /// The first certificate's issuer does not follow it.
     IncompleteChain,
     /// It names no host: clients look at nothing but the alternative names.
     Nameless,
     /// The answer about its revocation was to be followed by a newer one.
-    StapleExpired,
+    StapleExpired(i64),
     /// The answer does not say that it is good.
     StapleNotGood,
 }
@@ -157,12 +164,16 @@ impl Certificate {
         let facts = &*self.facts;
         let staple = self.staple.as_ref();
         let all = [
-            (Doubt::Expired, now > facts.not_after),
-            (Doubt::NotYetValid, now < facts.not_before),
+            (Doubt::Expired(facts.not_after), now > facts.not_after),
+            (
+                Doubt::ExpiresSoon(facts.not_after),
+                (facts.not_after - SOON..=facts.not_after).contains(&now),
+            ),
+            (Doubt::NotYetValid(facts.not_before), now < facts.not_before),
             (Doubt::IncompleteChain, !facts.is_complete),
             (Doubt::Nameless, facts.names.is_empty()),
             (
-                Doubt::StapleExpired,
+                Doubt::StapleExpired(self.staple_until().unwrap_or_default()),
                 staple.is_some_and(|staple| !staple.is_current(now)),
             ),
             (
@@ -252,24 +263,30 @@ impl std::error::Error for StapleFault {}
 impl Doubt {
     /// It is of the answer about revocation, not of the certificate.
     pub fn is_of_staple(self) -> bool {
-        matches!(self, Self::StapleExpired | Self::StapleNotGood)
+        matches!(self, Self::StapleExpired(_) | Self::StapleNotGood)
     }
 }
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Expired => "the certificate has expired: clients will refuse it",
-            Self::NotYetValid => "the certificate is not valid yet: clients will refuse it",
-            Self::IncompleteChain => {
-                "the chain is incomplete: the certificate is not followed by its issuer's, and many clients will refuse it"
+        match self {
+            Self::Expired(end) => {
+                let end = date(*end);
+                write!(f, "the certificate has expired, on {end}: clients will refuse it")
             }
-            Self::Nameless => "the certificate names no host: clients will refuse it",
-            Self::StapleExpired => "the OCSP response has expired: clients are not shown it",
-            Self::StapleNotGood => {
-                "the OCSP response does not say that the certificate is good: clients will refuse it"
+            Self::ExpiresSoon(end) => write!(f, "the certificate expires soon, on {}", date(*end)),
+            Self::NotYetValid(start) => {
+                let start = date(*start);
+                write!(f, "the certificate is not valid before {start}: clients will refuse it")
             }
-        })
+            Self::IncompleteChain => f.write_str("the chain is incomplete: the certificate is not followed by its issuer's, and many clients will refuse it"),
+            Self::Nameless => f.write_str("the certificate names no host: clients will refuse it"),
+            Self::StapleExpired(end) => {
+                let end = date(*end);
+                write!(f, "the OCSP response has expired, on {end}: clients are not shown it")
+            }
+            Self::StapleNotGood => f.write_str("the OCSP response does not say that the certificate is good: clients will refuse it"),
+        }
     }
 }
 

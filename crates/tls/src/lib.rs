@@ -20,7 +20,7 @@ mod records;
 mod server;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFault, Doubt, StapleFault};
+pub use certificate::{Certificate, CertificateFault, Doubt, SOON, StapleFault};
 pub use challenges::{ACME_TLS, Challenges};
 pub use client::{Client, ClientOptions, Peer, ServerAuthorities};
 pub use clients::{ClientAuthorities, read_client_certificate};

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use plan::Plan;
 use serde_json::json;
@@ -18,8 +18,6 @@ use super::{Live, lock};
 use crate::certificates::Board;
 use crate::file_trait::{FileTrait, file_trait};
 
-/// From here on it is said once a day.
-const SOON: Duration = Duration::from_hours(30 * 24);
 const DAY: u64 = 24 * 3600;
 
 /// What was found so far.
@@ -192,7 +190,7 @@ fn warn_of_ends(plan: &Plan, renewal: &mut Renewal, now: SystemTime) {
         .revocations()
         .map(|(_, file, end)| (file.into(), end, Kind::Revocation));
     let is_to_be_told = |(_, end, kind): &End| match kind {
-        Kind::Certificate => left(*end) < SOON.as_secs(),
+        Kind::Certificate => left(*end) < tls::SOON.unsigned_abs(),
         Kind::Revocation => left(*end) == 0,
     };
     let all = certificates.chain(revocations);

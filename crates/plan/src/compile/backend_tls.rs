@@ -134,6 +134,7 @@ fn certificate(
             chain: cert_file.clone(),
             key: key_file.clone(),
             ocsp: None,
+            is_renewed: false,
         },
         (Some(one), None) | (None, Some(one)) => {
             files

@@ -107,6 +107,7 @@ fn sought(
             chain: chain.clone(),
             key: key.clone(),
             ocsp: None,
+            is_renewed: false,
         })),
         (Some(one), None) | (None, Some(one)) => {
             problems
@@ -135,6 +136,7 @@ fn one(
             chain: chain.clone(),
             key: key.clone(),
             ocsp: ocsp_file.clone(),
+            is_renewed: false,
         }),
         (None, None, Some(first)) if ocsp_file.is_none() => {
             // Where there is no authority that has been told.

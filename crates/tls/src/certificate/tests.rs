@@ -69,17 +69,19 @@ fn each_fault_is_told_by_its_name() {
 
 #[test]
 fn what_clients_may_hold_against_it_is_known() {
-    const YEAR: i64 = 366 * 24 * 3600;
     let made = made(&["a.test"]);
     let whole = format!("{}{}", made.chain, made.issuer);
     let read = |chain: &str| Certificate::read(chain.as_bytes(), made.key.as_bytes()).unwrap();
     let (whole, alone) = (read(&whole), read(&made.chain));
     assert_eq!(whole.names(), ["a.test"]);
     let end = whole.not_after();
-    assert_eq!(whole.doubts(end), []);
-    assert_eq!(whole.doubts(end + 1), [Doubt::Expired]);
-    assert_eq!(whole.doubts(end - 11 * YEAR), [Doubt::NotYetValid]);
-    assert_eq!(alone.doubts(end), [Doubt::IncompleteChain]);
+    assert_eq!(whole.doubts(end - SOON - 1), []);
+    assert_eq!(whole.doubts(end - SOON), [Doubt::ExpiresSoon(end)]);
+    assert_eq!(whole.doubts(end), [Doubt::ExpiresSoon(end)]);
+    assert_eq!(whole.doubts(end + 1), [Doubt::Expired(end)]);
+    let start = whole.not_before();
+    assert_eq!(whole.doubts(start - 1), [Doubt::NotYetValid(start)]);
+    assert_eq!(alone.doubts(start), [Doubt::IncompleteChain]);
     assert_ne!(whole.fingerprint(), alone.fingerprint());
 }
 
@@ -101,7 +103,7 @@ fn an_answer_about_revocation_is_shown_for_as_long_as_it_is_current() {
     assert_eq!(crate::date(end), "2026-02-01 00:00 UTC");
     assert!(shows(&good, end) && !shows(&good, end + 1));
     assert_eq!(doubts(&good, end), []);
-    assert_eq!(doubts(&good, end + 1), [Doubt::StapleExpired]);
+    assert_eq!(doubts(&good, end + 1), [Doubt::StapleExpired(end)]);
     assert_ne!(read.fingerprint(), good.fingerprint());
     let revoked = stapled(response(serial, None, 1)).unwrap();
     assert!(shows(&revoked, i64::MAX));

@@ -592,7 +592,7 @@ fn certificates_that_run_out_and_keys_that_all_may_read_are_told() {
     let forebay = Config::to(&backend).server(&entries).start();
     let said = forebay.stderr();
     for expected in [
-        "the certificate has expired: clients will refuse it",
+        "the certificate has expired, on 2020-01-01 00:00 UTC: clients will refuse it",
         "anybody on this machine may read the private key",
     ] {
         assert!(said.contains(expected), "{said}");

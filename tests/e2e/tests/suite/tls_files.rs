@@ -105,11 +105,7 @@ fn an_answer_about_revocation_is_looked_at_and_stapled_while_it_is_current() {
     let until = metrics.sum("forebay_revocation_expiry_timestamp_seconds", &[]);
     assert!(until < 0.0, "{until:?}");
     let said = check(&folder, STAPLED);
-    assert_said(
-        &said,
-        0,
-        "the OCSP response has expired: clients are not shown it",
-    );
+    assert_said(&said, 0, "the OCSP response has expired, on 19");
     for (file, expected) in [
         (
             "1002.ocsp",
@@ -176,4 +172,16 @@ fn a_revocation_list_whose_time_is_over_is_told() {
     let expected = "the revocation list has expired, on 2022-01-01 00:00 UTC";
     said_line(&forebay, expected);
     assert_said(&check(&Scratch::new(), &entries), 0, expected);
+}
+
+#[test]
+fn a_certificate_that_ends_within_a_month_is_told_by_check() {
+    let folder = Scratch::new();
+    let entries = "cert_file: a.crt, key_file: a.key";
+    let soon = "`a.crt`: the certificate expires soon, on 20";
+    openssl(&folder, PAIR);
+    let said = check(&folder, entries);
+    assert!(!said.stderr.contains(soon), "{}", said.stderr);
+    openssl(&folder, &PAIR.replace("-days 90", "-days 29"));
+    assert_said(&check(&folder, entries), 0, soon);
 }

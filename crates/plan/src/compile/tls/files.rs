@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ::tls::{Certificate, ClientAuthorities};
+use ::tls::{Certificate, ClientAuthorities, Doubt};
 use config::{ClientCertificates, Problems, Spanned};
 
 use crate::compile::Open;
@@ -18,6 +18,8 @@ pub(in crate::compile) struct Pair {
     pub(in crate::compile) chain: Spanned<String>,
     pub(in crate::compile) key: Spanned<String>,
     pub(in crate::compile) ocsp: Option<Spanned<String>>,
+    /// By Forebay itself.
+    pub(in crate::compile) is_renewed: bool,
 }
 
 /// Reads files, and keeps their names.
@@ -107,6 +109,9 @@ impl<'a, 'o> Files<'a, 'o> {
             },
         };
         for doubt in certificate.doubts(today()) {
+            if pair.is_renewed && matches!(doubt, Doubt::ExpiresSoon(_)) {
+                continue;
+            }
             let file = pair.ocsp.as_ref().filter(|_| doubt.is_of_staple());
             let file = file.unwrap_or(&pair.chain);
             let message = format!("`{}`: {doubt}", file.value);
@@ -133,6 +138,7 @@ impl<'a, 'o> Files<'a, 'o> {
             chain: file.clone(),
             key: file,
             ocsp: None,
+            is_renewed: true,
         };
         let (chain, key) = (&pair.chain, &pair.key);
         if self.heritage.certificate(chain, key, None).is_none()
