@@ -9,12 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use config::{Problems, Severity};
 use plan::Plan;
 use serde_json::json;
 use telemetry::{CertificateExpiry, CertificateFigures, OrderFigures};
 use tracing::{error, info, warn};
 
-use super::{Live, lock};
+use super::{Live, LiveFault, lock};
 use crate::certificates::Board;
 use crate::file_trait::{FileTrait, file_trait};
 
@@ -65,7 +66,7 @@ impl Live {
         let plan = self.running.plan();
         warn_of_ends(&plan, &mut renewal, now);
         self.running
-            .tell_of_certificates(figures(&plan, &renewal, &self.board));
+            .tell_of_certificates(self.figures(&plan, &renewal));
     }
 
     fn renew(&self, renewal: &mut Renewal, directory: &Path) {
@@ -79,9 +80,16 @@ impl Live {
             .kept()
             .with_files(files, &|file| std::fs::read(directory.join(file)))
         else {
+            // They are again what they were.
+            self.lock().refused_files.clear();
             return;
         };
         let result = self.take_up(self.source.again(&kept, &self.heritage));
+        self.lock().refused_files = match &result {
+            Ok(_) => Vec::new(),
+            Err(LiveFault::Mistakes(read)) => errors(&read.problems),
+            Err(fault) => vec![fault.to_string()],
+        };
         let is_news = match &result {
             Ok(reloaded) => {
                 self.lock().kept = Arc::new(kept);
@@ -131,9 +139,33 @@ impl Live {
 
     /// What metrics say before the first look.
     pub(super) fn tell_of_certificates(&self) {
-        let figures = figures(&self.running.plan(), &lock(&self.renewal), &self.board);
+        let figures = self.figures(&self.running.plan(), &lock(&self.renewal));
         self.running.tell_of_certificates(figures);
     }
+
+    fn figures(&self, plan: &Plan, renewal: &Renewal) -> CertificateFigures {
+        let has_files = plan.tls_files().next().is_some();
+        CertificateFigures {
+            refused_files: has_files.then(|| self.refused_files().len()),
+            ..figures(plan, renewal, &self.board)
+        }
+    }
+
+    /// What is wrong with files of certificates, authorities and revocation lists
+    /// as they are now; what was in them before goes on.
+    pub(crate) fn refused_files(&self) -> Vec<String> {
+        let plan = self.running.plan();
+        let mut all = self.lock().refused_files.clone();
+        all.extend(refused(&plan).into_iter().map(str::to_owned));
+        all
+    }
+}
+
+fn errors(problems: &Problems) -> Vec<String> {
+    let errors = problems
+        .iter()
+        .filter(|one| one.severity == Severity::Error);
+    errors.map(|one| one.message.clone()).collect()
 }
 
 /// What is wrong with files whose certificates from before are still shown.
@@ -163,6 +195,7 @@ fn figures(plan: &Plan, renewal: &Renewal, board: &Board) -> CertificateFigures 
         revocations: revocations.collect(),
         taken: renewal.taken,
         refused: renewal.refused,
+        refused_files: None,
         orders: plan.acme.is_some().then(|| orders(board)),
     }
 }

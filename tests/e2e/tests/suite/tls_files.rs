@@ -185,3 +185,37 @@ fn a_certificate_that_ends_within_a_month_is_told_by_check() {
     openssl(&folder, &PAIR.replace("-days 90", "-days 29"));
     assert_said(&check(&folder, entries), 0, soon);
 }
+
+#[test]
+fn a_refused_renewal_is_in_the_status_for_as_long_as_it_is_so() {
+    let (backend, authority, folder) = (Backend::saying("hello"), Authority::new(), Scratch::new());
+    let issued = authority.issue(&["a.test"]);
+    let key = folder.write("live.key", &issued.key);
+    let ca = folder.write("ca.crt", &issued.chain);
+    let forebay = Config::to(&backend)
+        .group(&format!(
+            "tls: {{ cert_file: {:?}, key_file: {key:?}, ca_file: {ca:?} }}",
+            issued.cert_file
+        ))
+        .top("admin: { address: \"127.0.0.1:0\" }")
+        .start();
+    let status = || {
+        let admin = format!("http://{}", forebay.admin_address());
+        forebay_e2e::forebay(&["ctl", "--admin", &admin, "status"]).stdout
+    };
+    let refused = |count| forebay.wait_metric("forebay_certificate_files_refused", &[], count);
+    refused(0.0);
+    assert!(!status().contains("refused"), "{}", status());
+    for (file, good, expected) in [
+        (&key, &issued.key, "there is no private key in the file"),
+        (&ca, &issued.chain, "there is no certificate in it"),
+    ] {
+        std::fs::write(file, "nonsense").unwrap();
+        refused(1.0);
+        let shown = status();
+        let expected = format!("refused, what was before goes on: `{file}`: {expected}");
+        assert!(shown.contains(&expected), "{shown}");
+        std::fs::write(file, good).unwrap();
+        refused(0.0);
+    }
+}

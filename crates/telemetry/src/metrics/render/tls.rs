@@ -17,6 +17,8 @@ pub struct CertificateFigures {
     /// How often renewed files were taken up, and refused.
     pub taken: u64,
     pub refused: u64,
+    /// In how many places files as they are now cannot be used. Absent: there are none.
+    pub refused_files: Option<usize>,
     /// Absent: no authority is asked for any.
     pub orders: Option<OrderFigures>,
 }
@@ -66,6 +68,10 @@ const RENEWALS: Family = Family::new(
     "forebay_certificate_renewals",
     "Times that certificate files had changed while Forebay ran.",
 );
+const REFUSED_FILES: Family = Family::new(
+    "forebay_certificate_files_refused",
+    "Certificates, authorities and revocation lists that are not what is in their files, which cannot be used.",
+);
 
 const ORDERS: Family = Family::new(
     "forebay_acme_orders",
@@ -84,6 +90,9 @@ pub(super) fn write(
 ) -> fmt::Result {
     if let Some(orders) = &figures.orders {
         write_orders(page, orders)?;
+    }
+    if let Some(refused) = figures.refused_files {
+        page.gauge(&REFUSED_FILES, refused as u64)?;
     }
     let all = || listeners(snapshot);
     if all().next().is_none() && figures.certificates.is_empty() {
