@@ -4,6 +4,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use forebay_e2e::rustls::version;
 use forebay_e2e::{
     Authority, Backend, Client, Config, Finished, Forebay, Issued, Process, Scratch, forebay, rcgen,
 };
@@ -217,5 +218,40 @@ fn a_refused_renewal_is_in_the_status_for_as_long_as_it_is_so() {
         assert!(shown.contains(&expected), "{shown}");
         std::fs::write(file, good).unwrap();
         refused(0.0);
+    }
+}
+
+#[test]
+fn versions_need_no_quotes() {
+    let (backend, authority, folder) = (Backend::saying("hello"), Authority::new(), Scratch::new());
+    let issued = authority.issue(&["a.test"]);
+    let yaml = Config::to(&backend)
+        .server(&issued.entries())
+        .server("tls: { min_version: 1.3, max_version: 1.3 }");
+    let forebay = yaml.start();
+    for (version, is_spoken) in [(&version::TLS12, false), (&version::TLS13, true)] {
+        let client = Arc::new(authority.client_of(&[version], None));
+        let shaken = Client::secure(forebay.address(), &client, "a.test");
+        assert_eq!(shaken.is_ok(), is_spoken);
+    }
+    let (cert, key, at) = (&issued.cert_file, &issued.key_file, "127.0.0.1:0");
+    let rest = "\"routes\": [{\"id\": \"all\", \"respond\": {\"status\": 204}}]";
+    let json = |version: &str| {
+        format!(
+            "{{\"server\": {{\"address\": {at:?}, \"cert_file\": {cert:?}, \"key_file\": {key:?}, \
+             \"tls\": {{\"min_version\": {version}}}}}, {rest}}}"
+        )
+    };
+    let toml = format!(
+        "[server]\naddress = {at:?}\ncert_file = {cert:?}\nkey_file = {key:?}\ntls.min_version = 1.2\n[[routes]]\nid = \"all\"\nrespond = {{ status = 204 }}\n"
+    );
+    for (name, text, code) in [
+        ("a.json", json("1.2"), 0),
+        ("a.toml", toml, 0),
+        ("b.json", json("1.1"), 1),
+    ] {
+        let file = folder.write(name, &text);
+        let said = forebay_e2e::forebay(&["check", "-c", &file]);
+        assert_eq!(said.code, Some(code), "{name}: {}", said.stderr);
     }
 }
