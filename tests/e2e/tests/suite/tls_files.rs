@@ -255,3 +255,19 @@ fn versions_need_no_quotes() {
         assert_eq!(said.code, Some(code), "{name}: {}", said.stderr);
     }
 }
+
+#[test]
+fn names_that_nobody_can_have_are_refused() {
+    let folder = Scratch::new();
+    let out = folder.path("certs");
+    let out = out.to_str().unwrap();
+    let made = |name: &str| forebay_e2e::forebay(&["certs", "dev", "--out", out, "--name", name]);
+    let refused = made("not a name!!");
+    let expected = "it takes a host such as `app.test` or `*.app.test`, or an address";
+    assert_said(&refused, 2, expected);
+    assert!(!folder.path("certs").exists());
+    assert_eq!(made("app.test").code, Some(0));
+    let tls = "tls: { certificates: [ { acme: [ localhost ] } ] }";
+    let said = check(&folder, tls);
+    assert_said(&said, 1, "no authority can look at `localhost`");
+}
