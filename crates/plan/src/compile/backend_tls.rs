@@ -120,7 +120,11 @@ fn authorities(
     };
     let bytes = files.read(bundle)?;
     let read = ServerAuthorities::read(&bytes);
-    read.map_err(|why| files.refuse(bundle, why)).ok().map(Some)
+    read.map_err(|why| {
+        files.refuse(bundle, why);
+    })
+    .ok()
+    .map(Some)
 }
 
 /// What backends are shown: None inside where that is nothing.

@@ -261,7 +261,7 @@ fn names_that_nobody_can_have_are_refused() {
     let folder = Scratch::new();
     let out = folder.path("certs");
     let out = out.to_str().unwrap();
-    let made = |name: &str| forebay_e2e::forebay(&["certs", "dev", "--out", out, "--name", name]);
+    let made = |name: &str| forebay(&["certs", "dev", "--out", out, "--name", name]);
     let refused = made("not a name!!");
     let expected = "it takes a host such as `app.test` or `*.app.test`, or an address";
     assert_said(&refused, 2, expected);
@@ -270,4 +270,20 @@ fn names_that_nobody_can_have_are_refused() {
     let tls = "tls: { certificates: [ { acme: [ localhost ] } ] }";
     let said = check(&folder, tls);
     assert_said(&said, 1, "no authority can look at `localhost`");
+}
+
+#[test]
+fn who_has_no_certificate_yet_is_told_how_to_make_one() {
+    let folder = Scratch::new();
+    let entries = "cert_file: certs/server.crt, key_file: certs/server.key";
+    let said = check(&folder, entries);
+    assert_said(
+        &said,
+        1,
+        "for development, `forebay certs dev` makes certs/server.crt",
+    );
+    let out = folder.path("certs");
+    let made = forebay(&["certs", "dev", "--out", out.to_str().unwrap()]);
+    assert_eq!(made.code, Some(0));
+    assert_eq!(check(&folder, entries).code, Some(0));
 }

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ::tls::{Certificate, ClientAuthorities, Doubt};
-use config::{ClientCertificates, Problems, Spanned};
+use config::{ClientCertificates, Problem, Problems, Spanned};
 
 use crate::compile::Open;
 use crate::{CertificateFiles, Heritage};
@@ -52,7 +52,10 @@ impl<'a, 'o> Files<'a, 'o> {
             return None;
         }
         let read = self.open(file);
-        read.map_err(|why| self.refuse(file, why)).ok()
+        read.map_err(|why| {
+            self.refuse(file, why);
+        })
+        .ok()
     }
 
     fn open(&mut self, file: &Spanned<String>) -> Result<Vec<u8>, String> {
@@ -67,9 +70,13 @@ impl<'a, 'o> Files<'a, 'o> {
         &mut self,
         file: &Spanned<String>,
         why: impl std::fmt::Display,
-    ) {
+    ) -> &mut Problem {
         let message = format!("`{}`: {why}", file.value);
-        self.problems.error(file.span, message);
+        self.problems.error(file.span, message)
+    }
+
+    fn is_missing(&self, file: &str) -> bool {
+        matches!((self.open)(file), Err(error) if error.kind() == ErrorKind::NotFound)
     }
 
     /// What is in the files; or, where that cannot be used, what is shown from
@@ -101,7 +108,11 @@ impl<'a, 'o> Files<'a, 'o> {
             Err(faults) => match before {
                 None => {
                     for (file, why) in faults {
-                        self.refuse(file, why);
+                        let is_missing = self.is_missing(file);
+                        let problem = self.refuse(file, why);
+                        if is_missing {
+                            problem.help("for development, `forebay certs dev` makes certs/server.crt and certs/server.key");
+                        }
                     }
                     return None;
                 }
@@ -145,8 +156,7 @@ impl<'a, 'o> Files<'a, 'o> {
             && let Err(faults) = self.read_certificate(&pair)
         {
             // Before the first there is no file.
-            let is_there =
-                !matches!((self.open)(chain), Err(error) if error.kind() == ErrorKind::NotFound);
+            let is_there = !self.is_missing(chain);
             for (file, why) in faults.iter().take(usize::from(is_there)) {
                 let message = format!("`{}`: {why}", file.value);
                 let problem = self.problems.warning(file.span, message);
@@ -221,11 +231,19 @@ impl<'a, 'o> Files<'a, 'o> {
         };
         let bytes = self.read(bundle)?;
         let clients = ClientAuthorities::read(&bytes, is_required);
-        let mut clients = clients.map_err(|why| self.refuse(bundle, why)).ok()?;
+        let mut clients = clients
+            .map_err(|why| {
+                self.refuse(bundle, why);
+            })
+            .ok()?;
         for file in &settings.client_crl_files {
             let bytes = self.read(file)?;
             let revoked = clients.revoke(&bytes);
-            let end = revoked.map_err(|why| self.refuse(file, why)).ok()?;
+            let end = revoked
+                .map_err(|why| {
+                    self.refuse(file, why);
+                })
+                .ok()?;
             let Some(end) = end else { continue };
             self.revocation_lists.push(((*file.value).into(), end));
             if end < today() {
