@@ -1,3 +1,5 @@
+mod fault;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,11 +10,16 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::facts::{Facts, date};
+use crate::facts::{Facts, date, parse};
 use crate::ocsp::{Answer, NoAnswer};
+pub use fault::CertificateFault;
+pub(crate) use fault::no_pem;
 
 /// From so many seconds before its end a certificate expires soon.
 pub const SOON: i64 = 30 * 24 * 3600;
+
+/// Bits that a key of RSA has to have.
+const LEAST_RSA: usize = 2048;
 
 /// A chain of certificates with the private key of the first.
 #[derive(Clone)]
@@ -39,25 +46,6 @@ pub enum StapleFault {
     Unsuccessful(&'static str),
     /// It is about other certificates.
     OfOthers,
-}
-
-/// Why files are no certificate to be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CertificateFault {
-    /// The certificate file is not PEM.
-    Chain(String),
-    /// There is no certificate in it.
-    NoCertificate,
-    /// What is in it is none.
-    Malformed,
-    /// The key file is not PEM.
-    Key(String),
-    /// There is no private key in it.
-    NoKey,
-    /// A key of a kind that cannot be used.
-    KeyKind(String),
-    /// The key is another certificate's.
-    Mismatch,
 }
 
 /// What clients may hold against a certificate that can be shown.
@@ -87,28 +75,43 @@ impl Certificate {
     /// When they are not what they should be, or not of each other.
     pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
         let read = Self::read_unmatched(chain, key)?;
-        match read.key.keys_match() {
-            Ok(()) => Ok(read),
-            Err(_) => Err(CertificateFault::Mismatch),
+        let key = read.key.key.public_key();
+        let is_its = |certificate: &CertificateDer<'_>| {
+            let parsed = parse(certificate);
+            parsed.is_some_and(|c| key.as_ref().is_some_and(|key| **key == *c.public_key().raw))
+        };
+        match &*read.key.cert {
+            [_, issuers @ ..] if issuers.iter().any(is_its) => Err(CertificateFault::WrongOrder),
+            [first, ..] if !is_its(first) => Err(CertificateFault::Mismatch),
+            _ if read.facts.is_version_1 => Err(CertificateFault::Version1),
+            _ => match read.key.keys_match() {
+                Ok(()) => Ok(read),
+                Err(why) => Err(CertificateFault::Unusable(why.to_string())),
+            },
         }
     }
 
     /// The same without a look at whether they are of each other, which cannot be
     /// told of certificates with critical extensions that few know.
     pub(crate) fn read_unmatched(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
-            .map_err(|error| CertificateFault::Chain(error.to_string()))?;
-        let facts = match &*chain {
+            .map_err(|error| CertificateFault::Chain(no_pem(&error)))?;
+        let facts = match &*certificates {
+            [] if is_key(chain) && !is_key(key) => return Err(CertificateFault::Swapped),
             [] => return Err(CertificateFault::NoCertificate),
             chain => Facts::of(chain).ok_or(CertificateFault::Malformed)?,
         };
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+            _ if is_encrypted(key) => CertificateFault::Encrypted,
             pem::Error::NoItemsFound => CertificateFault::NoKey,
-            error => CertificateFault::Key(error.to_string()),
+            error => CertificateFault::Key(no_pem(&error)),
         })?;
-        let key = any_supported_type(&key)
-            .map_err(|error| CertificateFault::KeyKind(error.to_string()))?;
+        let key = any_supported_type(&key).map_err(|error| match facts.rsa_bits {
+            Some(bits) if bits < LEAST_RSA => CertificateFault::ShortKey(bits),
+            _ => CertificateFault::KeyKind(error.to_string()),
+        })?;
+        let chain = certificates;
         Ok(Self {
             key: Arc::new(CertifiedKey::new(chain, key)),
             staple: None,
@@ -201,6 +204,21 @@ impl Certificate {
     }
 }
 
+fn is_key(file: &[u8]) -> bool {
+    is_encrypted(file) || PrivateKeyDer::from_pem_slice(file).is_ok()
+}
+
+/// With a password (RFC 5958, RFC 1421).
+fn is_encrypted(file: &[u8]) -> bool {
+    let marks: [&[u8]; 2] = [
+        b"-----BEGIN ENCRYPTED PRIVATE KEY",
+        b"Proc-Type: 4,ENCRYPTED",
+    ];
+    marks
+        .iter()
+        .any(|mark| file.windows(mark.len()).any(|at| at == *mark))
+}
+
 impl Staple {
     fn is_current(&self, now: i64) -> bool {
         self.answer.next_update.is_none_or(|end| now <= end)
@@ -224,29 +242,6 @@ impl fmt::Debug for Certificate {
             .finish()
     }
 }
-
-impl CertificateFault {
-    /// It is the key's file that is wrong.
-    pub fn is_of_key(&self) -> bool {
-        !matches!(self, Self::Chain(_) | Self::NoCertificate | Self::Malformed)
-    }
-}
-
-impl fmt::Display for CertificateFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Chain(why) => write!(f, "the certificate file is not PEM: {why}"),
-            Self::NoCertificate => f.write_str("there is no certificate in the file"),
-            Self::Malformed => f.write_str("what is in the file is no certificate"),
-            Self::Key(why) => write!(f, "the key file is not PEM: {why}"),
-            Self::NoKey => f.write_str("there is no private key in the file"),
-            Self::KeyKind(why) => write!(f, "the private key cannot be used: {why}"),
-            Self::Mismatch => f.write_str("the private key is not the one of the certificate"),
-        }
-    }
-}
-
-impl std::error::Error for CertificateFault {}
 
 impl fmt::Display for StapleFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

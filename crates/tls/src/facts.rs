@@ -4,7 +4,9 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Version;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -12,6 +14,9 @@ pub(crate) struct Facts {
     pub(crate) names: Vec<String>,
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
+    pub(crate) is_version_1: bool,
+    /// How many its key has, if it is one of RSA.
+    pub(crate) rsa_bits: Option<usize>,
     /// Big-endian.
     pub(crate) serial: Vec<u8>,
     /// Its issuer follows, or it is its own.
@@ -31,6 +36,11 @@ impl Facts {
             }),
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
+            is_version_1: first.version() == X509Version::V1,
+            rsa_bits: match first.public_key().parsed() {
+                Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+                _ => None,
+            },
             serial: first.raw_serial().to_vec(),
             is_complete: first.issuer().as_raw() == first.subject().as_raw()
                 || next.is_some_and(|next| next.subject().as_raw() == first.issuer().as_raw()),

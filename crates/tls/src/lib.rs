@@ -31,6 +31,7 @@ pub use hello::{Hello, LONGEST_HELLO, NoHello, UNRECOGNIZED_NAME, client_hello};
 pub use message::ClientCertificate;
 pub use offer::{
     UnknownName, Version, check_cipher_suites, check_groups, cipher_suites, key_exchange_groups,
+    suites_fit,
 };
 pub use records::{RECORD, Records, Step};
 pub use server::{Server, ServerOptions};

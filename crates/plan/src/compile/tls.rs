@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::tls::{
     ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version, check_cipher_suites,
-    check_groups,
+    check_groups, suites_fit,
 };
 use config::{AcmeChallenge, Problems, Protocol, Spanned, TlsVersion};
 
@@ -221,6 +221,20 @@ fn options(
     let groups = plain(&settings.key_exchange_groups);
     let found = check_cipher_suites(&cipher_suites);
     let are_suites = known(found, &settings.cipher_suites, "cipher suite", problems);
+    if let Some(first) = settings.cipher_suites.first()
+        && are_suites
+        && !suites_fit(&cipher_suites, min_version, max_version)
+    {
+        let (min, max) = (min_version.name(), max_version.name());
+        let spoken = match min == max {
+            true => min.to_owned(),
+            false => format!("{min} to {max}"),
+        };
+        problems
+            .error(first.span, format!("none of these cipher suites is of TLS {spoken}"))
+            .help("those of 1.2 begin with `TLS_ECDHE_`, those of 1.3 do not; without `cipher_suites` there are all that are good");
+        return None;
+    }
     let found = check_groups(&groups);
     let are_groups = known(found, &settings.key_exchange_groups, "group", problems);
     (are_suites && are_groups).then(|| ServerOptions {

@@ -36,11 +36,30 @@ fn each_fault_is_told_by_its_name() {
     let other = KeyPair::generate().unwrap().serialize_pem();
     let no_der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let broken = made.chain.replace('M', "!");
+    let cut = made.chain.replace("-----END CERTIFICATE-----", "");
+    let reversed = format!("{}{}", made.issuer, made.chain);
+    let encrypted = made.key.replace("PRIVATE", "ENCRYPTED PRIVATE");
     for (chain, key, expected) in [
         ("", &*made.key, "there is no certificate in the file"),
         ("text", &made.key, "there is no certificate in the file"),
         (&made.key, &made.key, "there is no certificate in the file"),
         (&broken, &made.key, "the certificate file is not PEM"),
+        (
+            &cut,
+            &made.key,
+            "the certificate file is not PEM: there is no `-----END CERTIFICATE-----`: it is cut off",
+        ),
+        (
+            &reversed,
+            &made.key,
+            "the certificates are in the wrong order",
+        ),
+        (
+            &made.key,
+            &made.chain,
+            "there is no certificate in the file, but a private key",
+        ),
+        (&made.chain, &encrypted, "the private key is encrypted"),
         (no_der, &made.key, "what is in the file is no certificate"),
         (&made.chain, "", "there is no private key in the file"),
         (

@@ -287,3 +287,62 @@ fn who_has_no_certificate_yet_is_told_how_to_make_one() {
     assert_eq!(made.code, Some(0));
     assert_eq!(check(&folder, entries).code, Some(0));
 }
+
+#[test]
+fn files_that_cannot_be_used_are_told_with_what_to_do() {
+    let folder = Scratch::new();
+    openssl(&folder, PAIR);
+    openssl(
+        &folder,
+        "openssl x509 -req -in a.csr -signkey a.key -days 90 -out version1.crt
+         openssl pkey -in a.key -aes256 -passout pass:word -out encrypted.key
+         openssl req -x509 -newkey rsa:1024 -nodes -keyout short.key -out short.crt -subj /CN=a -days 90
+         cat ca.crt leaf.crt > reversed.crt
+         head -n 5 leaf.crt > cut.crt
+         : > database
+         printf '[ca]\ndefault_ca=one\n[one]\ndatabase=database\ndefault_md=sha256\n' > config
+         openssl ca -config config -gencrl -cert ca.crt -keyfile ca.key -crldays 9 -out version1.crl
+         cp a.key open.key; chmod o=r open.key; chmod o= *ed.key short.key",
+    );
+    let pair = |cert: &str, key: &str| format!("cert_file: {cert}, key_file: {key}");
+    let with = |tls: &str| format!("cert_file: a.crt, key_file: a.key, tls: {{ {tls} }}");
+    for (entries, code, expected) in [
+        (pair("version1.crt", "a.key"), 1, "is of X.509 version 1"),
+        (
+            pair("a.crt", "encrypted.key"),
+            1,
+            "`encrypted.key`: the private key is encrypted",
+        ),
+        (
+            pair("short.crt", "short.key"),
+            1,
+            "RSA with 1024 bits is too weak",
+        ),
+        (pair("reversed.crt", "a.key"), 1, "in the wrong order"),
+        (
+            pair("a.key", "a.crt"),
+            1,
+            "are `cert_file` and `key_file` swapped?",
+        ),
+        (
+            pair("cut.crt", "a.key"),
+            1,
+            "there is no `-----END CERTIFICATE-----`",
+        ),
+        (pair("a.crt", "open.key"), 0, "chmod o= open.key"),
+        (
+            with(
+                "client_certificates: require, client_ca_file: ca.crt, client_crl_files: [ version1.crl ]",
+            ),
+            1,
+            "the revocation list is of version 1",
+        ),
+        (
+            with("min_version: 1.3, cipher_suites: [ TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 ]"),
+            1,
+            "none of these cipher suites is of TLS 1.3",
+        ),
+    ] {
+        assert_said(&check(&folder, &entries), code, expected);
+    }
+}
