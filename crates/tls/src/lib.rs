@@ -17,6 +17,7 @@ mod hello;
 mod ocsp;
 mod offer;
 mod records;
+mod refused;
 mod server;
 mod tickets;
 

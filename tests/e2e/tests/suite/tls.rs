@@ -8,7 +8,7 @@ use std::time::Duration;
 use forebay_e2e::rustls::{HandshakeKind, ProtocolVersion, version};
 use forebay_e2e::{
     Authority, Backend, Client, Config, Forebay, Gate, Generations, Issued, Process, Reply,
-    Scratch, bytes, curl, rcgen, rustls,
+    Scratch, bytes, curl, rcgen, rustls, until,
 };
 
 /// A listener with TLS before this backend.
@@ -677,6 +677,21 @@ fn only_clients_with_good_certificates_are_served() {
     }
     failed_often(&forebay, "no_client_certificate", 3.0);
     failed_often(&forebay, "client_certificate_refused", 8.0);
+    // It is said whom, from where and why; of many within a second some.
+    for (name, why) in [("revoked.test", "Revoked"), ("good.test", "BadSignature")] {
+        let shown = if why == "Revoked" { &revoked } else { &foreign };
+        let client = Arc::new(authority.client_of(&[&version::TLS13], Some(shown)));
+        until(why, || {
+            assert!(!serves(&forebay, &client));
+            let is_it = |line: &str| {
+                line.contains("the client's certificate is refused")
+                    && line.contains("client=127.0.0.1:")
+                    && line.contains(&format!("subject=\"CN={name}\""))
+                    && line.contains(why)
+            };
+            forebay.stderr().lines().any(is_it).then_some(())
+        });
+    }
 }
 
 #[test]
