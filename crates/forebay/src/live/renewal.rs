@@ -76,7 +76,7 @@ impl Live {
             return;
         };
         let files = renewal.seen.keys().map(|file| &**file);
-        let Some(kept) = self
+        let Some((kept, changed)) = self
             .kept()
             .with_files(files, &|file| std::fs::read(directory.join(file)))
         else {
@@ -99,16 +99,17 @@ impl Live {
             Err(_) => true,
         };
         drop(turn);
+        let changed = changed.join(", ");
         match &result {
             Ok(_) if is_news => {
                 renewal.taken += 1;
-                info!("certificate files have changed and are taken up");
+                info!("certificate files have changed and are taken up: {changed}");
             }
             Ok(_) => {}
             Err(_) => {
                 renewal.refused += 1;
                 error!(
-                    "certificate files have changed and cannot be used; the certificates from before stay"
+                    "certificate files have changed and cannot be used; the certificates from before stay: {changed}"
                 );
             }
         }

@@ -346,3 +346,27 @@ fn files_that_cannot_be_used_are_told_with_what_to_do() {
         assert_said(&check(&folder, &entries), code, expected);
     }
 }
+
+#[test]
+fn a_renewal_names_its_files_and_says_what_is_new_in_one_line() {
+    let (backend, authority, folder) = (Backend::saying("hello"), Authority::new(), Scratch::new());
+    let issued = authority.issue(&["a.test"]);
+    let chain = folder.write("live.crt", &issued.chain);
+    let key = folder.write("live.key", &issued.key);
+    let entries = format!("cert_file: {chain:?}, key_file: {key:?}");
+    let forebay = Config::to(&backend).server(&entries).start();
+    let old = "anybody on this machine may read the private key";
+    said_line(&forebay, old);
+    let next = authority.issue_with(&["a.test"], |params| {
+        params.subject_alt_names.clear();
+        &rcgen::PKCS_ECDSA_P256_SHA256
+    });
+    std::fs::write(&key, &next.key).unwrap();
+    std::fs::write(&chain, &next.chain).unwrap();
+    said_line(&forebay, &format!("are taken up: {chain}, {key}"));
+    let new = format!("`{chain}`: the certificate names no host");
+    forebay.stderr_line("one line", |line| {
+        (line.contains(" WARN ") && line.contains(&new)).then_some(())
+    });
+    assert_eq!(forebay.stderr().matches(old).count(), 1);
+}
