@@ -83,6 +83,10 @@ pub trait Control: Send + Sync {
     /// Certificates that are had from an authority.
     fn ordered_certificates(&self) -> Vec<OrderedCertificate>;
 
+    /// What is wrong with renewed files of certificates, authorities and
+    /// revocation lists; what was in them before goes on.
+    fn refused_files(&self) -> Vec<String>;
+
     fn events(&self) -> &Events;
 
     /// How much the runtime log says from now on: `error`, `warn`, `info` or

@@ -103,8 +103,8 @@ impl Reloads {
 
     fn look(&mut self, live: &Arc<Live>) {
         let plan = live.running().plan();
-        let has_certificates = plan.listeners.iter().any(|l| l.tls.is_some());
-        if self.watch.is_none() && !has_certificates {
+        let has_files = plan.tls_files().next().is_some();
+        if self.watch.is_none() && !has_files {
             return;
         }
         let (mut watch, live) = (self.watch.take(), Arc::clone(live));

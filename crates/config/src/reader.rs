@@ -30,7 +30,12 @@ impl<'p> Reader<'p> {
 
     /// The value whose word `node` holds.
     pub(crate) fn choice<T: Copy>(&mut self, node: &Node, all: &[(&'static str, T)]) -> Option<T> {
-        let word = node.text();
+        // A version such as 1.3 is a number where it has no quotes.
+        let number = match node.kind {
+            Kind::Float(number) => Some(number.to_string()),
+            _ => None,
+        };
+        let word = node.text().or(number.as_deref());
         if let Some((_, value)) = all.iter().find(|(name, _)| Some(*name) == word) {
             return Some(*value);
         }

@@ -137,9 +137,14 @@ fn or_environment(schema: Json) -> Json {
 }
 
 fn of_choices(choices: &[Choice]) -> Json {
-    let each = choices
-        .iter()
-        .map(|choice| json!({ "const": choice.name, "description": choice.about }));
+    let each = choices.iter().map(|choice| {
+        // The reader takes a version such as 1.3 without quotes, too.
+        let number: Option<f64> = choice.name.parse().ok();
+        match number.filter(|number| number.is_finite()) {
+            Some(number) => json!({ "enum": [choice.name, number], "description": choice.about }),
+            None => json!({ "const": choice.name, "description": choice.about }),
+        }
+    });
     json!({ "oneOf": each.collect::<Vec<_>>() })
 }
 
@@ -215,6 +220,7 @@ mod tests {
             json!({"telemetry": {"access_log": "off"}}),
             json!({"telemetry": {"access_log": false}}),
             json!({"telemetry": {"access_log": {"output": false}}}),
+            json!({"server": {"address": "127.0.0.1:1", "tls": {"min_version": 1.3, "max_version": "1.3"}}}),
         ] {
             assert!(schema.is_valid(&right), "{right}");
         }
@@ -231,6 +237,7 @@ mod tests {
             json!({"rotues": []}),
             json!({"server": {"address": 5}}),
             json!({"workers": "many"}),
+            json!({"server": {"address": "127.0.0.1:1", "tls": {"min_version": 1.4}}}),
             json!({"backend_groups": [{"id": "a", "strategy": "round-robin"}]}),
         ] {
             assert!(!schema.is_valid(&wrong), "{wrong}");

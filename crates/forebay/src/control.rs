@@ -76,6 +76,10 @@ impl Control for Live {
         entries.map(ordered).collect()
     }
 
+    fn refused_files(&self) -> Vec<String> {
+        Live::refused_files(self)
+    }
+
     fn events(&self) -> &Events {
         Live::events(self)
     }

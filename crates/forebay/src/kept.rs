@@ -75,24 +75,27 @@ impl Kept {
         Path::new(&self.name).parent().unwrap_or(Path::new(""))
     }
 
-    /// The same with what is in these files by now; None where that is what was
-    /// in them before.
+    /// The same with what is in these files by now, and which of them differ; None
+    /// where that is what was in them before.
     pub(crate) fn with_files<'f>(
         &self,
         files: impl Iterator<Item = &'f str>,
         open: &plan::Open<'_>,
-    ) -> Option<Self> {
+    ) -> Option<(Self, Vec<String>)> {
         let mut answers = Answers::clone(&self.answers);
-        let mut differs = false;
+        let mut changed: Vec<String> = Vec::new();
         for file in files {
             let now = open(file).map_err(|error| error.kind());
-            differs |= self.answers.opened.get(file) != Some(&now);
+            if self.answers.opened.get(file) != Some(&now) {
+                changed.push(file.to_owned());
+            }
             answers.opened.insert(file.to_owned(), now);
         }
-        differs.then(|| Self {
+        let with = || Self {
             answers: Arc::new(answers),
             ..self.clone()
-        })
+        };
+        (!changed.is_empty()).then(|| (with(), changed))
     }
 
     /// Reads it again, after what there is by now.

@@ -163,7 +163,7 @@ fn read_without(
             );
             problems
                 .warning(key.span, message)
-                .help("take the right away: chmod o= FILE");
+                .help(format!("take the right away: chmod o= {}", key.value));
         }
     }
     problems.finish();

@@ -58,6 +58,8 @@ struct State {
     is_kept: Option<bool>,
     /// What the running plan was made of.
     kept: Arc<Kept>,
+    /// Why certificate files that were read last were all refused.
+    refused_files: Vec<String>,
 }
 
 impl State {

@@ -65,6 +65,21 @@ impl Plan {
             .chain(to_backends)
     }
 
+    /// What authorities say of revocation, at which listener, in which file, and
+    /// until when it is current, in seconds since 1970.
+    pub fn revocations(&self) -> impl Iterator<Item = (&str, &str, i64)> {
+        self.listeners.iter().flat_map(|listener| {
+            let lists = listener.tls.iter().flat_map(|tls| &tls.revocation_lists);
+            let lists = lists.map(|(file, end)| (&*listener.id, &**file, *end));
+            let certificates = listener.tls.iter().flat_map(|tls| &tls.certificates);
+            let stapled = certificates.filter_map(|files| {
+                let end = files.certificate.staple_until()?;
+                Some((&*listener.id, files.ocsp.as_deref()?, end))
+            });
+            stapled.chain(lists)
+        })
+    }
+
     /// Files that TLS is made of, as the configuration names them.
     pub fn tls_files(&self) -> impl Iterator<Item = &str> {
         let listeners = self.listeners.iter().filter_map(|l| l.tls.as_ref());
@@ -185,6 +200,8 @@ pub struct Tls {
     pub certificates: Vec<CertificateFiles>,
     /// All files that it was made of, as the configuration names them.
     pub files: Vec<Box<str>>,
+    /// Until when the revocation lists among them are current, in seconds since 1970.
+    pub revocation_lists: Vec<(Box<str>, i64)>,
     /// How long a handshake may take.
     pub handshake_timeout: Duration,
     /// Backends are told of a client's certificate (RFC 9440).

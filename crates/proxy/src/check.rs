@@ -21,6 +21,9 @@ use crate::timers::Timers;
 /// How much of an answer's body is looked at.
 const LOOKED_AT: usize = 64 * 1024;
 
+/// Characters of why TLS has failed, for a backend's certificate may have any number of names.
+const LONGEST_WHY: usize = 300;
+
 /// Asks what the probe says, however long it takes; an error says what was not
 /// as expected.
 pub(crate) async fn check(
@@ -57,9 +60,20 @@ pub(crate) async fn check(
     }
 }
 
-/// What to call a failure; its details are in the log.
+/// What to call a failure; of TLS also why, which nothing else would say.
 fn told(failure: Failure) -> String {
-    failure.kind.reason().replace('_', " ")
+    let reason = failure.kind.reason().replace('_', " ");
+    let is_tls = matches!(
+        failure.kind,
+        Kind::TlsCertificate | Kind::TlsAlert | Kind::TlsProtocol
+    );
+    match failure.detail.split_once(": TLS: ") {
+        Some((_, why)) if is_tls => {
+            let why: String = why.chars().take(LONGEST_WHY).collect();
+            format!("{reason}: {why}")
+        }
+        _ => reason,
+    }
 }
 
 async fn ask(conn: &mut BackendConn, backend: &Backend, probe: &HttpProbe) -> Result<(), String> {

@@ -1,3 +1,5 @@
+mod fault;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,43 +10,61 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::facts::Facts;
+use crate::facts::{Facts, date, parse};
+use crate::ocsp::{Answer, NoAnswer};
+pub use fault::CertificateFault;
+pub(crate) use fault::no_pem;
+
+/// From so many seconds before its end a certificate expires soon.
+pub const SOON: i64 = 30 * 24 * 3600;
+
+/// Bits that a key of RSA has to have.
+const LEAST_RSA: usize = 2048;
 
 /// A chain of certificates with the private key of the first.
 #[derive(Clone)]
 pub struct Certificate {
     pub(crate) key: Arc<CertifiedKey>,
+    staple: Option<Staple>,
     facts: Arc<Facts>,
 }
 
-/// Why files are no certificate to be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CertificateFault {
-    /// The certificate file is not PEM.
-    Chain(String),
-    /// There is no certificate in it.
-    NoCertificate,
-    /// What is in it is none.
+/// What is shown with a certificate: the authority's answer that it is not
+/// revoked (RFC 6066 section 8).
+#[derive(Clone)]
+struct Staple {
+    /// The certificate with it.
+    key: Arc<CertifiedKey>,
+    answer: Answer,
+}
+
+/// Why an answer about revocation is not one to be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StapleFault {
     Malformed,
-    /// The key file is not PEM.
-    Key(String),
-    /// There is no private key in it.
-    NoKey,
-    /// A key of a kind that cannot be used.
-    KeyKind(String),
-    /// The key is another certificate's.
-    Mismatch,
+    /// The authority has said why it does not answer.
+    Unsuccessful(&'static str),
+    /// It is about other certificates.
+    OfOthers,
 }
 
 /// What clients may hold against a certificate that can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    Expired,
-    NotYetValid,
+    /// When it did, in seconds since 1970.
+    Expired(i64),
+    /// When it will.
+    ExpiresSoon(i64),
+    /// When it will be.
+    NotYetValid(i64),
     /// The first certificate's issuer does not follow it.
     IncompleteChain,
     /// It names no host: clients look at nothing but the alternative names.
     Nameless,
+    /// The answer about its revocation was to be followed by a newer one.
+    StapleExpired(i64),
+    /// The answer does not say that it is good.
+    StapleNotGood,
 }
 
 impl Certificate {
@@ -55,49 +75,83 @@ impl Certificate {
     /// When they are not what they should be, or not of each other.
     pub fn read(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
         let read = Self::read_unmatched(chain, key)?;
-        match read.key.keys_match() {
-            Ok(()) => Ok(read),
-            Err(_) => Err(CertificateFault::Mismatch),
+        let key = read.key.key.public_key();
+        let is_its = |certificate: &CertificateDer<'_>| {
+            let parsed = parse(certificate);
+            parsed.is_some_and(|c| key.as_ref().is_some_and(|key| **key == *c.public_key().raw))
+        };
+        match &*read.key.cert {
+            [_, issuers @ ..] if issuers.iter().any(is_its) => Err(CertificateFault::WrongOrder),
+            [first, ..] if !is_its(first) => Err(CertificateFault::Mismatch),
+            _ if read.facts.is_version_1 => Err(CertificateFault::Version1),
+            _ => match read.key.keys_match() {
+                Ok(()) => Ok(read),
+                Err(why) => Err(CertificateFault::Unusable(why.to_string())),
+            },
         }
     }
 
     /// The same without a look at whether they are of each other, which cannot be
     /// told of certificates with critical extensions that few know.
     pub(crate) fn read_unmatched(chain: &[u8], key: &[u8]) -> Result<Self, CertificateFault> {
-        let chain: Vec<_> = CertificateDer::pem_slice_iter(chain)
+        let certificates: Vec<_> = CertificateDer::pem_slice_iter(chain)
             .collect::<Result<_, _>>()
-            .map_err(|error| CertificateFault::Chain(error.to_string()))?;
-        let facts = match &*chain {
+            .map_err(|error| CertificateFault::Chain(no_pem(&error)))?;
+        let facts = match &*certificates {
+            [] if is_key(chain) && !is_key(key) => return Err(CertificateFault::Swapped),
             [] => return Err(CertificateFault::NoCertificate),
             chain => Facts::of(chain).ok_or(CertificateFault::Malformed)?,
         };
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| match error {
+            _ if is_encrypted(key) => CertificateFault::Encrypted,
             pem::Error::NoItemsFound => CertificateFault::NoKey,
-            error => CertificateFault::Key(error.to_string()),
+            error => CertificateFault::Key(no_pem(&error)),
         })?;
-        let key = any_supported_type(&key)
-            .map_err(|error| CertificateFault::KeyKind(error.to_string()))?;
+        let key = any_supported_type(&key).map_err(|error| match facts.rsa_bits {
+            Some(bits) if bits < LEAST_RSA => CertificateFault::ShortKey(bits),
+            _ => CertificateFault::KeyKind(error.to_string()),
+        })?;
+        let chain = certificates;
         Ok(Self {
             key: Arc::new(CertifiedKey::new(chain, key)),
+            staple: None,
             facts: Arc::new(facts),
         })
     }
 
-    /// The same with an answer about its revocation to be shown with it (RFC
-    /// 6066 section 8), in DER form.
-    #[must_use]
-    pub fn with_ocsp(mut self, answer: Vec<u8>) -> Self {
+    /// The same with an answer about its revocation, in DER form, to be shown with
+    /// it for as long as that is current.
+    ///
+    /// # Errors
+    ///
+    /// When it is none, or about other certificates.
+    pub fn with_ocsp(mut self, response: Vec<u8>) -> Result<Self, StapleFault> {
+        let answer = Answer::read(&response, &self.facts.serial)?;
         let mut key = CertifiedKey::clone(&self.key);
-        key.ocsp = (!answer.is_empty()).then_some(answer);
-        self.key = Arc::new(key);
-        self
+        key.ocsp = Some(response);
+        let key = Arc::new(key);
+        self.staple = Some(Staple { key, answer });
+        Ok(self)
+    }
+
+    /// Until when the answer about its revocation is current, where one says so.
+    pub fn staple_until(&self) -> Option<i64> {
+        self.staple.as_ref()?.answer.next_update
+    }
+
+    /// What clients are shown at this time, in seconds since 1970.
+    pub(crate) fn shown_at(&self, now: i64) -> &Arc<CertifiedKey> {
+        let staple = self.staple.as_ref();
+        let current = staple.filter(|staple| staple.is_current(now));
+        current.map_or(&self.key, |staple| &staple.key)
     }
 
     /// The beginning of the SHA-256 of the first certificate and what is shown
     /// with it, in hexadecimal digits.
     pub fn fingerprint(&self) -> String {
         let chain = self.key.cert.iter().map(|c| c.as_ref());
-        let all: Vec<&[u8]> = chain.chain(self.key.ocsp.as_deref()).collect();
+        let stapled = self.staple.iter().flat_map(|staple| &staple.key.ocsp);
+        let all: Vec<&[u8]> = chain.chain(stapled.map(|ocsp| &**ocsp)).collect();
         let hash = digest(&SHA256, &all.concat());
         let bytes = hash.as_ref().iter().take(8);
         bytes.map(|byte| format!("{byte:02x}")).collect()
@@ -111,11 +165,24 @@ impl Certificate {
     /// What clients may hold against it at this time, in seconds since 1970.
     pub fn doubts(&self, now: i64) -> Vec<Doubt> {
         let facts = &*self.facts;
+        let staple = self.staple.as_ref();
         let all = [
-            (Doubt::Expired, now > facts.not_after),
-            (Doubt::NotYetValid, now < facts.not_before),
+            (Doubt::Expired(facts.not_after), now > facts.not_after),
+            (
+                Doubt::ExpiresSoon(facts.not_after),
+                (facts.not_after - SOON..=facts.not_after).contains(&now),
+            ),
+            (Doubt::NotYetValid(facts.not_before), now < facts.not_before),
             (Doubt::IncompleteChain, !facts.is_complete),
             (Doubt::Nameless, facts.names.is_empty()),
+            (
+                Doubt::StapleExpired(self.staple_until().unwrap_or_default()),
+                staple.is_some_and(|staple| !staple.is_current(now)),
+            ),
+            (
+                Doubt::StapleNotGood,
+                staple.is_some_and(|staple| !staple.answer.is_good),
+            ),
         ];
         let there = all.into_iter().filter(|(_, is_there)| *is_there);
         there.map(|(doubt, _)| doubt).collect()
@@ -137,6 +204,37 @@ impl Certificate {
     }
 }
 
+fn is_key(file: &[u8]) -> bool {
+    is_encrypted(file) || PrivateKeyDer::from_pem_slice(file).is_ok()
+}
+
+/// With a password (RFC 5958, RFC 1421).
+fn is_encrypted(file: &[u8]) -> bool {
+    let marks: [&[u8]; 2] = [
+        b"-----BEGIN ENCRYPTED PRIVATE KEY",
+        b"Proc-Type: 4,ENCRYPTED",
+    ];
+    marks
+        .iter()
+        .any(|mark| file.windows(mark.len()).any(|at| at == *mark))
+}
+
+impl Staple {
+    fn is_current(&self, now: i64) -> bool {
+        self.answer.next_update.is_none_or(|end| now <= end)
+    }
+}
+
+impl From<NoAnswer> for StapleFault {
+    fn from(why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Malformed => Self::Malformed,
+            NoAnswer::Unsuccessful(why) => Self::Unsuccessful(why),
+            NoAnswer::OfOthers => Self::OfOthers,
+        }
+    }
+}
+
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Certificate")
@@ -145,39 +243,45 @@ impl fmt::Debug for Certificate {
     }
 }
 
-impl CertificateFault {
-    /// It is the key's file that is wrong.
-    pub fn is_of_key(&self) -> bool {
-        !matches!(self, Self::Chain(_) | Self::NoCertificate | Self::Malformed)
-    }
-}
-
-impl fmt::Display for CertificateFault {
+impl fmt::Display for StapleFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Chain(why) => write!(f, "the certificate file is not PEM: {why}"),
-            Self::NoCertificate => f.write_str("there is no certificate in the file"),
-            Self::Malformed => f.write_str("what is in the file is no certificate"),
-            Self::Key(why) => write!(f, "the key file is not PEM: {why}"),
-            Self::NoKey => f.write_str("there is no private key in the file"),
-            Self::KeyKind(why) => write!(f, "the private key cannot be used: {why}"),
-            Self::Mismatch => f.write_str("the private key is not the one of the certificate"),
+            Self::Malformed => f.write_str("what is in the file is no OCSP response in DER form"),
+            Self::Unsuccessful(why) => write!(f, "the OCSP response is no answer: it says {why}"),
+            Self::OfOthers => f.write_str("the OCSP response is not about this certificate"),
         }
     }
 }
 
-impl std::error::Error for CertificateFault {}
+impl std::error::Error for StapleFault {}
+
+impl Doubt {
+    /// It is of the answer about revocation, not of the certificate.
+    pub fn is_of_staple(self) -> bool {
+        matches!(self, Self::StapleExpired(_) | Self::StapleNotGood)
+    }
+}
 
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Expired => "the certificate has expired: clients will refuse it",
-            Self::NotYetValid => "the certificate is not valid yet: clients will refuse it",
-            Self::IncompleteChain => {
-                "the chain is incomplete: the certificate is not followed by its issuer's, and many clients will refuse it"
+        match self {
+            Self::Expired(end) => {
+                let end = date(*end);
+                write!(f, "the certificate has expired, on {end}: clients will refuse it")
             }
-            Self::Nameless => "the certificate names no host: clients will refuse it",
-        })
+            Self::ExpiresSoon(end) => write!(f, "the certificate expires soon, on {}", date(*end)),
+            Self::NotYetValid(start) => {
+                let start = date(*start);
+                write!(f, "the certificate is not valid before {start}: clients will refuse it")
+            }
+            Self::IncompleteChain => f.write_str("the chain is incomplete: the certificate is not followed by its issuer's, and many clients will refuse it"),
+            Self::Nameless => f.write_str("the certificate names no host: clients will refuse it"),
+            Self::StapleExpired(end) => {
+                let end = date(*end);
+                write!(f, "the OCSP response has expired, on {end}: clients are not shown it")
+            }
+            Self::StapleNotGood => f.write_str("the OCSP response does not say that the certificate is good: clients will refuse it"),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -109,8 +110,17 @@ impl ResolvesServerCert for Choice {
             return Some(certificate.key);
         }
         let certificate = self.choose(hello.server_name(), hello.signature_schemes())?;
-        Some(Arc::clone(&certificate.key))
+        Some(Arc::clone(certificate.shown_at(today())))
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is stapled is current until a day"
+)]
+fn today() -> i64 {
+    let today = SystemTime::now().duration_since(UNIX_EPOCH);
+    today.map_or(0, |time| i64::try_from(time.as_secs()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -11,7 +11,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use x509_parser::prelude::FromDer;
+use x509_parser::revocation_list::CertificateRevocationList;
+use x509_parser::x509::X509Version;
 
+use crate::certificate::no_pem;
 use crate::facts::{names, parse, text};
 use crate::{CertificateFault, Fault};
 
@@ -40,23 +44,39 @@ impl ClientAuthorities {
         })
     }
 
-    /// Reads a list of certificates that are not believed any more (RFC 5280
-    /// section 5), in PEM form; or says why that cannot be.
+    /// Reads lists of certificates that are not believed any more (RFC 5280
+    /// section 5), in PEM form. Returns when the first of them was to be followed
+    /// by a newer one, in seconds since 1970; or why it cannot be.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub fn revoke(&mut self, lists: &[u8]) -> Result<(), String> {
+    pub fn revoke(&mut self, lists: &[u8]) -> Result<Option<i64>, String> {
         let lists: Result<Vec<_>, _> =
             CertificateRevocationListDer::pem_slice_iter(lists).collect();
-        let lists = lists.map_err(|error| format!("it is not PEM: {error}"))?;
+        let lists = lists.map_err(|error| format!("it is not PEM: {}", no_pem(&error)))?;
         if lists.is_empty() {
             return Err("there is no revocation list in it".to_owned());
         }
+        let is_old = |list: &CertificateRevocationListDer<'_>| {
+            let parsed = CertificateRevocationList::from_der(list);
+            parsed.is_ok_and(|(_, list)| list.version().is_none_or(|v| v == X509Version::V1))
+        };
+        if lists.iter().any(is_old) {
+            return Err(
+                "the revocation list is of version 1: make it of version 2, as `openssl ca -gencrl` does with `crl_extensions`, such as `crlNumber=...`"
+                    .to_owned(),
+            );
+        }
+        let ends = lists.iter().filter_map(|list| {
+            let (_, list) = CertificateRevocationList::from_der(list).ok()?;
+            Some(list.next_update()?.timestamp())
+        });
+        let end = ends.min();
         self.revoked.extend(lists);
         self.verifier(&rustls::crypto::aws_lc_rs::default_provider().into())
-            .map(drop)
-            .map_err(|fault| fault.to_string())
+            .map_err(|fault| fault.to_string())?;
+        Ok(end)
     }
 
     pub(crate) fn verifier(
@@ -98,7 +118,8 @@ impl ClientAuthorities {
 pub(crate) fn read_roots(bundle: &[u8]) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(bundle) {
-        let certificate = certificate.map_err(|error| format!("it is not PEM: {error}"))?;
+        let certificate =
+            certificate.map_err(|error| format!("it is not PEM: {}", no_pem(&error)))?;
         let added = roots.add(certificate);
         added.map_err(|error| format!("a certificate in it cannot be used: {error}"))?;
     }
@@ -129,7 +150,7 @@ pub(crate) fn client_certificate(certificate: &CertificateDer<'_>) -> Option<Cli
 pub fn read_client_certificate(chain: &[u8]) -> Result<ClientCertificate, CertificateFault> {
     let first = CertificateDer::pem_slice_iter(chain).next();
     let first = first.ok_or(CertificateFault::NoCertificate)?;
-    let first = first.map_err(|error| CertificateFault::Chain(error.to_string()))?;
+    let first = first.map_err(|error| CertificateFault::Chain(no_pem(&error)))?;
     client_certificate(&first).ok_or(CertificateFault::Malformed)
 }
 

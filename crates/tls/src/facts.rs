@@ -4,6 +4,9 @@ use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
+use x509_parser::public_key::PublicKey;
+use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Version;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -11,6 +14,11 @@ pub(crate) struct Facts {
     pub(crate) names: Vec<String>,
     pub(crate) not_before: i64,
     pub(crate) not_after: i64,
+    pub(crate) is_version_1: bool,
+    /// How many its key has, if it is one of RSA.
+    pub(crate) rsa_bits: Option<usize>,
+    /// Big-endian.
+    pub(crate) serial: Vec<u8>,
     /// Its issuer follows, or it is its own.
     pub(crate) is_complete: bool,
 }
@@ -28,6 +36,12 @@ impl Facts {
             }),
             not_before: validity.not_before.timestamp(),
             not_after: validity.not_after.timestamp(),
+            is_version_1: first.version() == X509Version::V1,
+            rsa_bits: match first.public_key().parsed() {
+                Ok(PublicKey::RSA(key)) => Some(key.key_size()),
+                _ => None,
+            },
+            serial: first.raw_serial().to_vec(),
             is_complete: first.issuer().as_raw() == first.subject().as_raw()
                 || next.is_some_and(|next| next.subject().as_raw() == first.issuer().as_raw()),
         })
@@ -65,4 +79,18 @@ fn address(bytes: &[u8]) -> Option<String> {
     let four = four.map(|bytes| std::net::IpAddr::from(bytes).to_string());
     let sixteen = sixteen.map(|bytes| std::net::IpAddr::from(bytes).to_string());
     four.or(sixteen).ok()
+}
+
+/// A moment in seconds since 1970 as people write it.
+pub fn date(unix: i64) -> String {
+    let Ok(time) = ASN1Time::from_timestamp(unix) else {
+        return format!("{unix} s since 1970");
+    };
+    let time = time.to_datetime();
+    let (month, day) = (u8::from(time.month()), time.day());
+    let (hour, minute) = (time.hour(), time.minute());
+    format!(
+        "{}-{month:02}-{day:02} {hour:02}:{minute:02} UTC",
+        time.year()
+    )
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::refused::take_subject;
+
 /// Why a connection cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -7,6 +9,7 @@ pub struct Fault {
     pub(crate) alert: Option<Alert>,
     reason: Reason,
     why: String,
+    subject: Option<String>,
 }
 
 /// What kind of fault ended a handshake: one of a few.
@@ -60,6 +63,7 @@ impl Fault {
             alert: Some(alert),
             reason: Reason::Other,
             why: why.into(),
+            subject: None,
         }
     }
 
@@ -69,6 +73,7 @@ impl Fault {
             alert: None,
             reason: Reason::Other,
             why: why.into(),
+            subject: None,
         }
     }
 
@@ -84,6 +89,11 @@ impl Fault {
 
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// Whom the certificate of a client was for that is not believed.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
     }
 }
 
@@ -118,6 +128,10 @@ impl From<rustls::Error> for Fault {
         };
         Self {
             reason,
+            subject: match reason {
+                Reason::Certificate => take_subject(),
+                _ => None,
+            },
             ..Self::told(error.to_string())
         }
     }

@@ -14,21 +14,25 @@ mod facts;
 mod fault;
 mod handshake;
 mod hello;
+mod ocsp;
 mod offer;
 mod records;
+mod refused;
 mod server;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFault, Doubt};
+pub use certificate::{Certificate, CertificateFault, Doubt, SOON, StapleFault};
 pub use challenges::{ACME_TLS, Challenges};
 pub use client::{Client, ClientOptions, Peer, ServerAuthorities};
 pub use clients::{ClientAuthorities, read_client_certificate};
+pub use facts::date;
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
 pub use hello::{Hello, LONGEST_HELLO, NoHello, UNRECOGNIZED_NAME, client_hello};
 pub use message::ClientCertificate;
 pub use offer::{
     UnknownName, Version, check_cipher_suites, check_groups, cipher_suites, key_exchange_groups,
+    suites_fit,
 };
 pub use records::{RECORD, Records, Step};
 pub use server::{Server, ServerOptions};

@@ -96,6 +96,17 @@ pub fn check_cipher_suites(names: &[String]) -> Result<(), UnknownName> {
     find_suites(names).map(drop)
 }
 
+/// Whether there is one among them, all of them cipher suites, for one of these
+/// versions; without any, the usual ones are.
+pub fn suites_fit(names: &[String], min: Version, max: Version) -> bool {
+    let versions = Version::between(min, max);
+    let suites = find_suites(names).unwrap_or_default();
+    let mut fitting = suites
+        .iter()
+        .filter(|suite| versions.contains(&suite.version()));
+    suites.is_empty() || fitting.next().is_some()
+}
+
 /// Whether all of these are groups.
 ///
 /// # Errors

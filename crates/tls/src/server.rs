@@ -3,10 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
 use crate::choice::Choice;
 use crate::offer::{Version, provider};
+use crate::refused::Noting;
 use crate::tickets::BoundTickets;
 use crate::{ACME_TLS, Certificate, Challenges, ClientAuthorities, Fault, Handshake, Tickets};
 
@@ -78,8 +80,8 @@ impl Server {
         let fingerprints: Vec<_> = certificates.iter().map(Certificate::fingerprint).collect();
         let provider = Arc::new(provider(&options.cipher_suites, &options.groups));
         let versions = Version::between(options.min_version, options.max_version);
-        let verifier = match &options.clients {
-            Some(clients) => clients.verifier(&provider)?,
+        let verifier: Arc<dyn ClientCertVerifier> = match &options.clients {
+            Some(clients) => Arc::new(Noting(clients.verifier(&provider)?)),
             None => WebPkiClientVerifier::no_client_auth(),
         };
         let mut config = ServerConfig::builder_with_provider(provider)

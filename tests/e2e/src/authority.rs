@@ -95,6 +95,11 @@ impl Authority {
 
     /// A list of these, which are not to be believed any more, in a file.
     pub fn revoke(&self, revoked: &[&Issued]) -> String {
+        self.revoke_until(2100, revoked)
+    }
+
+    /// The same, to be followed by another one in that year.
+    pub fn revoke_until(&self, year: i32, revoked: &[&Issued]) -> String {
         let one = |issued: &&Issued| RevokedCertParams {
             serial_number: SerialNumber::from(issued.serial),
             revocation_time: date_time_ymd(2021, 1, 1),
@@ -103,7 +108,7 @@ impl Authority {
         };
         let list = CertificateRevocationListParams {
             this_update: date_time_ymd(2021, 1, 1),
-            next_update: date_time_ymd(2100, 1, 1),
+            next_update: date_time_ymd(year, 1, 1),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
             revoked_certs: revoked.iter().map(one).collect(),

@@ -36,6 +36,9 @@ struct Status {
     /// Those that are had from an authority.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     certificates: Vec<OrderedCertificate>,
+    /// What is wrong with renewed files of certificates, authorities and revocation lists; what was in them before goes on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused_files: Vec<String>,
 }
 
 /// What became of the latest configuration.
@@ -113,6 +116,7 @@ fn of(control: &dyn Control) -> Status {
         listeners: listeners.collect(),
         groups: groups(&running.plan()),
         certificates: control.ordered_certificates(),
+        refused_files: control.refused_files(),
     }
 }
 

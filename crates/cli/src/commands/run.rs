@@ -142,7 +142,7 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
         reloads: Reloads::new(options.watched.map(Watch::new)),
         upgrades: Upgrades::new(options.program),
     };
-    let hooks = hooks(&log);
+    let hooks = hooks(&log, reload::Warned::of(&first.problems));
     let start = move || {
         Live::start_after(
             predecessor,
@@ -169,10 +169,10 @@ pub(crate) fn serve(source: Source, options: Options, ready: impl FnOnce(&Runnin
 }
 
 /// What the library has done here.
-fn hooks(log: &Arc<Log>) -> Hooks {
+fn hooks(log: &Arc<Log>, warned: reload::Warned) -> Hooks {
     let (telling, setting) = (Arc::clone(log), Arc::clone(log));
     Hooks {
-        told: Box::new(move |result| reload::told(result, &telling)),
+        told: Box::new(move |result| reload::told(result, &telling, &warned)),
         set_log_level: Box::new(move |level| {
             setting.set_level(level);
             Ok(())

@@ -145,14 +145,20 @@ pub(crate) const DNS_NAME: Form = Form {
                     .to_owned(),
             ));
         }
+        let top = text.rsplit('.').next().unwrap_or_default();
+        if top.eq_ignore_ascii_case("localhost") {
+            return Err(Some(
+                "no authority can look at `localhost`: `forebay certs dev` makes a certificate for it, to be named with `cert_file` and `key_file`"
+                    .to_owned(),
+            ));
+        }
         let is_label = |label: &str| {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
             let ends = label.starts_with('-') || label.ends_with('-');
             (1..=63).contains(&label.len()) && label.chars().all(fits) && !ends
         };
         // An address would end in a number.
-        let last = text.rsplit('.').next().unwrap_or_default();
-        let is_address = last.chars().all(|c| c.is_ascii_digit());
+        let is_address = top.chars().all(|c| c.is_ascii_digit());
         ok_if(text.len() <= 253 && text.split('.').all(is_label) && !is_address)
     },
 };
@@ -323,8 +329,20 @@ mod tests {
                 &DNS_NAME,
                 &["a", "a.test", "www.example-1.com", "1.test"],
                 &[
-                    "", "*.a.test", "a..b", ".a", "a.", "-a.test", "a-.test", "a_b.test",
-                    "10.0.0.1", "é.test", "a/b", "../a",
+                    "",
+                    "*.a.test",
+                    "a..b",
+                    ".a",
+                    "a.",
+                    "-a.test",
+                    "a-.test",
+                    "a_b.test",
+                    "10.0.0.1",
+                    "é.test",
+                    "a/b",
+                    "../a",
+                    "localhost",
+                    "a.LOCALHOST",
                 ],
             ),
             (

@@ -7,19 +7,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use config::{Problems, Severity};
 use plan::Plan;
 use serde_json::json;
 use telemetry::{CertificateExpiry, CertificateFigures, OrderFigures};
 use tracing::{error, info, warn};
 
-use super::{Live, lock};
+use super::{Live, LiveFault, lock};
 use crate::certificates::Board;
 use crate::file_trait::{FileTrait, file_trait};
 
-/// From here on it is said once a day.
-const SOON: Duration = Duration::from_hours(30 * 24);
 const DAY: u64 = 24 * 3600;
 
 /// What was found so far.
@@ -35,8 +34,15 @@ pub(super) struct Renewal {
     warned: Option<(u64, Vec<End>)>,
 }
 
-/// A file and until when its certificate is valid.
-type End = (Box<str>, i64);
+/// A file and until when what is in it is valid.
+type End = (Box<str>, i64, Kind);
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Certificate,
+    /// What an authority says of revocation, which is renewed every few days.
+    Revocation,
+}
 
 impl Live {
     /// Looks whether the files of certificates have changed, and goes by them
@@ -60,7 +66,7 @@ impl Live {
         let plan = self.running.plan();
         warn_of_ends(&plan, &mut renewal, now);
         self.running
-            .tell_of_certificates(figures(&plan, &renewal, &self.board));
+            .tell_of_certificates(self.figures(&plan, &renewal));
     }
 
     fn renew(&self, renewal: &mut Renewal, directory: &Path) {
@@ -70,13 +76,20 @@ impl Live {
             return;
         };
         let files = renewal.seen.keys().map(|file| &**file);
-        let Some(kept) = self
+        let Some((kept, changed)) = self
             .kept()
             .with_files(files, &|file| std::fs::read(directory.join(file)))
         else {
+            // They are again what they were.
+            self.lock().refused_files.clear();
             return;
         };
         let result = self.take_up(self.source.again(&kept, &self.heritage));
+        self.lock().refused_files = match &result {
+            Ok(_) => Vec::new(),
+            Err(LiveFault::Mistakes(read)) => errors(&read.problems),
+            Err(fault) => vec![fault.to_string()],
+        };
         let is_news = match &result {
             Ok(reloaded) => {
                 self.lock().kept = Arc::new(kept);
@@ -86,16 +99,17 @@ impl Live {
             Err(_) => true,
         };
         drop(turn);
+        let changed = changed.join(", ");
         match &result {
             Ok(_) if is_news => {
                 renewal.taken += 1;
-                info!("certificate files have changed and are taken up");
+                info!("certificate files have changed and are taken up: {changed}");
             }
             Ok(_) => {}
             Err(_) => {
                 renewal.refused += 1;
                 error!(
-                    "certificate files have changed and cannot be used; the certificates from before stay"
+                    "certificate files have changed and cannot be used; the certificates from before stay: {changed}"
                 );
             }
         }
@@ -126,9 +140,33 @@ impl Live {
 
     /// What metrics say before the first look.
     pub(super) fn tell_of_certificates(&self) {
-        let figures = figures(&self.running.plan(), &lock(&self.renewal), &self.board);
+        let figures = self.figures(&self.running.plan(), &lock(&self.renewal));
         self.running.tell_of_certificates(figures);
     }
+
+    fn figures(&self, plan: &Plan, renewal: &Renewal) -> CertificateFigures {
+        let has_files = plan.tls_files().next().is_some();
+        CertificateFigures {
+            refused_files: has_files.then(|| self.refused_files().len()),
+            ..figures(plan, renewal, &self.board)
+        }
+    }
+
+    /// What is wrong with files of certificates, authorities and revocation lists
+    /// as they are now; what was in them before goes on.
+    pub(crate) fn refused_files(&self) -> Vec<String> {
+        let plan = self.running.plan();
+        let mut all = self.lock().refused_files.clone();
+        all.extend(refused(&plan).into_iter().map(str::to_owned));
+        all
+    }
+}
+
+fn errors(problems: &Problems) -> Vec<String> {
+    let errors = problems
+        .iter()
+        .filter(|one| one.severity == Severity::Error);
+    errors.map(|one| one.message.clone()).collect()
 }
 
 /// What is wrong with files whose certificates from before are still shown.
@@ -146,10 +184,19 @@ fn figures(plan: &Plan, renewal: &Renewal, board: &Board) -> CertificateFigures 
             unix_seconds: files.not_after,
         })
     });
+    let revocations = plan
+        .revocations()
+        .map(|(listener, file, end)| CertificateExpiry {
+            listener: listener.to_owned(),
+            file: file.to_owned(),
+            unix_seconds: end,
+        });
     CertificateFigures {
         certificates: certificates.collect(),
+        revocations: revocations.collect(),
         taken: renewal.taken,
         refused: renewal.refused,
+        refused_files: None,
         orders: plan.acme.is_some().then(|| orders(board)),
     }
 }
@@ -170,21 +217,35 @@ fn orders(board: &Board) -> OrderFigures {
 fn warn_of_ends(plan: &Plan, renewal: &mut Renewal, now: SystemTime) {
     let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let left = |end: i64| u64::try_from(end).unwrap_or(0).saturating_sub(now);
-    let mut ends: Vec<_> = plan
+    let certificates = plan
         .certificates()
-        .map(|files| (files.chain.clone(), files.not_after))
-        .filter(|&(_, end)| left(end) < SOON.as_secs())
-        .collect();
+        .map(|files| (files.chain.clone(), files.not_after, Kind::Certificate));
+    let revocations = plan
+        .revocations()
+        .map(|(_, file, end)| (file.into(), end, Kind::Revocation));
+    let is_to_be_told = |(_, end, kind): &End| match kind {
+        Kind::Certificate => left(*end) < tls::SOON.unsigned_abs(),
+        Kind::Revocation => left(*end) == 0,
+    };
+    let all = certificates.chain(revocations);
+    let mut ends: Vec<End> = all.filter(is_to_be_told).collect();
     ends.sort();
     ends.dedup();
     let today = (now / DAY, ends);
     if renewal.warned.as_ref() == Some(&today) {
         return;
     }
-    for (file, end) in &today.1 {
-        match left(*end) {
-            0 => error!(file = &**file, "the certificate has expired: {file}"),
-            left => warn!(
+    for (file, end, kind) in &today.1 {
+        match (kind, left(*end)) {
+            (Kind::Revocation, _) => warn!(
+                file = &**file,
+                "what the authority says of revocation has expired, since {}: {file}",
+                tls::date(*end)
+            ),
+            (Kind::Certificate, 0) => {
+                error!(file = &**file, "the certificate has expired: {file}");
+            }
+            (Kind::Certificate, left) => warn!(
                 file = &**file,
                 days = left / DAY,
                 "the certificate expires in {} days: {file}",

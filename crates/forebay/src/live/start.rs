@@ -110,6 +110,7 @@ impl Live {
             },
             is_kept: None,
             kept: Arc::new(first.kept),
+            refused_files: Vec::new(),
         };
         running.tell_of_configuration(state.figures());
         running.tell_of_sources(sources.figures());

@@ -83,11 +83,17 @@ impl Live {
 
     fn note(&self, result: &Result<Reloaded, LiveFault>, now: SystemTime) {
         let mut state = self.lock();
-        let State { last, kept, .. } = &mut *state;
+        let State {
+            last,
+            kept,
+            refused_files,
+            ..
+        } = &mut *state;
         last.tried = now;
         match result {
             Ok(reloaded) => {
                 *kept = Arc::new(reloaded.read.kept.clone());
+                refused_files.clear();
                 last.failure = None;
                 if last.hash != reloaded.hash {
                     last.hash.clone_from(&reloaded.hash);

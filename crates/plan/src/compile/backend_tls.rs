@@ -120,7 +120,11 @@ fn authorities(
     };
     let bytes = files.read(bundle)?;
     let read = ServerAuthorities::read(&bytes);
-    read.map_err(|why| files.refuse(bundle, why)).ok().map(Some)
+    read.map_err(|why| {
+        files.refuse(bundle, why);
+    })
+    .ok()
+    .map(Some)
 }
 
 /// What backends are shown: None inside where that is nothing.
@@ -134,6 +138,7 @@ fn certificate(
             chain: cert_file.clone(),
             key: key_file.clone(),
             ocsp: None,
+            is_renewed: false,
         },
         (Some(one), None) | (None, Some(one)) => {
             files

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ::tls::{
     ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version, check_cipher_suites,
-    check_groups,
+    check_groups, suites_fit,
 };
 use config::{AcmeChallenge, Problems, Protocol, Spanned, TlsVersion};
 
@@ -50,6 +50,7 @@ pub(super) fn compile(
     }
     let clients = files.clients(&settings);
     let named = std::mem::take(&mut files.named);
+    let revocation_lists = std::mem::take(&mut files.revocation_lists);
     let mut options = options(listener, &settings, clients?, tickets, problems)?;
     if *listener.protocol == Protocol::Tcp {
         // What is spoken inside is for the two ends to know.
@@ -67,6 +68,7 @@ pub(super) fn compile(
             options,
             certificates: files,
             files: named,
+            revocation_lists,
             handshake_timeout: listener.handshake_timeout,
             forwards_certificate: settings.forward_client_certificate,
         }),
@@ -105,6 +107,7 @@ fn sought(
             chain: chain.clone(),
             key: key.clone(),
             ocsp: None,
+            is_renewed: false,
         })),
         (Some(one), None) | (None, Some(one)) => {
             problems
@@ -133,6 +136,7 @@ fn one(
             chain: chain.clone(),
             key: key.clone(),
             ocsp: ocsp_file.clone(),
+            is_renewed: false,
         }),
         (None, None, Some(first)) if ocsp_file.is_none() => {
             // Where there is no authority that has been told.
@@ -217,6 +221,20 @@ fn options(
     let groups = plain(&settings.key_exchange_groups);
     let found = check_cipher_suites(&cipher_suites);
     let are_suites = known(found, &settings.cipher_suites, "cipher suite", problems);
+    if let Some(first) = settings.cipher_suites.first()
+        && are_suites
+        && !suites_fit(&cipher_suites, min_version, max_version)
+    {
+        let (min, max) = (min_version.name(), max_version.name());
+        let spoken = match min == max {
+            true => min.to_owned(),
+            false => format!("{min} to {max}"),
+        };
+        problems
+            .error(first.span, format!("none of these cipher suites is of TLS {spoken}"))
+            .help("those of 1.2 begin with `TLS_ECDHE_`, those of 1.3 do not; without `cipher_suites` there are all that are good");
+        return None;
+    }
     let found = check_groups(&groups);
     let are_groups = known(found, &settings.key_exchange_groups, "group", problems);
     (are_suites && are_groups).then(|| ServerOptions {

@@ -35,6 +35,8 @@ fn values(tls: &Tls) -> [String; 11] {
         options,
         certificates: _,
         files: _,
+        // Of the lists, with which the clients that are believed differ.
+        revocation_lists: _,
         handshake_timeout,
         forwards_certificate,
     } = tls;

@@ -5,9 +5,9 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tls::{Fault, Handshake};
+use tls::{Fault, Handshake, Reason};
 use tokio::net::TcpStream;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use crate::stream::Stream;
 use crate::tls_stream::{TlsStream, Unshaken, Wires};
@@ -36,9 +36,28 @@ pub(crate) async fn secure(
         Err(why) => {
             let mut metrics = worker.metrics.borrow_mut();
             metrics.handshake_failed(held.number, why.label());
-            debug!(client = %peer, "TLS handshake failed: {why}");
+            drop(metrics);
+            match &why {
+                Unshaken::Refused(fault) if fault.reason() == Reason::Certificate => {
+                    certificate_refused(worker, fault, peer, held);
+                }
+                _ => debug!(client = %peer, "TLS handshake failed: {why}"),
+            }
             None
         }
+    }
+}
+
+/// Somebody looks for why a client is not served, but clients can make any number
+/// of these.
+#[cold]
+fn certificate_refused(worker: &Worker, fault: &Fault, client: SocketAddr, held: &Held) {
+    let current = held.door.plan(worker);
+    let listener = held.door.listener(&current).map_or("", |l| &*l.id);
+    let subject = fault.subject().unwrap_or_default();
+    match worker.complaints.take(worker.clock.coarse()) {
+        true => warn!(%client, listener, subject, "the client's certificate is refused: {fault}"),
+        false => debug!(%client, listener, subject, "the client's certificate is refused: {fault}"),
     }
 }
 

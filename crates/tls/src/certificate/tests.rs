@@ -1,6 +1,7 @@
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::*;
+use crate::ocsp::tests::response;
 
 struct Made {
     chain: String,
@@ -35,11 +36,30 @@ fn each_fault_is_told_by_its_name() {
     let other = KeyPair::generate().unwrap().serialize_pem();
     let no_der = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let broken = made.chain.replace('M', "!");
+    let cut = made.chain.replace("-----END CERTIFICATE-----", "");
+    let reversed = format!("{}{}", made.issuer, made.chain);
+    let encrypted = made.key.replace("PRIVATE", "ENCRYPTED PRIVATE");
     for (chain, key, expected) in [
         ("", &*made.key, "there is no certificate in the file"),
         ("text", &made.key, "there is no certificate in the file"),
         (&made.key, &made.key, "there is no certificate in the file"),
         (&broken, &made.key, "the certificate file is not PEM"),
+        (
+            &cut,
+            &made.key,
+            "the certificate file is not PEM: there is no `-----END CERTIFICATE-----`: it is cut off",
+        ),
+        (
+            &reversed,
+            &made.key,
+            "the certificates are in the wrong order",
+        ),
+        (
+            &made.key,
+            &made.chain,
+            "there is no certificate in the file, but a private key",
+        ),
+        (&made.chain, &encrypted, "the private key is encrypted"),
         (no_der, &made.key, "what is in the file is no certificate"),
         (&made.chain, "", "there is no private key in the file"),
         (
@@ -68,18 +88,47 @@ fn each_fault_is_told_by_its_name() {
 
 #[test]
 fn what_clients_may_hold_against_it_is_known() {
-    const YEAR: i64 = 366 * 24 * 3600;
     let made = made(&["a.test"]);
     let whole = format!("{}{}", made.chain, made.issuer);
     let read = |chain: &str| Certificate::read(chain.as_bytes(), made.key.as_bytes()).unwrap();
     let (whole, alone) = (read(&whole), read(&made.chain));
     assert_eq!(whole.names(), ["a.test"]);
     let end = whole.not_after();
-    assert_eq!(whole.doubts(end), []);
-    assert_eq!(whole.doubts(end + 1), [Doubt::Expired]);
-    assert_eq!(whole.doubts(end - 11 * YEAR), [Doubt::NotYetValid]);
-    assert_eq!(alone.doubts(end), [Doubt::IncompleteChain]);
+    assert_eq!(whole.doubts(end - SOON - 1), []);
+    assert_eq!(whole.doubts(end - SOON), [Doubt::ExpiresSoon(end)]);
+    assert_eq!(whole.doubts(end), [Doubt::ExpiresSoon(end)]);
+    assert_eq!(whole.doubts(end + 1), [Doubt::Expired(end)]);
+    let start = whole.not_before();
+    assert_eq!(whole.doubts(start - 1), [Doubt::NotYetValid(start)]);
+    assert_eq!(alone.doubts(start), [Doubt::IncompleteChain]);
     assert_ne!(whole.fingerprint(), alone.fingerprint());
-    let stapled = whole.clone().with_ocsp(vec![1]);
-    assert_ne!(whole.fingerprint(), stapled.fingerprint());
+}
+
+#[test]
+fn an_answer_about_revocation_is_shown_for_as_long_as_it_is_current() {
+    let made = made(&["a.test"]);
+    let read = Certificate::read(made.chain.as_bytes(), made.key.as_bytes()).unwrap();
+    let serial = &*read.facts.serial;
+    let stapled = |response: Vec<u8>| read.clone().with_ocsp(response);
+    let shows = |certificate: &Certificate, now| certificate.shown_at(now).ocsp.is_some();
+    let doubts = |certificate: &Certificate, now| {
+        let doubts = certificate.doubts(now).into_iter();
+        doubts
+            .filter(|doubt| doubt.is_of_staple())
+            .collect::<Vec<_>>()
+    };
+    let good = stapled(response(serial, Some("20260201000000Z"), 0)).unwrap();
+    let end = good.staple_until().unwrap();
+    assert_eq!(crate::date(end), "2026-02-01 00:00 UTC");
+    assert!(shows(&good, end) && !shows(&good, end + 1));
+    assert_eq!(doubts(&good, end), []);
+    assert_eq!(doubts(&good, end + 1), [Doubt::StapleExpired(end)]);
+    assert_ne!(read.fingerprint(), good.fingerprint());
+    let revoked = stapled(response(serial, None, 1)).unwrap();
+    assert!(shows(&revoked, i64::MAX));
+    assert_eq!(doubts(&revoked, end), [Doubt::StapleNotGood]);
+    let foreign = stapled(response(&[1, 2, 3], None, 0));
+    assert_eq!(foreign.unwrap_err(), StapleFault::OfOthers);
+    let pem = stapled(made.chain.into_bytes());
+    assert_eq!(pem.unwrap_err(), StapleFault::Malformed);
 }

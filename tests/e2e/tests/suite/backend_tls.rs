@@ -175,6 +175,20 @@ fn health_is_checked_over_tls() {
     is_up(to(&nginx, &authority, ""), 1.0);
     let stranger = Authority::new();
     is_up(to(&nginx, &stranger, ""), 0.0);
+    // It is said why, wherever somebody may look.
+    let why = "tls certificate error: invalid peer certificate: BadSignature";
+    let forebay = to(&nginx, &stranger, "")
+        .group(check)
+        .top("admin: { address: \"127.0.0.1:0\" }")
+        .start();
+    forebay.stderr_line(why, |line| {
+        (line.contains(" is out: ") && line.contains(why)).then_some(())
+    });
+    let admin = format!("http://{}", forebay.admin_address());
+    for command in ["backends", "status"] {
+        let shown = forebay_e2e::forebay(&["ctl", "--admin", &admin, command]);
+        assert!(shown.stdout.contains(why), "{command}: {}", shown.stdout);
+    }
 }
 
 #[test]

@@ -66,6 +66,7 @@ mod tcp;
 mod tcp_groups;
 mod tcp_names;
 mod tls;
+mod tls_files;
 mod upgrade;
 mod websocket;
 mod websocket_ends;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use forebay_e2e::rustls::{HandshakeKind, ProtocolVersion, version};
 use forebay_e2e::{
     Authority, Backend, Client, Config, Forebay, Gate, Generations, Issued, Process, Reply,
-    Scratch, bytes, curl, rcgen, rustls,
+    Scratch, bytes, curl, rcgen, rustls, until,
 };
 
 /// A listener with TLS before this backend.
@@ -592,7 +592,7 @@ fn certificates_that_run_out_and_keys_that_all_may_read_are_told() {
     let forebay = Config::to(&backend).server(&entries).start();
     let said = forebay.stderr();
     for expected in [
-        "the certificate has expired: clients will refuse it",
+        "the certificate has expired, on 2020-01-01 00:00 UTC: clients will refuse it",
         "anybody on this machine may read the private key",
     ] {
         assert!(said.contains(expected), "{said}");
@@ -607,21 +607,6 @@ fn certificates_that_run_out_and_keys_that_all_may_read_are_told() {
         &[],
         end_of_2019,
     );
-}
-
-#[test]
-fn an_answer_about_revocation_is_stapled() {
-    let (backend, authority) = (Backend::saying("hello"), Authority::new());
-    let issued = authority.issue(&["a.test"]);
-    std::fs::write(authority.path("ocsp"), b"an answer").unwrap();
-    let (pair, ocsp) = (issued.entries(), authority.path("ocsp"));
-    let tls = format!("tls: {{ certificates: [ {{ {pair}, ocsp_file: {ocsp:?} }} ] }}");
-    let forebay = Config::to(&backend).server(&tls).start();
-    let asks = "openssl s_client -status -servername a.test -connect";
-    let script = format!("{asks} {} < /dev/null", forebay.address());
-    let said = Process::start("sh", &["-c", &script]).finish();
-    assert!(said.stdout.contains("OCSP response"), "{}", said.stdout);
-    assert!(!said.stdout.contains("no response sent"), "{}", said.stdout);
 }
 
 #[test]
@@ -692,6 +677,21 @@ fn only_clients_with_good_certificates_are_served() {
     }
     failed_often(&forebay, "no_client_certificate", 3.0);
     failed_often(&forebay, "client_certificate_refused", 8.0);
+    // It is said whom, from where and why; of many within a second some.
+    for (name, why) in [("revoked.test", "Revoked"), ("good.test", "BadSignature")] {
+        let shown = if why == "Revoked" { &revoked } else { &foreign };
+        let client = Arc::new(authority.client_of(&[&version::TLS13], Some(shown)));
+        until(why, || {
+            assert!(!serves(&forebay, &client));
+            let is_it = |line: &str| {
+                line.contains("the client's certificate is refused")
+                    && line.contains("client=127.0.0.1:")
+                    && line.contains(&format!("subject=\"CN={name}\""))
+                    && line.contains(why)
+            };
+            forebay.stderr().lines().any(is_it).then_some(())
+        });
+    }
 }
 
 #[test]

@@ -37,6 +37,13 @@ pub(super) fn status(json: &Value) -> String {
     text.push('\n');
     text.push_str(&table(&["LISTENER", "ADDRESS", "CONNECTIONS"], &rows));
     text.push_str(&certificates(json));
+    let refused = list(json, "/refused_files").iter();
+    for why in refused.filter_map(Value::as_str) {
+        text.push_str(&format!(
+            "\nrefused, what was before goes on: {}\n",
+            plain(why)
+        ));
+    }
     let groups = list(json, "/groups").iter();
     let all: Vec<&Value> = groups.flat_map(|group| list(group, "/backends")).collect();
     text.push('\n');

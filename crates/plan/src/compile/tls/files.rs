@@ -3,8 +3,8 @@
 use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ::tls::{Certificate, ClientAuthorities};
-use config::{ClientCertificates, Problems, Spanned};
+use ::tls::{Certificate, ClientAuthorities, Doubt};
+use config::{ClientCertificates, Problem, Problems, Spanned};
 
 use crate::compile::Open;
 use crate::{CertificateFiles, Heritage};
@@ -18,6 +18,8 @@ pub(in crate::compile) struct Pair {
     pub(in crate::compile) chain: Spanned<String>,
     pub(in crate::compile) key: Spanned<String>,
     pub(in crate::compile) ocsp: Option<Spanned<String>>,
+    /// By Forebay itself.
+    pub(in crate::compile) is_renewed: bool,
 }
 
 /// Reads files, and keeps their names.
@@ -26,6 +28,8 @@ pub(in crate::compile) struct Files<'a, 'o> {
     heritage: &'a Heritage,
     pub(in crate::compile) problems: &'a mut Problems,
     pub(in crate::compile) named: Vec<Box<str>>,
+    /// Until when each is current.
+    pub(super) revocation_lists: Vec<(Box<str>, i64)>,
 }
 
 impl<'a, 'o> Files<'a, 'o> {
@@ -39,6 +43,7 @@ impl<'a, 'o> Files<'a, 'o> {
             heritage,
             problems,
             named: Vec::new(),
+            revocation_lists: Vec::new(),
         }
     }
 
@@ -47,7 +52,10 @@ impl<'a, 'o> Files<'a, 'o> {
             return None;
         }
         let read = self.open(file);
-        read.map_err(|why| self.refuse(file, why)).ok()
+        read.map_err(|why| {
+            self.refuse(file, why);
+        })
+        .ok()
     }
 
     fn open(&mut self, file: &Spanned<String>) -> Result<Vec<u8>, String> {
@@ -62,9 +70,13 @@ impl<'a, 'o> Files<'a, 'o> {
         &mut self,
         file: &Spanned<String>,
         why: impl std::fmt::Display,
-    ) {
+    ) -> &mut Problem {
         let message = format!("`{}`: {why}", file.value);
-        self.problems.error(file.span, message);
+        self.problems.error(file.span, message)
+    }
+
+    fn is_missing(&self, file: &str) -> bool {
+        matches!((self.open)(file), Err(error) if error.kind() == ErrorKind::NotFound)
     }
 
     /// What is in the files; or, where that cannot be used, what is shown from
@@ -78,12 +90,29 @@ impl<'a, 'o> Files<'a, 'o> {
         }
         let ocsp = pair.ocsp.as_ref().map(|file| &*file.value);
         let (chain, key) = (&*pair.chain.value, &*pair.key.value);
-        let (certificate, refused) = match self.read_certificate(&pair) {
+        let before = self.heritage.certificate(chain, key, ocsp);
+        let read = self.read_certificate(&pair).and_then(|read| {
+            let now = today();
+            let is_good = |one: &Certificate| now <= one.not_after();
+            match before.as_ref().is_some_and(is_good) && !is_good(&read) {
+                false => Ok(read),
+                true => {
+                    let since = ::tls::date(read.not_after());
+                    let why = format!("the certificate has expired, on {since}");
+                    Err(vec![(&pair.chain, why)])
+                }
+            }
+        });
+        let (certificate, refused) = match read {
             Ok(certificate) => (certificate, None),
-            Err(faults) => match self.heritage.certificate(chain, key, ocsp) {
+            Err(faults) => match before {
                 None => {
                     for (file, why) in faults {
-                        self.refuse(file, why);
+                        let is_missing = self.is_missing(file);
+                        let problem = self.refuse(file, why);
+                        if is_missing {
+                            problem.help("for development, `forebay certs dev` makes certs/server.crt and certs/server.key");
+                        }
                     }
                     return None;
                 }
@@ -91,8 +120,13 @@ impl<'a, 'o> Files<'a, 'o> {
             },
         };
         for doubt in certificate.doubts(today()) {
-            let message = format!("`{chain}`: {doubt}");
-            self.problems.warning(pair.chain.span, message);
+            if pair.is_renewed && matches!(doubt, Doubt::ExpiresSoon(_)) {
+                continue;
+            }
+            let file = pair.ocsp.as_ref().filter(|_| doubt.is_of_staple());
+            let file = file.unwrap_or(&pair.chain);
+            let message = format!("`{}`: {doubt}", file.value);
+            self.problems.warning(file.span, message);
         }
         let files = CertificateFiles {
             chain: chain.into(),
@@ -115,14 +149,14 @@ impl<'a, 'o> Files<'a, 'o> {
             chain: file.clone(),
             key: file,
             ocsp: None,
+            is_renewed: true,
         };
         let (chain, key) = (&pair.chain, &pair.key);
         if self.heritage.certificate(chain, key, None).is_none()
             && let Err(faults) = self.read_certificate(&pair)
         {
             // Before the first there is no file.
-            let is_there =
-                !matches!((self.open)(chain), Err(error) if error.kind() == ErrorKind::NotFound);
+            let is_there = !self.is_missing(chain);
             for (file, why) in faults.iter().take(usize::from(is_there)) {
                 let message = format!("`{}`: {why}", file.value);
                 let problem = self.problems.warning(file.span, message);
@@ -162,10 +196,12 @@ impl<'a, 'o> Files<'a, 'o> {
             };
             vec![(file, fault.to_string())]
         })?;
-        match ocsp {
-            None => Ok(certificate),
-            Some(None) => Err(faults),
-            Some(Some(ocsp)) => Ok(certificate.with_ocsp(ocsp)),
+        match (ocsp, &pair.ocsp) {
+            (Some(Some(ocsp)), Some(file)) => certificate
+                .with_ocsp(ocsp)
+                .map_err(|fault| vec![(file, fault.to_string())]),
+            (Some(None), _) => Err(faults),
+            _ => Ok(certificate),
         }
     }
 
@@ -195,11 +231,31 @@ impl<'a, 'o> Files<'a, 'o> {
         };
         let bytes = self.read(bundle)?;
         let clients = ClientAuthorities::read(&bytes, is_required);
-        let mut clients = clients.map_err(|why| self.refuse(bundle, why)).ok()?;
+        let mut clients = clients
+            .map_err(|why| {
+                self.refuse(bundle, why);
+            })
+            .ok()?;
         for file in &settings.client_crl_files {
             let bytes = self.read(file)?;
             let revoked = clients.revoke(&bytes);
-            revoked.map_err(|why| self.refuse(file, why)).ok()?;
+            let end = revoked
+                .map_err(|why| {
+                    self.refuse(file, why);
+                })
+                .ok()?;
+            let Some(end) = end else { continue };
+            self.revocation_lists.push(((*file.value).into(), end));
+            if end < today() {
+                let since = ::tls::date(end);
+                let message = format!(
+                    "`{}`: the revocation list has expired, on {since}",
+                    file.value
+                );
+                self.problems
+                    .warning(file.span, message)
+                    .help("certificates that were revoked since are believed; put a newer one in its place");
+            }
         }
         Some(Some(clients))
     }

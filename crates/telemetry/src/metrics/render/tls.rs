@@ -12,9 +12,13 @@ use crate::metrics::cells::Handshakes;
 #[derive(Debug, Clone, Default)]
 pub struct CertificateFigures {
     pub certificates: Vec<CertificateExpiry>,
+    /// Until when what authorities say of revocation is current.
+    pub revocations: Vec<CertificateExpiry>,
     /// How often renewed files were taken up, and refused.
     pub taken: u64,
     pub refused: u64,
+    /// In how many places files as they are now cannot be used. Absent: there are none.
+    pub refused_files: Option<usize>,
     /// Absent: no authority is asked for any.
     pub orders: Option<OrderFigures>,
 }
@@ -55,9 +59,18 @@ const EXPIRY: Family = Family::in_unit(
     Unit::Seconds,
     "Until when a certificate is valid, since the Unix epoch.",
 );
+const REVOCATION: Family = Family::in_unit(
+    "forebay_revocation_expiry_timestamp",
+    Unit::Seconds,
+    "Until when an OCSP response or a revocation list is current, since the Unix epoch.",
+);
 const RENEWALS: Family = Family::new(
     "forebay_certificate_renewals",
     "Times that certificate files had changed while Forebay ran.",
+);
+const REFUSED_FILES: Family = Family::new(
+    "forebay_certificate_files_refused",
+    "Certificates, authorities and revocation lists that are not what is in their files, which cannot be used.",
 );
 
 const ORDERS: Family = Family::new(
@@ -77,6 +90,9 @@ pub(super) fn write(
 ) -> fmt::Result {
     if let Some(orders) = &figures.orders {
         write_orders(page, orders)?;
+    }
+    if let Some(refused) = figures.refused_files {
+        page.gauge(&REFUSED_FILES, refused as u64)?;
     }
     let all = || listeners(snapshot);
     if all().next().is_none() && figures.certificates.is_empty() {
@@ -113,16 +129,21 @@ pub(super) fn write(
     if figures.certificates.is_empty() {
         return Ok(());
     }
-    page.gauges(
-        &EXPIRY,
-        figures.certificates.iter().map(|certificate| {
-            let (listener, file) = (&*certificate.listener, &*certificate.file);
-            (
-                [("listener", listener), ("file", file)],
-                certificate.unix_seconds,
-            )
-        }),
-    )?;
+    for (family, ends) in [
+        (&EXPIRY, &figures.certificates),
+        (&REVOCATION, &figures.revocations),
+    ] {
+        if ends.is_empty() {
+            continue;
+        }
+        page.gauges(
+            family,
+            ends.iter().map(|end| {
+                let (listener, file) = (&*end.listener, &*end.file);
+                ([("listener", listener), ("file", file)], end.unix_seconds)
+            }),
+        )?;
+    }
     let results = [("taken", figures.taken), ("refused", figures.refused)];
     page.counters(
         &RENEWALS,
