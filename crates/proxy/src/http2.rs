@@ -63,14 +63,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
     idle.within(GRACE);
     let mut serving = Serving {
         shared: Rc::new(Shared {
-            worker: Rc::clone(&worker),
+            worker,
             held: Rc::new(held),
-            carrier: Rc::clone(&carrier),
+            carrier,
             peer: client.peer.into(),
         }),
-        worker,
         client,
-        carrier,
         limits,
         header_timeout: GRACE,
         idle,
@@ -86,7 +84,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
     let ended = poll_fn(|cx| serving.poll(cx)).await;
     // Their streams have ended, which they find themselves.
     serving.lanes.clear();
-    serving.carrier.connection.borrow_mut().lose();
+    serving.shared.carrier.connection.borrow_mut().lose();
     if ended == Ended::Told {
         reply::close(&mut serving.client).await;
     }
@@ -117,10 +115,8 @@ enum Ended {
 }
 
 struct Serving {
-    worker: Rc<Worker>,
     shared: Rc<Shared>,
     client: Box<Client>,
-    carrier: Rc<Carrier>,
     limits: Limits,
     header_timeout: Duration,
     idle: Deadline,
@@ -143,8 +139,8 @@ struct Serving {
 
 impl Serving {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
-        let now = self.worker.clock.coarse().into_std();
-        let mut connection = self.carrier.connection.borrow_mut();
+        let now = self.shared.worker.clock.coarse().into_std();
+        let mut connection = self.shared.carrier.connection.borrow_mut();
         connection.attend();
         connection.watch.pass(now);
         drop(connection);
@@ -155,7 +151,7 @@ impl Serving {
             if self.poll_receive(cx).is_ready() {
                 return Poll::Ready(Ended::Lost);
             }
-            let was_congested = self.carrier.connection.borrow().is_congested();
+            let was_congested = self.shared.carrier.connection.borrow().is_congested();
             let flushed = self.poll_flush(cx);
             if let Poll::Ready(Err(_)) = flushed {
                 return Poll::Ready(Ended::Lost);
@@ -164,10 +160,10 @@ impl Serving {
                 continue;
             }
             if self.head_is_late(cx) {
-                self.carrier.connection.borrow_mut().head_is_late();
+                self.shared.carrier.connection.borrow_mut().head_is_late();
                 continue;
             }
-            let connection = self.carrier.connection.borrow();
+            let connection = self.shared.carrier.connection.borrow();
             let (is_over, is_idle) = (connection.is_over(), connection.is_idle());
             let is_asked = self.is_leaving && !connection.takes_no_more();
             drop(connection);
@@ -190,18 +186,18 @@ impl Serving {
                 (true, false) => self.leave(),
                 (true, true) if is_idle || is_over => return Poll::Ready(Ended::Told),
                 (true, true) => {
-                    self.carrier.connection.borrow_mut().take_no_more();
+                    self.shared.carrier.connection.borrow_mut().take_no_more();
                     self.idle.clear();
                 }
             }
         }
-        self.carrier.connection.borrow_mut().wait(cx);
+        self.shared.carrier.connection.borrow_mut().wait(cx);
         Poll::Pending
     }
 
     /// Takes what the client sends; ready when it sends nothing any more.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let current = self.shared.held.door.plan(&self.worker);
+        let current = self.shared.held.door.plan(&self.shared.worker);
         if let Some(listener) = self.shared.held.door.listener(&current) {
             self.limits = listener.limits;
             self.header_timeout = listener.header_timeout;
@@ -209,7 +205,7 @@ impl Serving {
         drop(current);
         let mut heads = None;
         let ended = loop {
-            let mut connection = self.carrier.connection.borrow_mut();
+            let mut connection = self.shared.carrier.connection.borrow_mut();
             if connection.is_over() || connection.is_congested() {
                 break Poll::Pending;
             }
@@ -221,7 +217,7 @@ impl Serving {
                     Poll::Ready(_) => break Poll::Ready(()),
                 }
             }
-            let to = heads.get_or_insert_with(|| self.worker.heads.take());
+            let to = heads.get_or_insert_with(|| self.shared.worker.heads.take());
             let (taken, arrived) =
                 connection.receive(inbound.buffered(), &self.limits, &mut to.request);
             inbound.consume(taken);
@@ -240,13 +236,13 @@ impl Serving {
             }
         };
         if let Some(heads) = heads {
-            self.worker.heads.give(heads);
+            self.shared.worker.heads.give(heads);
         }
         ended
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut connection = self.carrier.connection.borrow_mut();
+        let mut connection = self.shared.carrier.connection.borrow_mut();
         connection.poll_flush(cx, self.client.outbound.io_mut())
     }
 
@@ -254,7 +250,7 @@ impl Serving {
         if self.is_leaving || !self.is_greeted {
             return Some(GRACE);
         }
-        let current = self.shared.held.door.plan(&self.worker);
+        let current = self.shared.held.door.plan(&self.shared.worker);
         let listener = self.shared.held.door.listener(&current)?;
         Some(listener.keep_alive_timeout)
     }
@@ -262,26 +258,26 @@ impl Serving {
     /// Nothing new is taken; what has begun goes on (RFC 9113 section 6.8).
     fn leave(&mut self) {
         self.is_leaving = true;
-        self.carrier.connection.borrow_mut().leave();
+        self.shared.carrier.connection.borrow_mut().leave();
         self.idle.within(GRACE);
     }
 
     /// A client that does too much of something is told so, and it is counted.
     fn count_flood(&mut self) {
-        let flood = self.carrier.connection.borrow().watch.flood();
+        let flood = self.shared.carrier.connection.borrow().watch.flood();
         let Some(flood) = flood.filter(|_| !self.is_counted) else {
             return;
         };
         self.is_counted = true;
         let (client, reason) = (self.client.peer, flood.label());
-        let mut metrics = self.worker.metrics.borrow_mut();
+        let mut metrics = self.shared.worker.metrics.borrow_mut();
         metrics.http2_flood(self.shared.held.number, reason);
         debug!(%client, reason, "HTTP/2 connection ended: too much of something");
     }
 
     /// Whether a head has begun and does not end.
     fn head_is_late(&mut self, cx: &Context<'_>) -> bool {
-        let connection = self.carrier.connection.borrow();
+        let connection = self.shared.carrier.connection.borrow();
         let amid = connection.amid_head().filter(|_| !connection.is_over());
         if amid != self.amid {
             self.amid = amid;
@@ -309,7 +305,7 @@ impl Serving {
             return;
         }
         self.is_active = is_active;
-        let mut metrics = self.worker.metrics.borrow_mut();
+        let mut metrics = self.shared.worker.metrics.borrow_mut();
         match is_active {
             true => metrics.client_active(self.shared.held.number),
             false => metrics.client_idle(self.shared.held.number),
