@@ -25,7 +25,7 @@ use crate::grpc;
 use crate::h2_backend::{self, Link, speaks_h2};
 use crate::introduced::introduction;
 use crate::path::reply;
-use crate::{retry, upgrade};
+use crate::{extended_connect, retry, upgrade};
 
 type Checkout = upstream::Checkout<Box<BackendConn>, Link>;
 
@@ -91,7 +91,8 @@ async fn connection(
 ) -> Result<Conn, Failure> {
     let worker = x.worker;
     let now = worker.clock.coarse().into_std();
-    if x.heads.upgrade.is_some() && backend.options.protocol.may_share() {
+    let is_http1 = x.heads.upgrade.is_some() && !extended_connect::is_used(x.heads, backend)?;
+    if is_http1 && backend.options.protocol.may_share() {
         return Box::pin(of_its_own(x, times, backend)).await;
     }
     let alive = |conn: &mut Box<BackendConn>| reuse == Reuse::Allowed && conn.is_alive();
@@ -124,20 +125,13 @@ async fn connection(
     }
 }
 
-/// What goes on with another protocol does so over HTTP/1.1, on a connection that
+/// What goes on with another protocol over HTTP/1.1 does so on a connection that
 /// nobody shares.
 async fn of_its_own(
     x: &mut Exchange<'_>,
     times: &Times,
     backend: &Arc<Backend>,
 ) -> Result<Conn, Failure> {
-    if backend.options.protocol == Protocol::Http2 {
-        let url = &backend.url;
-        let detail = format!(
-            "{url}: over HTTP/2, as `protocol` of its group has it, connections are not switched to another protocol"
-        );
-        return Err(Failure::new(Kind::MethodRefused, detail));
-    }
     let permit = x.worker.pool.permit(backend);
     let permit = permit.map_err(|_| overload(Kind::QueueFull, backend))?;
     open(x, times, permit).await
@@ -213,7 +207,7 @@ async fn open(x: &mut Exchange<'_>, times: &Times, permit: Permit) -> Result<Con
     let opening = worker.pool.opening(&backend);
     let beginning = Beginning {
         first: &header,
-        is_http1: x.heads.upgrade.is_some(),
+        is_http1: x.heads.upgrade.is_some() && backend.options.protocol == Protocol::Agreed,
     };
     let connecting = connect(worker, &backend, limit, beginning);
     let stream = unless_gone(x, pin!(connecting)).await??;
@@ -271,16 +265,25 @@ pub(crate) async fn send(
         let left = timeout.saturating_sub(x.elapsed());
         grpc::set_timeout(&mut x.heads.request.fields, left);
     }
-    let is_secure = conn.backend().tls.is_some();
-    conn.ask(&x.heads.request, framing, is_secure);
-    conn.upload = Upload::new(conn.framing(framing));
-    if (x.heads.grpc).is_some_and(|call| call.is_sent_as_text()) {
-        conn.upload.decode();
+    let switches = x.heads.upgrade.is_some() && conn.is_stream();
+    if switches {
+        let limit = within_total(x, times, times.connect);
+        Box::pin(extended_connect::ask(x, limit, attempt)).await?;
+    } else {
+        let is_secure = conn.backend().tls.is_some();
+        conn.ask(&x.heads.request, framing, is_secure);
+        conn.upload = Upload::new(conn.framing(framing));
+        if (x.heads.grpc).is_some_and(|call| call.is_sent_as_text()) {
+            conn.upload.decode();
+        }
     }
     for _ in 0..=MAX_INTERIM {
         x.heads.response.clear();
         let mut deadline_is_set = false;
         poll_fn(|cx| poll_response(x, times, attempt, &mut deadline_is_set, cx)).await?;
+        if switches {
+            extended_connect::take_answer(x.heads);
+        }
         if !x.heads.response.is_interim() || upgrade::is_agreed(x.heads)? {
             if x.plan.access_log.is_some() || x.plan.admin.is_some() {
                 x.progress.head_time = Some(x.elapsed());

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use message::{Method, RequestHead, ResponseHead, Side};
 use wire::blocks::Blocks;
 use wire::h1::{Body, Framing, HeadError, Inbound, Outbound, write_request_head};
+use wire::h2::AnswerTo;
 
 use crate::ask::RESPONSE_LIMITS;
 use crate::attempt::Upload;
@@ -78,10 +79,37 @@ impl BackendConn {
             None => write_request_head(out, head, framing),
             Some(stream) => {
                 wire::h2::write_request(out, head, is_secure);
-                let is_head = head.method == Method::Head;
-                stream.borrow_mut().expect_request(out.len(), is_head);
+                let to = match head.method {
+                    Method::Head => AnswerTo::Head,
+                    _ => AnswerTo::Other,
+                };
+                stream.borrow_mut().expect_request(out.len(), to);
             }
         }
+    }
+
+    /// The same of a request to go on with another protocol, on a stream.
+    pub(crate) fn ask_to_switch(&mut self, head: &RequestHead, protocol: &str, is_secure: bool) {
+        if let Some(stream) = &self.h2 {
+            let out = self.outbound.buffer();
+            wire::h2::write_extended_connect(out, head, protocol, is_secure);
+            let mut stream = stream.borrow_mut();
+            stream.expect_request(out.len(), AnswerTo::Connect);
+        }
+    }
+
+    /// Whether the backend takes such requests, once it has said so. Over HTTP/1.1
+    /// there are none.
+    pub(crate) fn poll_takes_extended_connect(&mut self, cx: &Context<'_>) -> Poll<bool> {
+        match &self.h2 {
+            Some(stream) => stream.borrow_mut().poll_takes_extended_connect(cx),
+            None => Poll::Ready(false),
+        }
+    }
+
+    /// It is a stream on a connection that others use as well.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.h2.is_some()
     }
 
     /// How the end of a body is found here, of which the head says this.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use message::{ClientCertificate, Fields, ResponseHead};
 use wire::h1::HeadError;
-use wire::h2::{Connection, Cut, Reason, StreamKey};
+use wire::h2::{AnswerTo, Connection, Cut, Reason, StreamKey};
 
 use crate::tls_stream::Terms;
 
@@ -33,9 +33,9 @@ pub(crate) struct H2Stream {
 
 /// Where the stream is on its connection.
 enum Place {
-    /// Nowhere yet: it begins with a request's head, which may be one for a head.
+    /// Nowhere yet: it begins with a request's head.
     Unopened {
-        is_head: bool,
+        to: AnswerTo,
     },
     At(StreamKey),
     /// The backend takes no request there.
@@ -71,7 +71,12 @@ impl H2Stream {
 
     /// One to a backend, which is opened by its request.
     pub(crate) fn unopened(carrier: Rc<Carrier>) -> Self {
-        Self::at(carrier, Place::Unopened { is_head: false })
+        Self::at(
+            carrier,
+            Place::Unopened {
+                to: AnswerTo::Other,
+            },
+        )
     }
 
     fn at(carrier: Rc<Carrier>, place: Place) -> Self {
@@ -147,6 +152,12 @@ impl H2Stream {
         came.map_err(|error| HeadError::Stream { error, began })
     }
 
+    /// Whether the backend takes requests to go on with another protocol.
+    pub(crate) fn poll_takes_extended_connect(&mut self, cx: &Context<'_>) -> Poll<bool> {
+        let mut connection = self.carrier.connection.borrow_mut();
+        connection.poll_takes_extended_connect(cx)
+    }
+
     /// Resolves when the other end wants nothing any more.
     pub(crate) fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut connection = self.carrier.connection.borrow_mut();
@@ -158,9 +169,9 @@ impl H2Stream {
     }
 
     /// The next bytes that are written are a request's head.
-    pub(crate) fn expect_request(&mut self, length: usize, is_head: bool) {
-        if let Place::Unopened { is_head: said } = &mut self.place {
-            *said = is_head;
+    pub(crate) fn expect_request(&mut self, length: usize, to: AnswerTo) {
+        if let Place::Unopened { to: said } = &mut self.place {
+            *said = to;
         }
         self.expect_head(length, true);
     }
@@ -195,8 +206,8 @@ impl H2Stream {
                         connection.write_head(key, head);
                         Place::At(key)
                     }
-                    Place::Unopened { is_head } => {
-                        let opened = connection.open(head, is_head);
+                    Place::Unopened { to } => {
+                        let opened = connection.open(head, to);
                         opened.map_or(Place::Refused, Place::At)
                     }
                     Place::Refused => Place::Refused,

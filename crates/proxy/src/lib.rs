@@ -22,6 +22,7 @@ mod draining;
 mod event_loop;
 mod exchange;
 mod explain;
+mod extended_connect;
 mod forward;
 mod forward_proxy;
 mod given;

@@ -8,11 +8,11 @@ mod request;
 mod response;
 mod watch;
 
-use message::{Fields, Known, KnownSet, RequestHead, ResponseHead};
+use message::{Field, Fields, Known, KnownSet, RequestHead, ResponseHead};
 
 use hpack::Pseudo;
 
-pub use connection::{Arrived, Connection, Cut, Options, StreamKey, Windows};
+pub use connection::{AnswerTo, Arrived, Connection, Cut, Options, StreamKey, Windows};
 pub use frame::{PREFACE, Reason};
 pub use watch::{Flood, Patience, Watch};
 
@@ -45,11 +45,42 @@ const ELSEWHERE: KnownSet = KnownSet::of(&[
 /// The head of a request to a backend, as a field section. Trailers are welcome:
 /// whoever wants none is not given any.
 pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, is_secure: bool) {
+    hpack::write_pseudo(out, Pseudo::Method, head.method_bytes());
+    write_target(out, head, is_secure);
+    for field in head.fields.iter().filter(|f| !ELSEWHERE.has(f.known)) {
+        hpack::write_field(out, field.known, field.name, field.value);
+    }
+    hpack::write_field(out, Known::Te, b"te", b"trailers");
+}
+
+/// The head of a request to go on with another protocol, of what would be that
+/// request over HTTP/1.1 (RFC 8441 section 4). The key by which that is agreed to
+/// there is not sent (section 5), nor a length: what follows is no body.
+pub fn write_extended_connect(
+    out: &mut Vec<u8>,
+    head: &RequestHead,
+    protocol: &str,
+    is_secure: bool,
+) {
+    hpack::write_pseudo(out, Pseudo::Method, b"CONNECT");
+    hpack::write_pseudo(out, Pseudo::Protocol, protocol.as_bytes());
+    write_target(out, head, is_secure);
+    let is_elsewhere = |f: &Field<'_>| {
+        ELSEWHERE.has(f.known)
+            || f.known == Known::ContentLength
+            || f.name.eq_ignore_ascii_case(b"sec-websocket-key")
+    };
+    for field in head.fields.iter().filter(|f| !is_elsewhere(f)) {
+        hpack::write_field(out, field.known, field.name, field.value);
+    }
+}
+
+/// The pseudo-fields that say where a request goes.
+fn write_target(out: &mut Vec<u8>, head: &RequestHead, is_secure: bool) {
     let scheme: &[u8] = match is_secure {
         true => b"https",
         false => b"http",
     };
-    hpack::write_pseudo(out, Pseudo::Method, head.method_bytes());
     hpack::write_pseudo(out, Pseudo::Scheme, scheme);
     if let Some(host) = head.fields.get(Known::Host) {
         hpack::write_pseudo(out, Pseudo::Authority, host);
@@ -66,10 +97,6 @@ pub fn write_request(out: &mut Vec<u8>, head: &RequestHead, is_secure: bool) {
             }
         }
     }
-    for field in head.fields.iter().filter(|f| !ELSEWHERE.has(f.known)) {
-        hpack::write_field(out, field.known, field.name, field.value);
-    }
-    hpack::write_field(out, Known::Te, b"te", b"trailers");
 }
 
 fn is_path(path: &[u8]) -> bool {
@@ -109,9 +136,13 @@ mod tests {
     fn written(head: &RequestHead, is_secure: bool) -> Vec<(String, String)> {
         let mut section = Vec::new();
         write_request(&mut section, head, is_secure);
+        lines(&section)
+    }
+
+    fn lines(section: &[u8]) -> Vec<(String, String)> {
         let mut lines = Vec::new();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let decoded = hpack::Decoder::new(0).decode(&section, |name, value| {
+        let decoded = hpack::Decoder::new(0).decode(section, |name, value| {
             lines.push((text(name), text(value)));
         });
         assert_eq!(decoded, Ok(()));
@@ -153,6 +184,33 @@ mod tests {
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(written(&head("/a", "?b", &fields), true), expected);
+    }
+
+    #[test]
+    fn a_request_to_switch_is_a_connect_with_a_protocol() {
+        let fields = [
+            ("Host", "a.test"),
+            ("Connection", "upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+            ("Content-Length", "0"),
+            ("Origin", "https://a.test"),
+        ];
+        let expected = [
+            (":method", "CONNECT"),
+            (":protocol", "websocket"),
+            (":scheme", "https"),
+            (":authority", "a.test"),
+            (":path", "/a?b"),
+            ("sec-websocket-version", "13"),
+            ("origin", "https://a.test"),
+        ];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut section = Vec::new();
+        let head = head("/a", "?b", &fields);
+        write_extended_connect(&mut section, &head, "websocket", true);
+        assert_eq!(lines(&section), expected);
     }
 
     #[test]

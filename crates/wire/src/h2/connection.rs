@@ -32,7 +32,7 @@ use crate::h1::{BlocksHandle, Limits};
 
 pub use asking::Windows;
 pub use serving::{Arrived, Options};
-pub use streams::Cut;
+pub use streams::{AnswerTo, Cut};
 
 /// What we remember of fields that have come, in bytes (RFC 7541 section 4.2).
 const TABLE_SIZE: usize = 4096;
@@ -258,6 +258,7 @@ impl Connection {
             self.go_away(self.latest.min(self.last), reason);
             self.end = Some(reason);
             self.streams.cut_all(Cut::ByUs(reason));
+            self.wake_waiting();
             self.wake_driver();
         }
     }
@@ -266,6 +267,7 @@ impl Connection {
     pub fn lose(&mut self) {
         self.end.get_or_insert(Reason::NO_ERROR);
         self.streams.cut_all(Cut::Lost);
+        self.wake_waiting();
     }
 
     /// The other end has done too much of something.

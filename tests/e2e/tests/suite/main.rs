@@ -71,3 +71,4 @@ mod upgrade;
 mod websocket;
 mod websocket_ends;
 mod websocket_h2;
+mod websocket_h2_backend;

@@ -300,21 +300,6 @@ fn a_backend_that_prefers_http_2_switches_over_http_1() {
     assert_eq!(forebay.get("/").text(), "HTTP/2.0");
 }
 
-/// One that speaks nothing but HTTP/2 is not asked, and nothing is held against it.
-#[test]
-fn a_backend_of_http_2_alone_is_not_asked() {
-    let backend = Backend::saying("no");
-    let forebay = Config::to(&backend)
-        .group("protocol: h2c, circuit_breaker: { failure_threshold: 1 }")
-        .start();
-    for _ in 0..3 {
-        let response = forebay.client().ask(request("/"));
-        assert_eq!(response.status, 501);
-        assert_eq!(response.reason(), Some("method_not_supported"));
-    }
-    assert_eq!(backend.accepted(), 0);
-}
-
 /// With compression, messages in pieces, a ping and a subprotocol.
 #[test]
 fn a_real_client_and_a_real_server_understand_each_other() {

@@ -27,6 +27,10 @@ pub struct Windows {
 pub(super) struct Asking {
     /// Streams at a time that the backend takes, once it has said so.
     most: Option<usize>,
+    /// It takes requests to go on with another protocol (RFC 8441 section 3).
+    takes_extended_connect: bool,
+    /// They wait to hear what it takes.
+    waiting: Vec<Waker>,
     /// Memory for the next head.
     spare: ResponseHead,
 }
@@ -34,6 +38,10 @@ pub(super) struct Asking {
 impl Asking {
     pub(super) fn may_open(&mut self, streams: u32) {
         self.most = Some(streams as usize);
+    }
+
+    pub(super) fn may_switch(&mut self, takes: bool) {
+        self.takes_extended_connect = takes;
     }
 }
 
@@ -65,10 +73,34 @@ impl Connection {
         }
     }
 
+    /// Whether the backend takes requests to go on with another protocol, once it has
+    /// said what it takes. One that is gone takes what it likes: opening a stream tells.
+    pub fn poll_takes_extended_connect(&mut self, cx: &Context<'_>) -> Poll<bool> {
+        let is_known = self.is_greeted || self.end.is_some();
+        let Role::Asking(asking) = &mut self.role else {
+            return Poll::Ready(false);
+        };
+        if is_known {
+            return Poll::Ready(asking.takes_extended_connect || self.end.is_some());
+        }
+        if !asking.waiting.iter().any(|w| w.will_wake(cx.waker())) {
+            asking.waiting.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// What the backend takes is known, or never will be.
+    pub(super) fn wake_waiting(&mut self) {
+        if let Role::Asking(asking) = &mut self.role {
+            std::mem::take(&mut asking.waiting)
+                .into_iter()
+                .for_each(Waker::wake);
+        }
+    }
+
     /// Begins a request, whose head is a field section; None where the backend takes
-    /// none: then it has seen nothing of it. What an answer to HEAD says of its length
-    /// is not that of a body.
-    pub fn open(&mut self, section: &[u8], is_head: bool) -> Option<StreamKey> {
+    /// none: then it has seen nothing of it.
+    pub fn open(&mut self, section: &[u8], to: AnswerTo) -> Option<StreamKey> {
         let most = self.most_streams();
         if most == 0 || self.streams.are_as_many(most) {
             return None;
@@ -80,7 +112,7 @@ impl Connection {
         let windows = (self.own_window, self.peer_window);
         let mut stream = Stream::new(self.latest, false, None, windows);
         stream.answer.is_due = true;
-        stream.answer.is_of_head = is_head;
+        stream.answer.to = to;
         let key = self.streams.add(stream);
         self.write_head(key, section);
         Some(key)

@@ -367,6 +367,11 @@ impl Connection {
                 setting::ENABLE_CONNECT_PROTOCOL if value > 1 => {
                     return Err(Reason::PROTOCOL_ERROR);
                 }
+                setting::ENABLE_CONNECT_PROTOCOL => {
+                    if let Role::Asking(asking) = &mut self.role {
+                        asking.may_switch(value == 1);
+                    }
+                }
                 // Of several the last counts, and only that costs something.
                 setting::INITIAL_WINDOW_SIZE => window = Some(i64::from(value)),
                 _ => {}
@@ -375,6 +380,7 @@ impl Connection {
         if let Some(window) = window {
             self.initial_window(window)?;
         }
+        self.wake_waiting();
         self.write(kind::SETTINGS, flag::ACK, 0, &[]);
         Ok(())
     }

@@ -46,6 +46,28 @@ impl fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
+/// What kind of request an answer is one to: that says what follows its head.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerTo {
+    /// To HEAD, nothing does.
+    Head,
+    /// To CONNECT, if all is well, bytes of another protocol (RFC 9110 section 9.3.6).
+    Connect,
+    #[default]
+    Other,
+}
+
+impl AnswerTo {
+    /// What an answer says of a length is that of its body.
+    fn has_body(self, status: u16) -> bool {
+        match (self, status) {
+            (_, 204 | 304) | (Self::Head, _) => false,
+            (Self::Connect, status) => !(200..300).contains(&status),
+            (Self::Other, _) => true,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) id: u32,
@@ -84,8 +106,8 @@ pub(super) struct Stream {
 pub(super) struct Answer {
     /// The final one has not come.
     pub is_due: bool,
-    /// What it says of a length is not that of a body here.
-    pub is_of_head: bool,
+    /// Of what request.
+    pub to: AnswerTo,
     interim: VecDeque<ResponseHead>,
     interim_size: usize,
     last: Option<ResponseHead>,
@@ -168,7 +190,7 @@ impl Stream {
             }
             answer.interim.push_back(head);
         } else {
-            let has_body = !answer.is_of_head && !matches!(head.status, 204 | 304);
+            let has_body = answer.to.has_body(head.status);
             self.left = length(&head.fields).filter(|_| has_body);
             answer.is_due = false;
             answer.last = Some(head);

@@ -1,5 +1,9 @@
 //! Connections to backends.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+
 use message::{Known, ResponseHead};
 
 use super::*;
@@ -13,6 +17,16 @@ const WINDOWS: Windows = Windows {
 
 const CANCEL: Reason = Reason::CANCEL;
 const PROTOCOL: Reason = Reason::PROTOCOL_ERROR;
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 /// A connection to a backend.
 struct Asked(Connection);
@@ -53,7 +67,7 @@ impl Asked {
 
     /// A whole request.
     fn get(&mut self) -> StreamKey {
-        let key = self.0.open(&get("/"), false).expect("a stream");
+        let key = self.0.open(&get("/"), AnswerTo::Other).expect("a stream");
         self.0.finish(key, &[]);
         key
     }
@@ -146,7 +160,7 @@ fn a_request_leaves_in_one_frame_behind_what_must_come_first() {
     assert_eq!(sent, expected);
     // With a body.
     let mut asked = Asked::new();
-    let key = asked.0.open(&get("/"), false).expect("a stream");
+    let key = asked.0.open(&get("/"), AnswerTo::Other).expect("a stream");
     let cx = Context::from_waker(Waker::noop());
     assert!(asked.0.poll_body(key, &cx, b"body").is_ready());
     asked.0.finish(key, &[]);
@@ -219,22 +233,65 @@ fn heads_that_are_too_large_are_called_so() {
 #[test]
 fn lengths_bind_only_where_there_is_a_body() {
     let long = [("content-length", "5")];
-    for (status, is_head, is_whole) in [
-        (200, true, true),
-        (304, false, true),
-        (204, false, true),
-        (200, false, false),
+    for (status, to, is_whole) in [
+        (200, AnswerTo::Head, true),
+        (304, AnswerTo::Other, true),
+        (204, AnswerTo::Other, true),
+        (200, AnswerTo::Other, false),
+        (200, AnswerTo::Connect, true),
+        (299, AnswerTo::Connect, true),
+        (404, AnswerTo::Connect, false),
     ] {
         let mut asked = Asked::new();
-        let key = asked.0.open(&get("/"), is_head).expect("a stream");
+        let key = asked.0.open(&get("/"), to).expect("a stream");
         asked.0.finish(key, &[]);
         asked.frame(HEADERS, WHOLE, 1, &answer(status, &long));
         assert_eq!(asked.head(key), Some(Ok(status)));
-        assert_eq!(
-            asked.read(key).is_ok(),
-            is_whole,
-            "{status} to HEAD: {is_head}"
-        );
+        assert_eq!(asked.read(key).is_ok(), is_whole, "{status} to {to:?}");
+    }
+}
+
+/// What a backend says of requests to go on with another protocol, in turn, and
+/// what is made of it (RFC 8441 section 3).
+#[test]
+fn it_takes_requests_to_switch_once_it_says_so() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let one: &[u8] = &[0, 8, 0, 0, 0, 1];
+    let zero: &[u8] = &[0, 8, 0, 0, 0, 0];
+    let streams: &[u8] = &[0, 3, 0, 0, 0, 9];
+    for (said, takes) in [
+        (&[] as &[&[u8]], Poll::Pending),
+        (&[&[]], Poll::Ready(false)),
+        (&[streams], Poll::Ready(false)),
+        (&[one], Poll::Ready(true)),
+        (&[zero], Poll::Ready(false)),
+        (&[streams, one], Poll::Ready(true)),
+        (&[one, streams], Poll::Ready(true)),
+        (&[one, zero], Poll::Ready(false)),
+    ] {
+        let mut asked = Asked::silent();
+        for settings in said {
+            asked.frame(kind::SETTINGS, 0, 0, settings);
+        }
+        let polled = asked.0.poll_takes_extended_connect(&cx);
+        assert_eq!(polled, takes, "{said:?}");
+    }
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    cx = Context::from_waker(&waker);
+    let ends: [fn(&mut Asked); 3] = [
+        |asked| asked.frame(kind::SETTINGS, 0, 0, &[]),
+        |asked| asked.frame(kind::PING, 0, 0, &[0; 8]),
+        |asked| asked.0.lose(),
+    ];
+    for (before, end) in ends.into_iter().enumerate() {
+        let mut asked = Asked::silent();
+        for _ in 0..3 {
+            assert!(asked.0.poll_takes_extended_connect(&cx).is_pending());
+        }
+        end(&mut asked);
+        assert_eq!(woken.0.load(Ordering::Relaxed), before + 1);
+        assert!(asked.0.poll_takes_extended_connect(&cx).is_ready());
     }
 }
 
@@ -422,11 +479,11 @@ fn as_many_streams_are_opened_as_the_backend_takes() {
     let mut asked = Asked::silent();
     assert_eq!(asked.0.most_streams(), 1);
     let first = asked.get();
-    assert!(asked.0.open(&get("/"), false).is_none());
+    assert!(asked.0.open(&get("/"), AnswerTo::Other).is_none());
     asked.frame(kind::SETTINGS, 0, 0, &[0, 3, 0, 0, 0, 2]);
     assert_eq!(asked.0.most_streams(), 2);
     asked.get();
-    assert!(asked.0.open(&get("/"), false).is_none());
+    assert!(asked.0.open(&get("/"), AnswerTo::Other).is_none());
     // One that has ended makes room, held by somebody or not.
     asked.frame(HEADERS, WHOLE, 1, &answer(200, &[]));
     let third = asked.get();
@@ -452,7 +509,7 @@ fn what_the_backend_has_not_looked_at_is_known() {
     let (one, two) = (asked.get(), asked.get());
     asked.frame(kind::GOAWAY, 0, 0, &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
     assert_eq!(asked.0.most_streams(), 0);
-    assert!(asked.0.open(&get("/"), false).is_none());
+    assert!(asked.0.open(&get("/"), AnswerTo::Other).is_none());
     assert_eq!(asked.head(two), None, "it may be looked at");
     asked.frame(kind::GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]);
     assert_eq!(asked.head(two), Some(Err(Cut::Unseen)));
@@ -492,7 +549,7 @@ fn resets_of_the_backend_say_why() {
 fn a_whole_answer_stays_whole() {
     for (reset, is_whole) in [(Reason::NO_ERROR, true), (Reason::INTERNAL_ERROR, false)] {
         let mut asked = Asked::new();
-        let key = asked.0.open(&get("/"), false).expect("a stream");
+        let key = asked.0.open(&get("/"), AnswerTo::Other).expect("a stream");
         asked.frame(HEADERS, flag::END_HEADERS, 1, &answer(200, &[]));
         asked.frame(kind::DATA, flag::END_STREAM, 1, b"enough");
         asked.frame(kind::RST_STREAM, 0, 1, &reset.0.to_be_bytes());
