@@ -8,7 +8,9 @@ use libfuzzer_sys::fuzz_target;
 use message::{RequestHead, ResponseHead};
 use wire::blocks::Blocks;
 use wire::h1::Limits;
-use wire::h2::{Connection, Options, PREFACE, Patience, StreamKey, Watch, Windows, write_request};
+use wire::h2::{
+    AnswerTo, Connection, Options, PREFACE, Patience, StreamKey, Watch, Windows, write_request,
+};
 use wire::io::Output;
 
 const LIMITS: Limits = Limits {
@@ -79,9 +81,9 @@ fn asked(came: &[u8], step: usize) -> (Vec<u8>, Vec<String>) {
     // Once the backend has said how many it takes.
     let (greeting, frames) = came.split_at(SETTINGS.len());
     connection.receive_answers(greeting, &LIMITS);
-    for is_head in [false, true, false] {
-        let key = connection.open(&request, is_head).expect("a stream");
-        if !is_head {
+    for to in [AnswerTo::Other, AnswerTo::Head, AnswerTo::Connect] {
+        let key = connection.open(&request, to).expect("a stream");
+        if to == AnswerTo::Other {
             connection.finish(key, &[]);
         }
         keys.push(key);
@@ -146,7 +148,9 @@ struct Sent(Vec<u8>);
 impl Output for Sent {
     fn poll_write(&mut self, _: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<Result<usize>> {
         let before = self.0.len();
-        pieces.iter().for_each(|piece| self.0.extend_from_slice(piece));
+        pieces
+            .iter()
+            .for_each(|piece| self.0.extend_from_slice(piece));
         Poll::Ready(Ok(self.0.len() - before))
     }
 
