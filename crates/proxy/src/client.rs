@@ -1,5 +1,11 @@
 //! A client's connection as long as it is open.
 
+pub(crate) mod h2_lane;
+pub(crate) mod http2;
+pub(crate) mod ip_text;
+pub(crate) mod proxied;
+pub(crate) mod replay;
+
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
@@ -9,11 +15,11 @@ use std::task::{Context, Poll};
 use message::Side;
 use wire::h1::{Body, Framing, Inbound, Outbound};
 
-use crate::door::Door;
-use crate::h2_stream::H2Stream;
-use crate::ip_text::IpText;
-use crate::replay::Replay;
-use crate::stream::{Reader, Stream, Writer};
+use crate::client::ip_text::IpText;
+use crate::client::replay::Replay;
+use crate::listening::door::Door;
+use crate::sockets::h2_stream::H2Stream;
+use crate::sockets::stream::{Reader, Stream, Writer};
 use crate::worker::Worker;
 
 pub(crate) struct Client {

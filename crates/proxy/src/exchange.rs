@@ -1,5 +1,16 @@
 //! One request with everything learned about it on its way.
 
+pub(crate) mod forward;
+pub(crate) mod grpc;
+pub(crate) mod grpc_web;
+pub(crate) mod heads;
+pub(crate) mod max_forwards;
+pub(crate) mod name_check;
+pub(crate) mod refusal;
+pub(crate) mod request_id;
+pub(crate) mod to_https;
+pub(crate) mod upgrade;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,9 +20,9 @@ use tokio::time::Instant;
 use wire::h1::Framing;
 
 use crate::client::Client;
-use crate::heads::Heads;
+use crate::exchange::heads::Heads;
+use crate::exchange::request_id::RequestId;
 use crate::path::settle;
-use crate::request_id::RequestId;
 use crate::tunnel::Passed;
 use crate::worker::{Current, Worker};
 

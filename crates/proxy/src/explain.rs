@@ -11,18 +11,18 @@ use routing::{Condition, Explained, Miss, Silent};
 use upstream::{Backend, Excluded, Notes, Verdict};
 use wire::h1::{HeadParser, write_request_head};
 
-use crate::affinity;
-use crate::forward::{Forwarding, forward, told_certificate};
+use crate::backend::affinity;
+use crate::client::ip_text::IpText;
+use crate::exchange::forward::{Forwarding, forward, told_certificate};
+use crate::exchange::grpc_web;
+use crate::exchange::heads::Heads;
+use crate::exchange::request_id::RequestId;
+use crate::exchange::to_https;
 use crate::forward_proxy::{check, target};
-use crate::grpc_web;
-use crate::heads::Heads;
-use crate::ip_text::IpText;
-use crate::overload;
+use crate::health::overload;
 use crate::path::admit;
 use crate::path::filter_request::{self, Who};
 use crate::path::route;
-use crate::request_id::RequestId;
-use crate::to_https;
 
 /// A request to be explained.
 pub struct Question<'a> {

@@ -11,16 +11,16 @@ use telemetry::Tunnel;
 use upstream::{Address, Backend, Checkout, PoolOptions};
 use wire::h1::Framing;
 
-use crate::ask::{self, unless_gone};
-use crate::attempt::Attempt;
-use crate::backend_conn::BackendConn;
-use crate::connect::open_first;
+use crate::backend::ask::{self, unless_gone};
+use crate::backend::attempt::Attempt;
+use crate::backend::backend_conn::BackendConn;
+use crate::backend::connect::open_first;
+use crate::backend::names::look_up;
 use crate::exchange::Exchange;
-use crate::heads::Heads;
-use crate::names::look_up;
+use crate::exchange::heads::Heads;
 use crate::path::admit::Admitted;
 use crate::path::reply;
-use crate::stream::Stream;
+use crate::sockets::stream::Stream;
 use crate::tunnel;
 
 /// Where a client wants a connection to.

@@ -5,6 +5,10 @@
 //! What is the client's doing or Forebay's own tells nothing, and neither does
 //! an attempt that is cut off.
 
+pub(crate) mod check;
+pub(crate) mod checker;
+pub(crate) mod overload;
+
 use std::borrow::Cow;
 use std::time::Instant;
 
@@ -13,7 +17,7 @@ use plan::Group;
 use telemetry::{Breaker, Snapshot, StandingFigures};
 use upstream::{Change, Fault, Probe, Standing, State};
 
-use crate::attempt::Attempt;
+use crate::backend::attempt::Attempt;
 use crate::exchange::Exchange;
 use crate::worker::Worker;
 

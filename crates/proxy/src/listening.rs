@@ -1,6 +1,12 @@
 //! Listening sockets of the whole process: which are open, and opening those
 //! that a plan needs beyond them.
 
+pub(crate) mod descriptors;
+pub(crate) mod door;
+pub(crate) mod draining;
+pub(crate) mod given;
+pub(crate) mod listen;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -10,9 +16,9 @@ use plan::Plan;
 use tracing::debug;
 
 use crate::StartFault;
-use crate::door::DoorId;
-use crate::given::{Given, Sockets, spread};
-use crate::listen::{check_free, hide, listen};
+use crate::listening::door::DoorId;
+use crate::listening::given::{Given, Sockets, spread};
+use crate::listening::listen::{check_free, hide, listen};
 
 /// The sockets of one listener.
 #[derive(Clone)]

@@ -21,21 +21,21 @@ use filters::Answer;
 use message::Failure;
 
 use crate::client::Client;
+use crate::client::http2::{self, Arrived};
+use crate::client::replay::Replay;
 use crate::exchange::Exchange;
+use crate::exchange::grpc_web;
+use crate::exchange::name_check;
+use crate::exchange::to_https;
+use crate::exchange::upgrade;
 use crate::forward_proxy;
-use crate::grpc_web;
-use crate::guard;
-use crate::http2::{self, Arrived};
-use crate::name_check;
 use crate::path::accept::Accepted;
 use crate::path::admit::Admitted;
 use crate::path::lookup::Lookup;
 use crate::path::route::Routed;
 use crate::path::settle::After;
-use crate::replay::Replay;
-use crate::to_https;
-use crate::upgrade;
 use crate::worker::Worker;
+use crate::worker::guard;
 
 /// One client connection, from its acceptance (step 1) to its end.
 pub(crate) fn connection(worker: Rc<Worker>, accepted: Accepted) -> impl Future<Output = ()> {

@@ -13,17 +13,19 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::StartFault;
-use crate::access_log;
-use crate::checker::{Checked, Checker, await_first_checks, wait_for_first_checks};
-use crate::crew::{Told as ToldWorkers, Worker, adoptions, ask_all, gather, start_workers, tell};
-use crate::descriptors::make_room;
-use crate::draining::Draining;
-use crate::given::{Given, Sockets};
+use crate::backend::names::Resolver;
+use crate::health::checker::{Checked, Checker, await_first_checks, wait_for_first_checks};
+use crate::listening::descriptors::make_room;
+use crate::listening::draining::Draining;
+use crate::listening::given::{Given, Sockets};
 use crate::listening::{Bound, Listening, no_metrics, open_listeners, open_metrics};
-use crate::metrics_page::{MetricsPage, SourcesAsked, Told};
-use crate::names::Resolver;
-use crate::notable::Notables;
-use crate::run::{Command, Ending};
+use crate::report::access_log;
+use crate::report::metrics_page::{MetricsPage, SourcesAsked, Told};
+use crate::report::notable::Notables;
+use crate::worker::crew::{
+    Told as ToldWorkers, Worker, adoptions, ask_all, gather, start_workers, tell,
+};
+use crate::worker::run::{Command, Ending};
 
 /// A Forebay that serves. Dropping it ends it at once; `drain` ends it well.
 pub struct Running {

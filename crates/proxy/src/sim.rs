@@ -18,12 +18,12 @@ use telemetry::{Record, Snapshot};
 use tokio::task::LocalSet;
 use upstream::{Address, Backend, PoolStats};
 
-use crate::door::Door;
-use crate::draining::Draining;
+use crate::listening::door::Door;
+use crate::listening::draining::Draining;
 use crate::path::accept::begin;
-use crate::run;
-use crate::stream::Stream;
+use crate::sockets::stream::Stream;
 use crate::worker;
+use crate::worker::run;
 
 /// What stands in for a connected socket. Dropping it closes it.
 pub trait Socket {

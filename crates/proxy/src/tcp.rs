@@ -17,12 +17,12 @@ use plan::{Group, Listener, Tcp};
 use tracing::warn;
 use wire::proxy_protocol::Ends;
 
-use crate::door::Door;
-use crate::introduced::{Introduction, write_header};
+use crate::backend::introduced::{Introduction, write_header};
+use crate::client::proxied;
+use crate::listening::door::Door;
 use crate::path::accept::Accepted;
 use crate::path::secure;
-use crate::proxied;
-use crate::stream::Stream;
+use crate::sockets::stream::Stream;
 use crate::worker::{Current, Worker};
 use relay::Relay;
 use session::Session;

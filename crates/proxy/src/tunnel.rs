@@ -13,12 +13,12 @@ use message::{Failure, Kind};
 use telemetry::Tunnel as Protocol;
 use wire::websocket::From;
 
-use crate::backend_conn::BackendConn;
+use crate::backend::backend_conn::BackendConn;
 use crate::client::Client;
-use crate::door::TunnelAt;
 use crate::exchange::Exchange;
-use crate::passed_on::{Broken, Silence, UNTOLD};
-use crate::timers::Deadline;
+use crate::listening::door::TunnelAt;
+use crate::sockets::passed_on::{Broken, Silence, UNTOLD};
+use crate::sockets::timers::Deadline;
 use flow::Flow;
 
 /// How long both ends may take to hear that it ends.

@@ -1,5 +1,11 @@
 //! One worker: a thread, an event loop, and everything that only it touches.
 
+pub(crate) mod clock;
+pub(crate) mod crew;
+pub(crate) mod event_loop;
+pub(crate) mod guard;
+pub(crate) mod run;
+
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -10,17 +16,17 @@ use telemetry::{LogSink, Metrics};
 use upstream::{Pool, Refusals};
 use wire::blocks::Blocks;
 
-use crate::allowance::Allowance;
-use crate::backend_conn::BackendConn;
-use crate::clock::Clock;
-use crate::door::{Door, DoorId, Queue};
-use crate::h2_backend::Link;
-use crate::heads;
-use crate::names::Resolver;
-use crate::notable::Recent;
-use crate::pipes::Pipes;
-use crate::request_id::RequestId;
-use crate::timers::Timers;
+use crate::backend::backend_conn::BackendConn;
+use crate::backend::h2_backend::Link;
+use crate::backend::names::Resolver;
+use crate::exchange::heads;
+use crate::exchange::request_id::RequestId;
+use crate::listening::door::{Door, DoorId, Queue};
+use crate::report::allowance::Allowance;
+use crate::report::notable::Recent;
+use crate::sockets::pipes::Pipes;
+use crate::sockets::timers::Timers;
+use crate::worker::clock::Clock;
 
 /// Requests a second of which it is said why no route took them.
 const EXPLANATIONS: u32 = 20;

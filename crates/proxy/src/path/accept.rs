@@ -12,10 +12,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
 use tracing::{debug, warn};
 
-use crate::door::{Door, Queue};
+use crate::client::proxied;
+use crate::listening::door::{Door, Queue};
 use crate::path;
-use crate::proxied;
-use crate::stream::Stream;
+use crate::sockets::stream::Stream;
 use crate::tcp;
 use crate::worker::{Held, TurnedAway, Worker};
 

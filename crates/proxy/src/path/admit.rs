@@ -12,10 +12,10 @@ use routing::normalise;
 use wire::h1::{Framing, Persistence, request_framing, say_length_once, take_connection};
 
 use crate::exchange::Exchange;
-use crate::grpc;
-use crate::heads::Heads;
-use crate::request_id::RequestId;
-use crate::upgrade;
+use crate::exchange::grpc;
+use crate::exchange::heads::Heads;
+use crate::exchange::request_id::RequestId;
+use crate::exchange::upgrade;
 
 /// A request that has been checked. Only `admit` makes one.
 pub(crate) struct Admitted {

@@ -16,19 +16,19 @@ use tracing::info;
 use upstream::{Backend, Crowded, Excluded, Taken, UnderWay};
 use wire::h1::Framing;
 
-use crate::affinity;
-use crate::ask::{ask, unless_gone};
-use crate::attempt::Attempt;
+use crate::backend::affinity;
+use crate::backend::ask::{ask, unless_gone};
+use crate::backend::attempt::Attempt;
+use crate::backend::hedge::{Hedge, Won};
+use crate::backend::introduced::introduction;
+use crate::backend::retry;
+use crate::client::ip_text::IpText;
 use crate::exchange::Exchange;
-use crate::forward::{Forwarding, forward, told_certificate};
+use crate::exchange::forward::{Forwarding, forward, told_certificate};
 use crate::health;
-use crate::hedge::{Hedge, Won};
-use crate::introduced::introduction;
-use crate::ip_text::IpText;
-use crate::overload;
+use crate::health::overload;
 use crate::path::filter_request::Who;
 use crate::path::route::{Destination, Routed};
-use crate::retry;
 
 pub(crate) async fn dispatch<'a>(
     x: &mut Exchange<'a>,

@@ -10,10 +10,10 @@ use plan::Listener;
 use routing::Pattern;
 
 use crate::exchange::Exchange;
-use crate::heads::Heads;
-use crate::max_forwards::count_down;
+use crate::exchange::heads::Heads;
+use crate::exchange::max_forwards::count_down;
+use crate::exchange::request_id::RequestId;
 use crate::path::route::Routed;
-use crate::request_id::RequestId;
 
 /// The answer of a filter that gave one.
 pub(crate) fn filter_request(

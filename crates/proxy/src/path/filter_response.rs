@@ -2,7 +2,7 @@
 //! I/O. Next: `reply`.
 
 use crate::exchange::Exchange;
-use crate::heads::Heads;
+use crate::exchange::heads::Heads;
 use crate::path::filter_request::Who;
 use crate::path::route::Routed;
 

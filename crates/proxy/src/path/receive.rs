@@ -12,9 +12,9 @@ use wire::h1::HeadError;
 use wire::h2::PREFACE;
 
 use crate::client::Client;
-use crate::heads::Heads;
-use crate::http2::Arrived;
-use crate::upgrade;
+use crate::client::http2::Arrived;
+use crate::exchange::heads::Heads;
+use crate::exchange::upgrade;
 use crate::worker::Worker;
 
 /// How long a connection without a request may still send one once its door is

@@ -14,18 +14,19 @@ use wire::h1::{
     Announce, Encoder, Framing, Incoming, Outgoing, take_connection, write_response_head,
 };
 
-use crate::attempt::Attempt;
+use crate::backend::attempt::Attempt;
 use crate::client::Client;
-use crate::door::Door;
+use crate::exchange::grpc;
+use crate::exchange::heads::Heads;
+use crate::exchange::refusal;
+use crate::exchange::upgrade;
 use crate::exchange::{Exchange, Progress};
-use crate::grpc;
-use crate::heads::Heads;
 use crate::health;
+use crate::listening::door::Door;
 use crate::path::route::facts;
-use crate::refusal;
-use crate::stream::{Reader, Stream};
+use crate::sockets::stream::{Reader, Stream};
+use crate::tunnel;
 use crate::worker::Worker;
-use crate::{tunnel, upgrade};
 
 /// How long a connection is kept after its last answer, so that a client still
 /// sending can read it.

@@ -9,8 +9,8 @@ use routing::{Facts, Reasons, Silent};
 use wire::h1::Framing;
 
 use crate::exchange::Exchange;
+use crate::exchange::heads::Heads;
 use crate::explain::near_misses;
-use crate::heads::Heads;
 use crate::path::admit::Admitted;
 
 /// An admitted request with its route. Only `route` makes one, so nothing is

@@ -9,8 +9,8 @@ use tls::{Fault, Handshake, Reason};
 use tokio::net::TcpStream;
 use tracing::{debug, warn};
 
-use crate::stream::Stream;
-use crate::tls_stream::{TlsStream, Unshaken, Wires};
+use crate::sockets::stream::Stream;
+use crate::sockets::tls_stream::{TlsStream, Unshaken, Wires};
 use crate::worker::{Held, Worker};
 
 /// None where a handshake has failed, or was all that the client wanted.

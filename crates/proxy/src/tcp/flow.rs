@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use wire::blocks::Blocks;
 use wire::io::{Input, Output};
 
-use crate::passed_on::Broken;
-use crate::pipes::{Pipe, Pipes};
-use crate::stream::{Reader, Writer};
+use crate::sockets::passed_on::Broken;
+use crate::sockets::pipes::{Pipe, Pipes};
+use crate::sockets::stream::{Reader, Writer};
 
 /// What arrives at once in bulk: through a pipe it costs a third less processor
 /// time than through a buffer. Small messages cost less with a buffer, for a

@@ -10,11 +10,11 @@ use tracing::info;
 use upstream::{Backend, Checkout, Excluded, InFlight, Permit, QueueFull, Taken, hash_key};
 
 use super::session::{Places, Session};
-use crate::ask::overload;
-use crate::connect::connect;
+use crate::backend::ask::overload;
+use crate::backend::connect::connect;
 use crate::health;
 use crate::path::dispatch::{nobody, refusal};
-use crate::stream::Stream;
+use crate::sockets::stream::Stream;
 use crate::worker::Worker;
 
 /// A connection to a backend of the group, which begins with `header`. Each backend is tried once, as far

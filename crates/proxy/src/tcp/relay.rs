@@ -9,8 +9,8 @@ use message::{Failure, Kind};
 
 use super::flow::{Flow, Room};
 use super::session::Session;
-use crate::passed_on::{Broken, Silence};
-use crate::stream::{Reader, Stream, Writer};
+use crate::sockets::passed_on::{Broken, Silence};
+use crate::sockets::stream::{Reader, Stream, Writer};
 use crate::worker::Worker;
 
 pub(super) struct Relay {

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::session::Session;
-use crate::peek::peek;
+use crate::sockets::peek::peek;
 
 /// The name that the client's TLS asks for. All of what it has sent stays there
 /// for the backend.

@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use tracing::{debug, error, warn};
 use upstream::{Backend, HeldOpen, InFlight, UnderWay};
 
-use crate::passed_on::UNTOLD;
-use crate::request_id::RequestId;
+use crate::exchange::request_id::RequestId;
+use crate::sockets::passed_on::UNTOLD;
 use crate::worker::{Held, Worker};
 
 pub(crate) struct Session {

@@ -7,8 +7,8 @@ use message::Fields;
 use wire::h1::{Inbound, Outbound};
 use wire::websocket::{Frames, From, push_going_away};
 
-use crate::passed_on::Broken;
-use crate::stream::{Reader, Writer};
+use crate::sockets::passed_on::Broken;
+use crate::sockets::stream::{Reader, Writer};
 
 /// How often bytes move before others get their turn.
 const ROUNDS: u32 = 16;
