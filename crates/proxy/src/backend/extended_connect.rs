@@ -12,6 +12,7 @@ use wire::websocket;
 
 use crate::backend::ask::unless_gone;
 use crate::backend::attempt::{Attempt, Upload};
+use crate::backend::backend_conn::BackendConn;
 use crate::exchange::Exchange;
 use crate::exchange::heads::Heads;
 use crate::exchange::upgrade::WEBSOCKET;
@@ -69,6 +70,7 @@ pub(crate) async fn ask(
             return Err(Failure::new(Kind::MethodRefused, detail));
         }
         Err(_) => {
+            BackendConn::suspect(&attempt.conn);
             let detail = format!("{url}: it has not begun HTTP/2 within {limit:?}");
             return Err(Failure::new(Kind::ConnectTimeout, detail).retry(Retry::OtherBackend));
         }
@@ -78,8 +80,9 @@ pub(crate) async fn ask(
     conn.ask_to_switch(&x.heads.request, WEBSOCKET, is_secure);
     // What follows is no body, and goes on.
     conn.upload = Upload::none();
+    let sent = poll_fn(|cx| conn.outbound.poll_flush(cx));
     // That it goes wrong is told where the answer should be.
-    let _ = poll_fn(|cx| conn.outbound.poll_flush(cx)).await;
+    let _ = unless_gone(x, pin!(sent)).await?;
     Ok(())
 }
 

@@ -189,10 +189,17 @@ fn a_backend_that_says_nothing_of_itself_is_waited_for_no_longer_than_for_a_conn
     let backend = FrameBackend::new();
     let more = ", timeout: { connect: 200ms }, retry: { max_attempts: 1 }";
     let forebay = start(&backend, more);
-    // Connects, and is silent.
+    // It takes the connection, and is silent.
     let response = forebay.client().ask(request("/"));
     assert_eq!(response.status, 504);
     assert_eq!(response.reason(), Some("connection_timeout"));
+    // Nothing more is sent there.
+    let mut client = ask(&forebay);
+    let _silent = backend.accept(&[]);
+    let mut frames = backend.accept(&TAKES);
+    let stream = frames.request();
+    frames.head(stream, &[(":status", "200")], false);
+    client.agreed();
 }
 
 /// Each answer that is none by which a backend agrees.
