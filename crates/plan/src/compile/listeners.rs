@@ -9,6 +9,7 @@ use config::{Problems, Settings, Span, Spanned};
 use wire::h1::Limits;
 use wire::h2::Patience;
 
+use super::backend_tls::System;
 use super::checked::parsed;
 use super::unique::Unique;
 use super::{Open, tls};
@@ -16,11 +17,12 @@ use crate::{Acme, Forward, Heritage, Http2, Listener, ProxyProtocol, Reach, Time
 
 pub(super) fn compile(
     settings: &Settings,
-    (open, acme): (&Open<'_>, Option<&Acme>),
+    acme: Option<&Acme>,
+    outside: (&Open<'_>, &System, &Heritage),
     problems: &mut Problems,
-    heritage: &Heritage,
     names: &mut Names,
 ) -> Vec<Listener> {
+    let (_, _, heritage) = outside;
     let tickets = tickets(settings, heritage, problems);
     let rotation = settings.session_tickets.rotate;
     let tickets = tickets.as_ref().map(|tickets| (tickets, rotation));
@@ -32,7 +34,7 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        let tls = tls::compile(written, (tickets, acme), (open, heritage), problems);
+        let tls = tls::compile(written, (tickets, acme), outside, problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
         check_trust(settings, written, problems);
         let mut listener = listener(written, (tls, hsts), names);
