@@ -70,7 +70,7 @@ mod worker;
 
 pub use checker::Checked;
 pub use explain::{
-    Candidate, Explanation, Question, decide, explain, host_and_target, request_head,
+    Aim, Candidate, Explanation, Question, aim, decide, explain, host_and_target, request_head,
 };
 pub use given::{Agree, Given, Sockets};
 pub use health::log_change;
