@@ -107,7 +107,11 @@ fn refused(forebay: &Forebay, sent: &[u8], reason: &str) {
 #[test]
 fn bad_missing_and_late_headers_are_refused_and_counted() {
     let backend = backend();
-    let forebay = Config::to(&backend).top(TRUSTED).server(REQUIRED).start();
+    let forebay = Config::to(&backend)
+        .top(TRUSTED)
+        .server("id: front")
+        .server(REQUIRED)
+        .start();
     let wrong_sum = [&V4[..], &[0x03, 0, 4, 1, 2, 3, 4]].concat();
     for (sent, reason) in [
         (
@@ -126,7 +130,9 @@ fn bad_missing_and_late_headers_are_refused_and_counted() {
         refused(&forebay, &sent, reason);
     }
     forebay.stderr_line("the refusal", |line| {
-        (line.contains("proxy_protocol_error") && line.contains("WARN")).then_some(())
+        let who = "client=127.0.0.1:";
+        let parts = ["proxy_protocol_error", "WARN", "listener=\"front\"", who];
+        parts.iter().all(|part| line.contains(part)).then_some(())
     });
     assert_eq!(backend.accepted(), 0);
 }

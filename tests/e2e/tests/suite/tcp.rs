@@ -215,6 +215,7 @@ fn connections_beyond_the_limit_are_closed_and_counted() {
             .then(|| line.to_owned())
     });
     assert!(said.contains("listener=\"front\""), "{said}");
+    assert!(said.contains("client=127.0.0.1:"), "{said}");
     exchange(&mut held[0], "still");
 }
 

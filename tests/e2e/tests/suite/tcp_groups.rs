@@ -95,7 +95,8 @@ fn where_nobody_can_be_reached_the_connection_ends_and_is_counted() {
     let reason = [("listener", "front"), ("reason", "connection_refused")];
     forebay.wait_metric("forebay_tcp_failures_total", &reason, 1.0);
     forebay.stderr_line("the failure", |line| {
-        (line.contains("connection failed") && line.contains("WARN")).then_some(())
+        let parts = ["connection failed", "WARN", "listener=\"front\""];
+        parts.iter().all(|part| line.contains(part)).then_some(())
     });
 }
 
