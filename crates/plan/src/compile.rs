@@ -11,6 +11,7 @@ mod admin;
 mod affinity;
 mod backend_tls;
 mod checked;
+mod client_certificates;
 mod conditions;
 mod filters;
 mod groups;

@@ -97,12 +97,15 @@ fn authorities(
     files: &mut Files<'_, '_>,
 ) -> Option<Option<ServerAuthorities>> {
     if !settings.verify.value {
-        if let Some(file) = &settings.ca_file {
-            files
-                .problems
-                .warning(file.span, "certificates of backends are not looked at")
-                .help("leave out `verify: false`");
-        }
+        let message =
+            "certificates of backends are not looked at: anybody on the way can be the backend";
+        files
+            .problems
+            .warning(settings.verify.span, message)
+            .help(match &settings.ca_file {
+                Some(_) => "leave out `verify: false`: `ca_file` says whose are believed",
+                None => "name the authority of the backends with `ca_file`, and leave out `verify: false`",
+            });
         return Some(None);
     }
     let Some(bundle) = &settings.ca_file else {

@@ -15,7 +15,7 @@ use wire::proxy_protocol::Version;
 
 use super::backend_tls::System;
 use super::unique::Unique;
-use super::{Open, affinity, backend_tls, health, sources, tcp};
+use super::{Open, affinity, backend_tls, client_certificates, health, sources, tcp};
 use crate::changes::{Member, members};
 use crate::{BackendTls, Check, Group, GroupChanges, Heritage, Times};
 
@@ -44,7 +44,12 @@ pub(super) fn compile(
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
         let room = tcp::most_connections(settings, &written.id.value).unwrap_or(ROOM);
         let members = (members, room);
-        groups.push(group(written, members, outside, names, problems));
+        let group = group(written, members, outside, names, problems);
+        let key = group.hash_key.as_ref();
+        let key = key.filter(|key| key.quotes_certificate());
+        let quoted = key.map(|_| written.hash.key.span);
+        client_certificates::warn_of_none(settings, quoted, problems);
+        groups.push(group);
     }
     groups
 }

@@ -39,6 +39,7 @@ pub(super) fn compile(
         check_trust(settings, written, problems);
         let mut listener = listener(written, (tls, hsts), names);
         listener.forward = written.forward.as_ref().map(|f| forward(f, problems));
+        warn_of_open_proxy(written, problems);
         listeners.push(listener);
     }
     redirect(settings, &mut listeners, problems);
@@ -251,6 +252,25 @@ fn forward(written: &config::Forward, problems: &mut Problems) -> Forward {
             wait: Duration::ZERO,
             total: None,
         },
+    }
+}
+
+/// Whoever reaches a forward proxy can use it.
+fn warn_of_open_proxy(written: &config::Listener, problems: &mut Problems) {
+    let address = *written.address;
+    if address.ip().to_canonical().is_loopback() {
+        return;
+    }
+    let allow = written.forward.iter().flat_map(|forward| &forward.allow);
+    let is_anywhere = |text: &&Spanned<String>| Reach::parse(text).is_ok_and(|r| r.is_anywhere());
+    for text in allow.filter(is_anywhere) {
+        let message = format!(
+            "an open proxy: everybody who can connect to {address} reaches every host with `{}`",
+            text.value
+        );
+        problems
+            .warning(text.span, message)
+            .help("name the hosts, or listen at an address that only those can reach who may");
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn compile(
             files: named,
             revocation_lists,
             handshake_timeout: listener.handshake_timeout,
-            forwards_certificate: settings.forward_client_certificate,
+            forwards_certificate: *settings.forward_client_certificate,
         }),
         Err(fault) => {
             let span = listener.tls.as_ref().map(|tls| tls.span);

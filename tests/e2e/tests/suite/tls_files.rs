@@ -423,3 +423,40 @@ fn a_certificate_for_backends_is_judged_by_what_backends_look_at() {
     assert_said(&said, 0, "`plain.crt`: the certificate expires soon");
     assert!(!said.stderr.contains("names no host"), "{}", said.stderr);
 }
+
+#[test]
+fn what_goes_by_certificates_is_told_where_no_client_is_asked_for_one() {
+    let folder = Scratch::new();
+    openssl(&folder, PAIR);
+    let yaml = |asks: &str| {
+        let listener = format!(
+            "server: {{ address: \"127.0.0.1:0\", cert_file: a.crt, key_file: a.key, \
+             tls: {{ {asks}forward_client_certificate: true }} }}\n"
+        );
+        listener
+            + "routes:\n  - { id: a, client_certificate: { name: a }, backend_group: app }\n  \
+               - { id: b, add_headers: { X-A: \"${client_certificate_subject}\" }, backend_group: app }\n\
+               backend_groups: [ { id: app, backends: [ { url: \"http://127.0.0.1:9\" } ] } ]\n"
+    };
+    let check = |asks: &str| forebay(&["check", "-c", &folder.write("forebay.yaml", &yaml(asks))]);
+    let never = "no client ever shows a certificate, for no listener asks for one";
+    let said = check("");
+    assert_said(&said, 0, "clients are not asked for certificates");
+    assert_eq!(said.stderr.matches(never).count(), 2, "{}", said.stderr);
+    let said = check("client_certificates: request, client_ca_file: ca.crt, ");
+    assert_said(&said, 0, "");
+    assert_eq!(said.stderr, "");
+}
+
+#[test]
+fn what_opens_a_door_to_anybody_is_told() {
+    let folder = Scratch::new();
+    let yaml = "listeners:\n  - { id: web, address: \"127.0.0.1:0\" }\n  \
+         - { id: proxy, address: \"0.0.0.0:3128\", forward: { allow: [ \"*:*\" ] } }\n\
+         routes: [ { id: all, backend_group: app } ]\n\
+         backend_groups: [ { id: app, backends: [ { url: \"https://127.0.0.1:9\" } ], tls: { verify: false } } ]\n";
+    let said = forebay(&["check", "-c", &folder.write("forebay.yaml", yaml)]);
+    let proxy = "an open proxy: everybody who can connect to 0.0.0.0:3128 reaches every host";
+    assert_said(&said, 0, proxy);
+    assert_said(&said, 0, "anybody on the way can be the backend");
+}

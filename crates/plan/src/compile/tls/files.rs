@@ -239,10 +239,14 @@ impl<'a, 'o> Files<'a, 'o> {
     pub(super) fn clients(&mut self, settings: &config::Tls) -> Option<Option<ClientAuthorities>> {
         let is_required = match *settings.client_certificates {
             ClientCertificates::Off => {
-                let unused = settings.client_ca_file.iter();
-                for file in unused.chain(&settings.client_crl_files) {
+                let files = settings.client_ca_file.iter();
+                let files = files
+                    .chain(&settings.client_crl_files)
+                    .map(|file| file.span);
+                let told = &settings.forward_client_certificate;
+                for span in files.chain(told.value.then_some(told.span)) {
                     self.problems
-                        .warning(file.span, "clients are not asked for certificates")
+                        .warning(span, "clients are not asked for certificates")
                         .help("add `client_certificates: require` or `request`");
                 }
                 return Some(None);
