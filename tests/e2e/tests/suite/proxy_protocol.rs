@@ -221,7 +221,7 @@ fn connections_over_tcp_have_it_as_well() {
     let backends = [named("a"), named("b"), named("c")];
     let forebay = Tunnel::to_all(&backends)
         .top(TRUSTED)
-        .listener(REQUIRED)
+        .server(REQUIRED)
         .group("strategy: ip_hash")
         .start();
     let who = |header: String| {
@@ -251,7 +251,7 @@ fn connections_over_tcp_have_it_as_well() {
 #[test]
 fn a_server_that_speaks_first_is_heard_where_it_is_only_accepted() {
     let backend = named("a");
-    let tunnel = Tunnel::to(&backend).top(TRUSTED).listener(ACCEPTED);
+    let tunnel = Tunnel::to(&backend).top(TRUSTED).server(ACCEPTED);
     let forebay = tunnel.start();
     let mut client: Client = forebay.client();
     assert_eq!(client.exactly(1).unwrap(), b"a");

@@ -121,7 +121,7 @@ fn full() -> (Socket, Vec<Socket>, SocketAddr) {
 fn the_listener_may_say_how_long_connecting_takes() {
     let (_listener, _waiting, address) = full();
     let forebay = Tunnel::to_urls([format!("tcp://{address}")])
-        .listener("connect_timeout: 200ms")
+        .server("connect_timeout: 200ms")
         .start();
     let began = Instant::now();
     assert!(forebay.client().until_gone().is_empty());
