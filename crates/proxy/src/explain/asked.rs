@@ -105,7 +105,7 @@ impl Scheme {
     }
 
     /// The listener at this port; where none is written, or a listener takes any port,
-    /// the first that speaks so; or else a forward proxy.
+    /// the first that speaks so; or a forward proxy, where there is nothing else.
     fn listener(self, plan: &Plan, written: Option<u16>) -> Result<usize, String> {
         let port = written.unwrap_or(self.port());
         let speaks = |l: &Listener| l.tcp.is_none() && l.tls.is_some() == (self == Self::Https);
@@ -117,7 +117,11 @@ impl Scheme {
                     speaks(l) && l.forward.is_none() && may_be_there
                 })
             })
-            .or_else(|| find(&|l| l.tcp.is_none() && l.forward.is_some()))
+            .or_else(|| {
+                let mut others = plan.listeners.iter().filter(|l| l.tcp.is_none());
+                let is_all = others.all(|l| l.forward.is_some());
+                find(&|l| l.tcp.is_none()).filter(|_| is_all)
+            })
             .ok_or_else(|| self.nobody(plan, written))
     }
 

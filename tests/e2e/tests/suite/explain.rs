@@ -367,6 +367,11 @@ fn a_url_leads_to_the_listener_that_speaks_so_at_its_port() {
             "no listener takes `http://` at port 8081; name the one",
         ),
         (
+            &all,
+            "https://a:99/",
+            "no listener takes `https://` at port 99; name the one",
+        ),
+        (
             web,
             "ftp://a/",
             "no listener takes `ftp://`: begin the URL with `http://`",
