@@ -165,7 +165,7 @@ pub(crate) struct ExplainOptions {
     /// Where the request comes from.
     #[arg(long, value_name = "IP", default_value = "127.0.0.1", requires = "url")]
     pub(crate) client: std::net::IpAddr,
-    /// The name of the listener that it comes to; the first one if there is none.
+    /// The name of the listener that it comes to; if there is none, the one that a full URL leads to, or the first.
     #[arg(long, value_name = "ID", requires = "url")]
     pub(crate) listener: Option<String>,
     /// A certificate that the client shows, in PEM form. It is taken as verified.

@@ -100,6 +100,21 @@ impl Template {
         })
     }
 
+    /// Whether it quotes the certificate that a client has shown.
+    pub fn quotes_certificate(&self) -> bool {
+        let is_of_it = |variable: &Variable| {
+            matches!(
+                variable,
+                Variable::CertificateSubject
+                    | Variable::CertificateNames
+                    | Variable::CertificateFingerprint
+                    | Variable::CertificateSerial
+            )
+        };
+        let mut parts = self.parts.iter();
+        parts.any(|part| matches!(part, Part::Variable(variable) if is_of_it(variable)))
+    }
+
     /// The request fields that it quotes.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {

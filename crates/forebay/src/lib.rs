@@ -43,8 +43,8 @@ pub use plan::{
     Listener, Logging, MetricsEndpoint, Plan, Precedence, Route, Turned, What, diff,
 };
 pub use proxy::{
-    Agree, Candidate, Explanation, Given, Question, Running, Sockets, StartFault, explain,
-    host_and_target, request_head, start, start_with,
+    Agree, Aim, Candidate, Explanation, Given, Question, Running, Sockets, StartFault, aim,
+    explain, host_and_target, request_head, start, start_with,
 };
 pub use replay::{End, Example, Fate, Replayed, Shift, Uncertain, replay};
 pub use sentences::{lines, sums};

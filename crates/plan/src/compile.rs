@@ -11,6 +11,7 @@ mod admin;
 mod affinity;
 mod backend_tls;
 mod checked;
+mod client_certificates;
 mod conditions;
 mod filters;
 mod groups;
@@ -46,15 +47,11 @@ pub fn compile(
 ) -> Option<Plan> {
     let mut names = heritage.names();
     names.turn_page();
+    let system = backend_tls::System::new();
+    let outside = (open, &system, heritage);
     let acme = acme::compile(settings, open, problems, heritage);
-    let mut listeners = listeners::compile(
-        settings,
-        (open, acme.as_ref()),
-        problems,
-        heritage,
-        &mut names,
-    );
-    let groups = groups::compile(settings, open, problems, heritage, &mut names);
+    let mut listeners = listeners::compile(settings, acme.as_ref(), outside, problems, &mut names);
+    let groups = groups::compile(settings, outside, problems, &mut names);
     let (routes, conditions) = routes::compile(settings, &groups, open, problems, &mut names);
     tcp::compile(settings, &mut listeners, problems);
     let error_pages = pages::compile(&settings.error_pages, open, problems);

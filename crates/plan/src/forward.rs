@@ -60,6 +60,15 @@ impl Reach {
         Ok(Self { host, port })
     }
 
+    /// Whether it allows every host, or every address of a kind.
+    pub(crate) fn is_anywhere(&self) -> bool {
+        match &self.host {
+            Host::Any => true,
+            Host::Network(network) => network.prefix_len() == 0,
+            Host::Name(_) | Host::Below(_) => false,
+        }
+    }
+
     fn has_port(&self, port: u16) -> bool {
         self.port.is_none_or(|only| only == port)
     }

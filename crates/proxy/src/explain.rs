@@ -1,14 +1,17 @@
 //! What would become of a request: the same steps as the data plane's, without
 //! a connection and with reasons.
 
+mod asked;
+mod shown;
+
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Instant;
 
-use message::{ClientCertificate, Failure, HIDDEN, Known, RequestHead, is_secret, without_secrets};
+use message::{ClientCertificate, Failure};
 use plan::{Choice, Listener, Plan, choose_backend, take_backend};
 use routing::{Condition, Explained, Miss, Silent};
-use upstream::{Backend, Excluded, Notes, Verdict};
+use upstream::{Backend, Excluded, Notes, Protocol, Verdict};
 use wire::h1::{HeadParser, write_request_head};
 
 use crate::backend::affinity;
@@ -23,6 +26,7 @@ use crate::health::overload;
 use crate::path::admit;
 use crate::path::filter_request::{self, Who};
 use crate::path::route;
+pub use asked::{Aim, aim, host_and_target, request_head};
 
 /// A request to be explained.
 pub struct Question<'a> {
@@ -51,6 +55,8 @@ pub struct Explanation {
     pub host: String,
     pub path: String,
     pub client: Option<SocketAddr>,
+    /// The listener that it comes to, as an index into the plan's listeners.
+    pub listener: Option<usize>,
     /// What is known of the client's certificate, where the listener asks for one.
     pub certificate: Option<String>,
     /// The route taken, as an index into the plan's routes.
@@ -64,8 +70,12 @@ pub struct Explanation {
     pub forward: Option<String>,
     /// The group's limit that follows its latency, and how many are under way.
     pub limit: Option<String>,
-    /// The request's head as the chosen backend would get it.
+    /// The request's head as the chosen backend would get it, over HTTP/1.1.
     pub upstream: Vec<u8>,
+    /// The same over HTTP/2, where that is what is spoken: pseudo-fields, and fields.
+    pub upstream_h2: Vec<(String, String)>,
+    /// What is spoken with that backend.
+    pub protocol: Option<Protocol>,
     /// The answer of a filter; without a route, of the listener.
     pub answer: Option<filters::Answer>,
     /// Why the request would be refused.
@@ -80,47 +90,6 @@ pub struct Candidate {
     pub is_chosen: bool,
     /// Weight, load, and why it was chosen or not.
     pub note: String,
-}
-
-impl Explanation {
-    /// The head for the backend, line by line, without secrets: of the client,
-    /// and of the configuration.
-    pub fn upstream_shown(&self) -> Vec<String> {
-        let text = String::from_utf8_lossy(&self.upstream);
-        let mut lines = text.trim_end().lines();
-        let first = lines.next().map(|line| match line.split_once(' ') {
-            Some((method, rest)) => format!("{method} {}", target_shown(rest)),
-            None => line.to_owned(),
-        });
-        let fields = lines.map(|line| match line.split_once(": ") {
-            Some((name, _)) if is_secret(name) => format!("{name}: {HIDDEN}"),
-            _ => line.to_owned(),
-        });
-        first.into_iter().chain(fields).collect()
-    }
-
-    /// The fields of a filter's answer, without secrets.
-    pub fn answer_shown(&self) -> Vec<(String, String)> {
-        let fields = self.answer.iter().flat_map(|answer| answer.fields.iter());
-        let fields = fields.map(|(name, value)| {
-            let value = value.escape_ascii().to_string();
-            let shown = match Known::of(name.as_bytes()) {
-                Known::Location => without_secrets(&value),
-                _ if is_secret(name) => HIDDEN.to_owned(),
-                _ => value,
-            };
-            (name.to_string(), shown)
-        });
-        fields.collect()
-    }
-}
-
-/// A target and the version behind it.
-fn target_shown(rest: &str) -> String {
-    match rest.rsplit_once(' ') {
-        Some((target, version)) => format!("{} {version}", without_secrets(target)),
-        None => without_secrets(rest),
-    }
 }
 
 /// Follows one request through the plan.
@@ -155,11 +124,15 @@ fn follow(
     look: Look<'_>,
     explanation: &mut Explanation,
 ) -> Result<(), Failure> {
-    let asked = plan.listeners.get(question.listener);
     // No request comes in where connections are passed on.
-    let takes_requests = |listener: &&plan::Listener| listener.tcp.is_none();
-    let asked = asked.filter(takes_requests);
-    let Some(listener) = asked.or_else(|| plan.listeners.iter().find(takes_requests)) else {
+    let takes_requests = |listener: &Listener| listener.tcp.is_none();
+    let asked = plan.listeners.get(question.listener);
+    let at = match asked.is_some_and(takes_requests) {
+        true => Some(question.listener),
+        false => plan.listeners.iter().position(takes_requests),
+    };
+    explanation.listener = at;
+    let Some(listener) = at.and_then(|at| plan.listeners.get(at)) else {
         return Ok(());
     };
     let mut heads = Heads::default();
@@ -247,6 +220,10 @@ fn follow(
         upgrade: heads.upgrade.as_ref().map(|upgrade| &*upgrade.protocol),
     };
     forward(&mut heads.request, &forwarding);
+    explanation.protocol = Some(backend.options.protocol);
+    if backend.options.protocol == Protocol::Http2 {
+        explanation.upstream_h2 = shown::over_http2(&heads.request, backend.tls.is_some());
+    }
     write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
     Ok(())
 }
@@ -347,44 +324,5 @@ fn verdict(
             format!("{verdict}, for none is well and the group fails open; {state}")
         }
         _ => format!("{verdict}; {state}"),
-    }
-}
-
-/// A request's head in bytes, from its parts.
-pub fn request_head(
-    method: &str,
-    target: &str,
-    host: &str,
-    fields: &[(String, String)],
-) -> Vec<u8> {
-    let mut head = RequestHead::default();
-    let has_host = fields
-        .iter()
-        .any(|(name, _)| name.eq_ignore_ascii_case("host"));
-    head.method_text = head.fields.intern(method.as_bytes());
-    // Of a tunnel only the other end is said.
-    let target = if method == "CONNECT" { host } else { target };
-    head.path = head.fields.intern(target.as_bytes());
-    if !has_host {
-        head.fields.push(b"Host", host.as_bytes());
-    }
-    for (name, value) in fields {
-        head.fields.push(name.as_bytes(), value.as_bytes());
-    }
-    let mut bytes = Vec::new();
-    write_request_head(&mut bytes, &head, wire::h1::Framing::Empty);
-    bytes
-}
-
-/// Takes `http://host/path` apart, or `/path`, which goes to localhost.
-pub fn host_and_target(url: &str) -> (&str, &str) {
-    let rest = match url.split_once("://") {
-        Some((_, rest)) => rest,
-        None if url.starts_with('/') => return ("localhost", url),
-        None => url,
-    };
-    match rest.find(['/', '?']) {
-        Some(at) => rest.split_at(at),
-        None => (rest, "/"),
     }
 }

@@ -26,7 +26,7 @@ mod tunnel;
 mod worker;
 
 pub use explain::{
-    Candidate, Explanation, Question, decide, explain, host_and_target, request_head,
+    Aim, Candidate, Explanation, Question, aim, decide, explain, host_and_target, request_head,
 };
 pub use health::checker::Checked;
 pub use health::log_change;

@@ -57,7 +57,8 @@ impl Bound {
     pub(crate) fn hide(&self) {
         for hidden in self.sockets.iter().map(hide) {
             if let Err(error) = hidden {
-                debug!(%error, "a socket cannot be hidden; who connects while it closes is cut off");
+                let listener = &*self.listener;
+                debug!(listener, %error, "a socket cannot be hidden; who connects while it closes is cut off");
             }
         }
     }

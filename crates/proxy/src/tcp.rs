@@ -14,13 +14,12 @@ use std::rc::Rc;
 
 use message::{Failure, Kind};
 use plan::{Group, Listener, Tcp};
-use tracing::warn;
 use wire::proxy_protocol::Ends;
 
 use crate::backend::introduced::{Introduction, write_header};
 use crate::client::proxied;
 use crate::listening::door::Door;
-use crate::path::accept::Accepted;
+use crate::path::accept::{Accepted, tell_of_refused};
 use crate::path::secure;
 use crate::sockets::stream::Stream;
 use crate::worker::{Current, Worker};
@@ -51,10 +50,7 @@ pub(crate) fn refuse(worker: &Rc<Worker>, peer: SocketAddr, door: &Rc<Door>) {
     let mut metrics = worker.metrics.borrow_mut();
     metrics.tunnel_refused(listener.number, Kind::TooManyConnections);
     drop(metrics);
-    if let Some(refused) = worker.refusals.count(worker.clock.coarse().into_std()) {
-        let (listener, most) = (&*listener.id, listener.max_connections);
-        warn!(refused, listener, client = %peer, most, "connections refused, the latest");
-    }
+    tell_of_refused(worker, peer, door);
 }
 
 /// Everything until bytes flow both ways. Holds the plan for as long.
@@ -108,6 +104,15 @@ async fn admit(
     Ok((stream, ends))
 }
 
+/// The name has at most 253 characters, none of which is special in a log.
+fn unknown_name(name: &[u8]) -> Failure {
+    let why = match String::from_utf8_lossy(name) {
+        name if name.is_empty() => "the client asks for no name".to_owned(),
+        name => format!("the client asks for `{name}`"),
+    };
+    Failure::new(Kind::UnknownServerName, why)
+}
+
 fn bytes(name: Option<Box<str>>) -> Box<[u8]> {
     name.unwrap_or_default().into_boxed_bytes()
 }
@@ -127,7 +132,7 @@ async fn group<'p>(
         session.name = bytes(name);
         if group.is_none() {
             server_name::refuse_name(socket);
-            return Err(Kind::UnknownServerName.into());
+            return Err(unknown_name(&session.name));
         }
     }
     let group = group.and_then(|at| current.plan.groups.get(at));

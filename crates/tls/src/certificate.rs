@@ -1,3 +1,4 @@
+mod doubt;
 mod fault;
 
 use std::fmt;
@@ -10,8 +11,9 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use crate::facts::{Facts, date, parse};
+use crate::facts::{Facts, parse};
 use crate::ocsp::{Answer, NoAnswer};
+pub use doubt::{Doubt, Viewers};
 pub use fault::CertificateFault;
 pub(crate) use fault::no_pem;
 
@@ -46,25 +48,6 @@ pub enum StapleFault {
     Unsuccessful(&'static str),
     /// It is about other certificates.
     OfOthers,
-}
-
-/// What clients may hold against a certificate that can be shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Doubt {
-    /// When it did, in seconds since 1970.
-    Expired(i64),
-    /// When it will.
-    ExpiresSoon(i64),
-    /// When it will be.
-    NotYetValid(i64),
-    /// The first certificate's issuer does not follow it.
-    IncompleteChain,
-    /// It names no host: clients look at nothing but the alternative names.
-    Nameless,
-    /// The answer about its revocation was to be followed by a newer one.
-    StapleExpired(i64),
-    /// The answer does not say that it is good.
-    StapleNotGood,
 }
 
 impl Certificate {
@@ -162,30 +145,28 @@ impl Certificate {
         &self.facts.names
     }
 
-    /// What clients may hold against it at this time, in seconds since 1970.
+    /// What those who are shown it may hold against it at this time, in seconds since
+    /// 1970.
     pub fn doubts(&self, now: i64) -> Vec<Doubt> {
         let facts = &*self.facts;
         let staple = self.staple.as_ref();
         let all = [
-            (Doubt::Expired(facts.not_after), now > facts.not_after),
-            (
-                Doubt::ExpiresSoon(facts.not_after),
-                (facts.not_after - SOON..=facts.not_after).contains(&now),
-            ),
-            (Doubt::NotYetValid(facts.not_before), now < facts.not_before),
-            (Doubt::IncompleteChain, !facts.is_complete),
-            (Doubt::Nameless, facts.names.is_empty()),
-            (
-                Doubt::StapleExpired(self.staple_until().unwrap_or_default()),
-                staple.is_some_and(|staple| !staple.is_current(now)),
-            ),
-            (
-                Doubt::StapleNotGood,
-                staple.is_some_and(|staple| !staple.answer.is_good),
-            ),
+            (now > facts.not_after).then_some(Doubt::Expired(facts.not_after)),
+            (facts.not_after - SOON..=facts.not_after)
+                .contains(&now)
+                .then_some(Doubt::ExpiresSoon(facts.not_after)),
+            (now < facts.not_before).then_some(Doubt::NotYetValid(facts.not_before)),
+            facts.absent_issuer.clone().map(Doubt::IncompleteChain),
+            facts.names.is_empty().then_some(Doubt::Nameless),
+            staple
+                .filter(|staple| !staple.is_current(now))
+                .and_then(|staple| staple.answer.next_update)
+                .map(Doubt::StapleExpired),
+            staple
+                .filter(|staple| !staple.answer.is_good)
+                .map(|_| Doubt::StapleNotGood),
         ];
-        let there = all.into_iter().filter(|(_, is_there)| *is_there);
-        there.map(|(doubt, _)| doubt).collect()
+        all.into_iter().flatten().collect()
     }
 
     /// Since when it is valid, in seconds since 1970.
@@ -254,36 +235,6 @@ impl fmt::Display for StapleFault {
 }
 
 impl std::error::Error for StapleFault {}
-
-impl Doubt {
-    /// It is of the answer about revocation, not of the certificate.
-    pub fn is_of_staple(self) -> bool {
-        matches!(self, Self::StapleExpired(_) | Self::StapleNotGood)
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Expired(end) => {
-                let end = date(*end);
-                write!(f, "the certificate has expired, on {end}: clients will refuse it")
-            }
-            Self::ExpiresSoon(end) => write!(f, "the certificate expires soon, on {}", date(*end)),
-            Self::NotYetValid(start) => {
-                let start = date(*start);
-                write!(f, "the certificate is not valid before {start}: clients will refuse it")
-            }
-            Self::IncompleteChain => f.write_str("the chain is incomplete: the certificate is not followed by its issuer's, and many clients will refuse it"),
-            Self::Nameless => f.write_str("the certificate names no host: clients will refuse it"),
-            Self::StapleExpired(end) => {
-                let end = date(*end);
-                write!(f, "the OCSP response has expired, on {end}: clients are not shown it")
-            }
-            Self::StapleNotGood => f.write_str("the OCSP response does not say that the certificate is good: clients will refuse it"),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

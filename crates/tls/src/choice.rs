@@ -8,6 +8,7 @@ use rustls::SignatureScheme;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::refused::note_name;
 use crate::{ACME_TLS, Certificate, Challenges};
 
 /// Certificates by the names that they are for: exact ones, then those of which
@@ -78,6 +79,17 @@ impl Choice {
         }
     }
 
+    fn key_for(&self, hello: &ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if is_check(hello) {
+            // Of a name that is not being checked nothing is shown.
+            let challenges = self.challenges.as_ref()?;
+            let certificate = challenges.certificate_for(hello.server_name()?)?;
+            return Some(certificate.key);
+        }
+        let certificate = self.choose(hello.server_name(), hello.signature_schemes())?;
+        Some(Arc::clone(certificate.shown_at(today())))
+    }
+
     /// The first that the client can check; if there is none, the first.
     fn choose(&self, name: Option<&str>, schemes: &[SignatureScheme]) -> Option<&Certificate> {
         let places = self.places(name).iter();
@@ -103,14 +115,11 @@ fn sorted_names(certificate: &Certificate) -> Vec<String> {
 
 impl ResolvesServerCert for Choice {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        if is_check(&hello) {
-            // Of a name that is not being checked nothing is shown.
-            let challenges = self.challenges.as_ref()?;
-            let certificate = challenges.certificate_for(hello.server_name()?)?;
-            return Some(certificate.key);
+        let key = self.key_for(&hello);
+        if key.is_none() {
+            note_name(hello.server_name());
         }
-        let certificate = self.choose(hello.server_name(), hello.signature_schemes())?;
-        Some(Arc::clone(certificate.shown_at(today())))
+        key
     }
 }
 

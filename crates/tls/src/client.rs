@@ -12,6 +12,7 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use crate::clients::{add_roots, hex, read_roots};
+use crate::facts::DistinguishedName;
 use crate::offer::{Version, provider};
 use crate::{Certificate, Fault, Handshake};
 
@@ -51,6 +52,14 @@ impl ServerAuthorities {
         let mut hash = Context::new(&SHA256);
         add_roots(&mut hash, &self.0);
         hex(hash.finish().as_ref().get(..8).unwrap_or_default())
+    }
+
+    /// Whether an authority of this name is among them.
+    pub fn include(&self, name: &DistinguishedName) -> bool {
+        let subjects = self.0.subjects();
+        subjects
+            .iter()
+            .any(|subject| subject.as_ref() == &*name.der)
     }
 
     /// Those that the system believes; or says why there are none.

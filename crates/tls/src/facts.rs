@@ -1,12 +1,14 @@
 //! What a certificate says, as far as anybody here asks.
 
+use std::fmt;
+
 use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::X509Version;
+use x509_parser::x509::{X509Name, X509Version};
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
@@ -19,8 +21,31 @@ pub(crate) struct Facts {
     pub(crate) rsa_bits: Option<usize>,
     /// Big-endian.
     pub(crate) serial: Vec<u8>,
-    /// Its issuer follows, or it is its own.
-    pub(crate) is_complete: bool,
+    /// Whose certificate does not follow, where it is not its own.
+    pub(crate) absent_issuer: Option<DistinguishedName>,
+}
+
+/// Whom a certificate is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DistinguishedName {
+    /// In DER form.
+    pub(crate) der: Box<[u8]>,
+    text: Box<str>,
+}
+
+impl DistinguishedName {
+    fn of(name: &X509Name<'_>) -> Self {
+        Self {
+            der: name.as_raw().into(),
+            text: name.to_string().into(),
+        }
+    }
+}
+
+impl fmt::Display for DistinguishedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 impl Facts {
@@ -42,8 +67,12 @@ impl Facts {
                 _ => None,
             },
             serial: first.raw_serial().to_vec(),
-            is_complete: first.issuer().as_raw() == first.subject().as_raw()
-                || next.is_some_and(|next| next.subject().as_raw() == first.issuer().as_raw()),
+            absent_issuer: {
+                let mut known = [Some(&first), next.as_ref()].into_iter().flatten();
+                let issuer = first.issuer();
+                let is_there = known.any(|one| one.subject().as_raw() == issuer.as_raw());
+                (!is_there).then(|| DistinguishedName::of(issuer))
+            },
         })
     }
 }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::refused::take_subject;
+use crate::refused::{take_name, take_subject};
 
 /// Why a connection cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +10,7 @@ pub struct Fault {
     reason: Reason,
     why: String,
     subject: Option<String>,
+    server_name: Option<String>,
 }
 
 /// What kind of fault ended a handshake: one of a few.
@@ -64,6 +65,7 @@ impl Fault {
             reason: Reason::Other,
             why: why.into(),
             subject: None,
+            server_name: None,
         }
     }
 
@@ -74,6 +76,7 @@ impl Fault {
             reason: Reason::Other,
             why: why.into(),
             subject: None,
+            server_name: None,
         }
     }
 
@@ -94,6 +97,12 @@ impl Fault {
     /// Whom the certificate of a client was for that is not believed.
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
+    }
+
+    /// The name that a client asks for where no certificate is for it: one of DNS, so
+    /// of at most 253 letters, digits, hyphens, underscores and dots.
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.as_deref()
     }
 }
 
@@ -130,6 +139,10 @@ impl From<rustls::Error> for Fault {
             reason,
             subject: match reason {
                 Reason::Certificate => take_subject(),
+                _ => None,
+            },
+            server_name: match reason {
+                Reason::UnknownName => take_name(),
                 _ => None,
             },
             ..Self::told(error.to_string())

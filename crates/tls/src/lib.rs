@@ -21,11 +21,11 @@ mod refused;
 mod server;
 mod tickets;
 
-pub use certificate::{Certificate, CertificateFault, Doubt, SOON, StapleFault};
+pub use certificate::{Certificate, CertificateFault, Doubt, SOON, StapleFault, Viewers};
 pub use challenges::{ACME_TLS, Challenges};
 pub use client::{Client, ClientOptions, Peer, ServerAuthorities};
 pub use clients::{ClientAuthorities, read_client_certificate};
-pub use facts::date;
+pub use facts::{DistinguishedName, date};
 pub use fault::{Fault, Reason};
 pub use handshake::{Agreed, Handshake};
 pub use hello::{Hello, LONGEST_HELLO, NoHello, UNRECOGNIZED_NAME, client_hello};

@@ -1,4 +1,5 @@
-//! Who a client says it is whose certificate is refused, for the log.
+//! What the log is to say of a client that is refused: who it says it is by its
+//! certificate, or whom it asks for.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -17,11 +18,23 @@ thread_local! {
     /// Of the handshake that this thread is at: rustls keeps nothing of a
     /// certificate that it has refused, and its errors decide which alert is sent.
     static REFUSED: RefCell<Option<String>> = const { RefCell::new(None) };
+    /// Of the same, for the same reasons.
+    static UNKNOWN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
 /// The subject of the certificate that was refused just now, on this thread.
 pub(crate) fn take_subject() -> Option<String> {
     REFUSED.take()
+}
+
+/// No certificate is for this name that a client asks for, or for none.
+pub(crate) fn note_name(name: Option<&str>) {
+    UNKNOWN.set(name.map(str::to_owned));
+}
+
+/// The name for which no certificate was found just now, on this thread.
+pub(crate) fn take_name() -> Option<String> {
+    UNKNOWN.take()
 }
 
 /// Verifies as another does, and keeps the subject of what that refuses.

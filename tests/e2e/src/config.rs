@@ -1,11 +1,12 @@
 //! Configurations: one listener, one route and one group, unless told otherwise.
 
-use crate::{Backend, Forebay};
+use crate::{Backend, Forebay, Tunnel};
 
 /// What a test's configuration says. Pieces are entries of YAML flow mappings,
 /// such as `header_timeout: 300ms`.
 #[derive(Default)]
 pub struct Config {
+    is_tcp: bool,
     top: Vec<String>,
     server: Vec<String>,
     route: Vec<String>,
@@ -35,6 +36,12 @@ impl Config {
                 .collect(),
             ..Self::default()
         }
+    }
+
+    /// Connections are passed on, and there are no routes.
+    pub(crate) fn over_tcp(mut self) -> Self {
+        self.is_tcp = true;
+        self
     }
 
     /// A backend of the group, with more than its URL.
@@ -80,7 +87,10 @@ impl Config {
     /// A further group.
     #[must_use]
     pub fn add_group(mut self, id: &str, backend: &Backend) -> Self {
-        let url = backend.url();
+        let url = match self.is_tcp {
+            true => Tunnel::url(backend),
+            false => backend.url(),
+        };
         self.groups
             .push(format!("id: {id}, backends: [ {{ url: {url:?} }} ]"));
         self
@@ -99,8 +109,19 @@ impl Config {
         self
     }
 
+    /// The listener's own entries.
+    fn listener(&self) -> String {
+        let mut first = r#"address: "127.0.0.1:0""#.to_owned();
+        if self.is_tcp {
+            first += ", id: front, protocol: tcp";
+            if !self.server.iter().any(|entry| entry.contains("sni:")) {
+                first += ", group: app";
+            }
+        }
+        with(&first, &self.server)
+    }
+
     pub fn yaml(&self) -> String {
-        let server = with(r#"address: "127.0.0.1:0""#, &self.server);
         let route = with("id: all, backend_group: app", &self.route);
         let routes = match &*self.routes {
             [] => vec![route],
@@ -115,8 +136,10 @@ impl Config {
         let metrics = "metrics: { enabled: true, port: 0 }";
         let telemetry = with(metrics, &self.telemetry);
         let mut lines = self.top.clone();
-        lines.push(format!("server: {{ {server} }}"));
-        lines.push(format!("routes: {}", list(&routes)));
+        lines.push(format!("server: {{ {} }}", self.listener()));
+        if !self.is_tcp {
+            lines.push(format!("routes: {}", list(&routes)));
+        }
         lines.push(format!("backend_groups: {}", list(&groups)));
         lines.push(format!("telemetry: {{ {telemetry} }}\n"));
         lines.join("\n")

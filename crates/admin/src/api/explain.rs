@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use plan::Plan;
-use proxy::{Explanation, Question, host_and_target, request_head};
+use proxy::{Explanation, Question, aim, request_head};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ struct Asked {
     /// Where it comes from; 127.0.0.1 if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     client: Option<IpAddr>,
-    /// The listener's id; the first one if there is none.
+    /// The listener's id; if there is none, the one that a full URL leads to, or the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     listener: Option<String>,
 }
@@ -57,6 +57,9 @@ struct Explained {
     /// Host and path as they were routed.
     host: String,
     path: String,
+    /// The id of the listener that it comes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listener: Option<String>,
     /// Who asks, as far as that is believed.
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<String>,
@@ -81,6 +84,9 @@ struct Explained {
     candidates: Vec<Candidate>,
     /// The backend's request, line by line, without secrets.
     upstream: Vec<String>,
+    /// What it is sent over: `HTTP/1.1`, `HTTP/2`, or which of the two may come of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<String>,
     /// The answer of a route that answers itself; without a route, of the listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Answer>,
@@ -125,15 +131,9 @@ async fn explain(api: Api, Json(asked): Json<Asked>) -> Result<axum::Json<Explai
 }
 
 fn follow(plan: &Plan, asked: Asked) -> Result<Explained, Problem> {
-    let listener = match &asked.listener {
-        None => 0,
-        Some(id) => {
-            let place = plan.listeners.iter().position(|l| *l.id == **id);
-            place.ok_or_else(|| Problem::invalid(format!("there is no listener `{id}`")))?
-        }
-    };
     let method = asked.method.as_deref().unwrap_or("GET");
-    let (host, target) = host_and_target(&asked.url);
+    let aim = aim(plan, method, &asked.url, asked.listener.as_deref()).map_err(Problem::invalid)?;
+    let (host, target) = (&*aim.host, &*aim.target);
     let fields = fields(asked.headers);
     let lines = fields.iter().flat_map(|(name, value)| [name, value]);
     let mut texts = lines.map(String::as_str).chain([method, host, target]);
@@ -145,7 +145,7 @@ fn follow(plan: &Plan, asked: Asked) -> Result<Explained, Problem> {
     let question = Question {
         head: &head,
         client: SocketAddr::new(client, 0),
-        listener,
+        listener: aim.listener,
         certificate: None,
         unix_micros: clock::micros(clock::wall()),
         random: (fastrand::u64(..), fastrand::u64(..)),
@@ -169,13 +169,16 @@ fn fields(headers: BTreeMap<String, Values>) -> Vec<(String, String)> {
 fn explained(plan: &Plan, explanation: Explanation) -> Explained {
     let id = |at: usize| plan.routes.get(at).map(|route| route.id.to_string());
     let group = explanation.group.and_then(|at| plan.groups.get(at));
+    let listener = explanation.listener.and_then(|at| plan.listeners.get(at));
     let upstream = explanation.upstream_shown();
+    let protocol = explanation.protocol_shown().map(str::to_owned);
     let fields = explanation.answer_shown();
     let misses = explanation.misses.into_iter();
     let candidates = explanation.candidates.into_iter();
     Explained {
         host: explanation.host,
         path: explanation.path,
+        listener: listener.map(|listener| listener.id.to_string()),
         client: explanation.client.map(|client| client.ip().to_string()),
         client_certificate: explanation.certificate,
         route: explanation.route.and_then(id),
@@ -197,6 +200,7 @@ fn explained(plan: &Plan, explanation: Explanation) -> Explained {
             })
             .collect(),
         upstream,
+        protocol,
         answer: explanation.answer.map(|answer| Answer {
             status: answer.status,
             fields,

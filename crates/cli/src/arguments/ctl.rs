@@ -61,7 +61,7 @@ pub(crate) enum CtlCommand {
         /// Where the request comes from.
         #[arg(long, value_name = "IP")]
         client: Option<IpAddr>,
-        /// The listener's id; the first one if there is none.
+        /// The listener's id; if there is none, the one that a full URL leads to, or the first.
         #[arg(long, value_name = "ID")]
         listener: Option<String>,
         /// Such as http://example.com/api/x or just /api/x.

@@ -21,20 +21,20 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
     let Some(url) = &options.url else {
         return print(&plan.to_string());
     };
-    let (host, target) = forebay::host_and_target(url);
-    let head = forebay::request_head(&options.method, target, host, &options.headers);
-    let (listener, certificate) = match (listener(&plan, options), certificate(options)) {
-        (Ok(listener), Ok(certificate)) => (listener, certificate),
+    let aim = forebay::aim(&plan, &options.method, url, options.listener.as_deref());
+    let (aim, certificate) = match (aim, certificate(options)) {
+        (Ok(aim), Ok(certificate)) => (aim, certificate),
         (Err(why), _) | (_, Err(why)) => {
             eprintln!("error: {why}");
             return ExitCode::from(REFUSED);
         }
     };
+    let head = forebay::request_head(&options.method, &aim.target, &aim.host, &options.headers);
     let micros = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let question = Question {
         head: &head,
         client: SocketAddr::new(options.client, 0),
-        listener,
+        listener: aim.listener,
         certificate,
         now: None,
         takes_turn: false,
@@ -47,14 +47,6 @@ pub(crate) fn explain(options: &ExplainOptions) -> ExitCode {
     print(&text)
 }
 
-fn listener(plan: &Plan, options: &ExplainOptions) -> Result<usize, String> {
-    let Some(id) = &options.listener else {
-        return Ok(0);
-    };
-    let place = plan.listeners.iter().position(|l| *l.id == **id);
-    place.ok_or_else(|| format!("there is no listener `{id}`"))
-}
-
 fn certificate(options: &ExplainOptions) -> Result<Option<ClientCertificate>, String> {
     let Some(file) = &options.client_certificate else {
         return Ok(None);
@@ -65,11 +57,22 @@ fn certificate(options: &ExplainOptions) -> Result<Option<ClientCertificate>, St
     read.map(Some).map_err(|why| format!("{shown}: {why}"))
 }
 
+/// What is said before a backend's request. In HTTP/1.1 it says itself what it is.
+pub(crate) fn heading(protocol: &str) -> String {
+    match protocol {
+        "" | "HTTP/1.1" => "the backend would get:".to_owned(),
+        protocol => format!("the backend would get, over {protocol}:"),
+    }
+}
+
 fn show(out: &mut String, plan: &Plan, explanation: &Explanation) -> fmt::Result {
+    let listener = explanation.listener.and_then(|at| plan.listeners.get(at));
     writeln!(
         out,
-        "host \"{}\", path \"{}\"",
-        explanation.host, explanation.path
+        "host \"{}\", path \"{}\", listener {}",
+        explanation.host,
+        explanation.path,
+        listener.map_or("", |listener| &*listener.id)
     )?;
     if let Some(certificate) = &explanation.certificate {
         writeln!(out, "client certificate {certificate}")?;
@@ -108,7 +111,8 @@ fn show(out: &mut String, plan: &Plan, explanation: &Explanation) -> fmt::Result
         }
     }
     if !explanation.upstream.is_empty() {
-        writeln!(out, "the backend would get:")?;
+        let protocol = explanation.protocol_shown().unwrap_or_default();
+        writeln!(out, "{}", heading(protocol))?;
         for line in explanation.upstream_shown() {
             writeln!(out, "  {line}")?;
         }

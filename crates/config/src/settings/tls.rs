@@ -50,7 +50,7 @@ settings! {
         /// Files with revocation lists of these authorities, in PEM form. With any, there has to be one for each authority of a client's chain.
         client_crl_files: Vec<Spanned<String>>, rule Form(&WORD), example ["certs/clients.crl"];
         /// Whether backends are told of a client's certificate in `Client-Cert` (RFC 9440).
-        forward_client_certificate: bool = false, example true;
+        forward_client_certificate: Spanned<bool> = Spanned::unwritten(false), example true;
     }
 
     /// One certificate with its key: both files, or `acme`.

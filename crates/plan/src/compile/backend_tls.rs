@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use ::tls::{Client, ClientOptions, Peer, ServerAuthorities};
+use ::tls::{Client, ClientOptions, Peer, ServerAuthorities, Viewers};
 use config::{
     BackendGroup, BackendProtocol, BackendUrl, Host, Problems, Scheme, SendProxyProtocol, Spanned,
 };
@@ -11,7 +11,7 @@ use super::Open;
 use super::tls::{Files, Pair, versions};
 use crate::{BackendTls, CertificateFiles, Heritage};
 
-/// Whom the system believes, read when the first group wants to know.
+/// Whom the system believes, read when the first wants to know.
 pub(super) type System = OnceCell<Result<ServerAuthorities, String>>;
 
 /// How TLS is spoken to the backends of a group. None where they have none, or
@@ -37,7 +37,7 @@ pub(super) fn compile(
             .help("begin their URLs with `https://`");
     }
     let versions = versions(&settings.min_version, &settings.max_version, problems);
-    let mut files = Files::new(open, heritage, problems);
+    let mut files = Files::new((open, system, heritage), Viewers::Backends, problems);
     let authorities = authorities(group, &settings, system, &mut files);
     let certificate = certificate(&settings, &mut files);
     let named = files.named;
@@ -97,12 +97,15 @@ fn authorities(
     files: &mut Files<'_, '_>,
 ) -> Option<Option<ServerAuthorities>> {
     if !settings.verify.value {
-        if let Some(file) = &settings.ca_file {
-            files
-                .problems
-                .warning(file.span, "certificates of backends are not looked at")
-                .help("leave out `verify: false`");
-        }
+        let message =
+            "certificates of backends are not looked at: anybody on the way can be the backend";
+        files
+            .problems
+            .warning(settings.verify.span, message)
+            .help(match &settings.ca_file {
+                Some(_) => "leave out `verify: false`: `ca_file` says whose are believed",
+                None => "name the authority of the backends with `ca_file`, and leave out `verify: false`",
+            });
         return Some(None);
     }
     let Some(bundle) = &settings.ca_file else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use config::{Pair, Pairs, Problems, Settings, Spanned, suggest};
+use config::{Pair, Pairs, Problems, Settings, Span, Spanned, suggest};
 use filters::{
     Filter, HeaderChange, Redirect, ReplacePrefix, Respond, Rewrite, SetHeaders,
     check_request_field, check_response_field,
@@ -18,6 +18,8 @@ pub(super) struct Built {
     pub(super) filters: Vec<Arc<dyn Filter>>,
     /// Groups of the route's path expression that their templates quote.
     pub(super) captures: Vec<Spanned<String>>,
+    /// Where they quote certificates of clients.
+    pub(super) certificates: Vec<Span>,
 }
 
 impl Built {
@@ -36,6 +38,9 @@ impl Built {
         let captures = template.captures();
         let captures = captures.map(|name| Spanned::new(name.to_owned(), text.span));
         self.captures.extend(captures);
+        if template.quotes_certificate() {
+            self.certificates.push(text.span);
+        }
         Some(template)
     }
 }
@@ -83,11 +88,13 @@ pub(super) fn of_route(route: &config::Route, lists: &Lists<'_>, problems: &mut 
             let captures = list.captures.iter();
             let captures = captures.map(|name| Spanned::new(name.value.clone(), id.span));
             all.captures.extend(captures);
+            all.certificates.extend(&list.certificates);
         }
     }
     let own = build(&route.filters, problems);
     all.filters.extend(own.filters);
     all.captures.extend(own.captures);
+    all.certificates.extend(own.certificates);
     if let Some(respond) = &route.respond {
         all.add(fixed_answer(respond, problems));
     }

@@ -15,7 +15,7 @@ use wire::proxy_protocol::Version;
 
 use super::backend_tls::System;
 use super::unique::Unique;
-use super::{Open, affinity, backend_tls, health, sources, tcp};
+use super::{Open, affinity, backend_tls, client_certificates, health, sources, tcp};
 use crate::changes::{Member, members};
 use crate::{BackendTls, Check, Group, GroupChanges, Heritage, Times};
 
@@ -24,15 +24,14 @@ const ROOM: u32 = 100;
 
 pub(super) fn compile(
     settings: &Settings,
-    open: &Open<'_>,
+    outside: (&Open<'_>, &System, &Heritage),
     problems: &mut Problems,
-    heritage: &Heritage,
     names: &mut Names,
 ) -> Vec<Group> {
+    let (_, _, heritage) = outside;
     let changes = heritage.changes();
     let mut ids = Unique::default();
     let mut groups = Vec::new();
-    let system = System::new();
     for written in &settings.backend_groups {
         ids.check("backend group", &written.id, problems);
         let changed = changes.groups.get(&written.id.value);
@@ -45,13 +44,12 @@ pub(super) fn compile(
         let members = members(written, changed.unwrap_or(&GroupChanges::default()));
         let room = tcp::most_connections(settings, &written.id.value).unwrap_or(ROOM);
         let members = (members, room);
-        groups.push(group(
-            written,
-            members,
-            (open, &system, heritage),
-            names,
-            problems,
-        ));
+        let group = group(written, members, outside, names, problems);
+        let key = group.hash_key.as_ref();
+        let key = key.filter(|key| key.quotes_certificate());
+        let quoted = key.map(|_| written.hash.key.span);
+        client_certificates::warn_of_none(settings, quoted, problems);
+        groups.push(group);
     }
     groups
 }
@@ -118,18 +116,19 @@ fn warn_of_idle_weights(group: &BackendGroup, problems: &mut Problems) {
 fn group(
     written: &Spanned<BackendGroup>,
     (members, room): (Vec<Member>, u32),
-    (open, system, heritage): (&Open<'_>, &System, &Heritage),
+    outside: (&Open<'_>, &System, &Heritage),
     names: &mut Names,
     problems: &mut Problems,
 ) -> Group {
     let id = &written.id.value;
+    let (_, _, heritage) = outside;
     let living = &heritage.living;
     let is_tls = |member: &Member| match member.url {
         BackendUrl::Tcp { scheme, .. } => matches!(scheme, Scheme::Https | Scheme::Tls),
         BackendUrl::Unix { .. } => false,
     };
     let is_wanted = members.iter().any(is_tls);
-    let tls = backend_tls::compile(written, is_wanted, (open, system, heritage), problems);
+    let tls = backend_tls::compile(written, is_wanted, outside, problems);
     let mut numbers = Vec::new();
     let origins = members.iter().map(|member| member.origin).collect();
     let backends: Vec<(Arc<Backend>, u32)> = members

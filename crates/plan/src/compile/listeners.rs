@@ -9,6 +9,7 @@ use config::{Problems, Settings, Span, Spanned};
 use wire::h1::Limits;
 use wire::h2::Patience;
 
+use super::backend_tls::System;
 use super::checked::parsed;
 use super::unique::Unique;
 use super::{Open, tls};
@@ -16,11 +17,12 @@ use crate::{Acme, Forward, Heritage, Http2, Listener, ProxyProtocol, Reach, Time
 
 pub(super) fn compile(
     settings: &Settings,
-    (open, acme): (&Open<'_>, Option<&Acme>),
+    acme: Option<&Acme>,
+    outside: (&Open<'_>, &System, &Heritage),
     problems: &mut Problems,
-    heritage: &Heritage,
     names: &mut Names,
 ) -> Vec<Listener> {
+    let (_, _, heritage) = outside;
     let tickets = tickets(settings, heritage, problems);
     let rotation = settings.session_tickets.rotate;
     let tickets = tickets.as_ref().map(|tickets| (tickets, rotation));
@@ -32,11 +34,12 @@ pub(super) fn compile(
             ids.check("listener", id, problems);
         }
         check_address(&written.address, &mut addresses, problems);
-        let tls = tls::compile(written, (tickets, acme), (open, heritage), problems);
+        let tls = tls::compile(written, (tickets, acme), outside, problems);
         let hsts = tls::hsts(written, tls.as_ref(), problems);
         check_trust(settings, written, problems);
         let mut listener = listener(written, (tls, hsts), names);
         listener.forward = written.forward.as_ref().map(|f| forward(f, problems));
+        warn_of_open_proxy(written, problems);
         listeners.push(listener);
     }
     redirect(settings, &mut listeners, problems);
@@ -249,6 +252,25 @@ fn forward(written: &config::Forward, problems: &mut Problems) -> Forward {
             wait: Duration::ZERO,
             total: None,
         },
+    }
+}
+
+/// Whoever reaches a forward proxy can use it.
+fn warn_of_open_proxy(written: &config::Listener, problems: &mut Problems) {
+    let address = *written.address;
+    if address.ip().to_canonical().is_loopback() {
+        return;
+    }
+    let allow = written.forward.iter().flat_map(|forward| &forward.allow);
+    let is_anywhere = |text: &&Spanned<String>| Reach::parse(text).is_ok_and(|r| r.is_anywhere());
+    for text in allow.filter(is_anywhere) {
+        let message = format!(
+            "an open proxy: everybody who can connect to {address} reaches every host with `{}`",
+            text.value
+        );
+        problems
+            .warning(text.span, message)
+            .help("name the hosts, or listen at an address that only those can reach who may");
     }
 }
 

@@ -12,7 +12,7 @@ use super::conditions::conditions;
 use super::filters::{Lists, of_route};
 use super::groups::speaks_http2;
 use super::unique::Unique;
-use super::{Open, pages};
+use super::{Open, client_certificates, pages};
 use crate::{Group, Route, Times};
 
 pub(super) fn compile(
@@ -32,6 +32,9 @@ pub(super) fn compile(
         check_one_end(written, problems);
         let conditions = conditions(written, problems);
         let filters = of_route(written, &lists, problems);
+        let looked_at = client_certificates::looked_at(written);
+        let quoted = filters.certificates.iter().copied();
+        client_certificates::warn_of_none(settings, looked_at.chain(quoted), problems);
         let expression = conditions.path.pattern().cloned();
         check_captures(expression.as_ref(), &filters.captures, problems);
         let group = written.backend_group.as_ref();

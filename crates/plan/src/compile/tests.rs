@@ -2,6 +2,7 @@ use super::*;
 use config::{AcmeChallenge, Severity};
 
 mod acme;
+mod warnings;
 
 /// Compiles a text; every problem as `line:column message (help)`.
 fn compiled(text: &str) -> (Option<Plan>, Vec<String>) {

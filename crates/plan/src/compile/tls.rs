@@ -5,12 +5,13 @@ mod files;
 use std::time::Duration;
 
 use ::tls::{
-    ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version, check_cipher_suites,
-    check_groups, suites_fit,
+    ClientAuthorities, Server, ServerOptions, Tickets, UnknownName, Version, Viewers,
+    check_cipher_suites, check_groups, suites_fit,
 };
 use config::{AcmeChallenge, Problems, Protocol, Spanned, TlsVersion};
 
 use super::Open;
+use super::backend_tls::System;
 use crate::{Acme, Heritage, Tls};
 pub(super) use files::{Files, Pair};
 
@@ -18,14 +19,14 @@ pub(super) use files::{Files, Pair};
 pub(super) fn compile(
     listener: &config::Listener,
     (tickets, acme): (Option<(&Tickets, Duration)>, Option<&Acme>),
-    (open, heritage): (&Open<'_>, &Heritage),
+    outside: (&Open<'_>, &System, &Heritage),
     problems: &mut Problems,
 ) -> Option<Tls> {
     let settings = match &listener.tls {
         Some(tls) => tls.value.clone(),
         None => config::Tls::default(),
     };
-    let mut files = Files::new(open, heritage, problems);
+    let mut files = Files::new(outside, Viewers::Clients, problems);
     let sought = sought(listener, &settings, acme, files.problems);
     let is_empty = sought.is_empty();
     let mut awaited = Vec::new();
@@ -70,7 +71,7 @@ pub(super) fn compile(
             files: named,
             revocation_lists,
             handshake_timeout: listener.handshake_timeout,
-            forwards_certificate: settings.forward_client_certificate,
+            forwards_certificate: *settings.forward_client_certificate,
         }),
         Err(fault) => {
             let span = listener.tls.as_ref().map(|tls| tls.span);

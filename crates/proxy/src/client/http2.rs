@@ -270,9 +270,10 @@ impl Serving {
         };
         self.is_counted = true;
         let (client, reason) = (self.client.peer, flood.label());
-        let mut metrics = self.shared.worker.metrics.borrow_mut();
-        metrics.http2_flood(self.shared.held.number, reason);
-        debug!(%client, reason, "HTTP/2 connection ended: too much of something");
+        let (worker, held) = (&self.shared.worker, &self.shared.held);
+        worker.metrics.borrow_mut().http2_flood(held.number, reason);
+        let listener = held.door.name(worker);
+        debug!(%client, listener, reason, "HTTP/2 connection ended: too much of something");
     }
 
     /// Whether a head has begun and does not end.

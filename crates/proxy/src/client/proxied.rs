@@ -32,17 +32,18 @@ pub(crate) async fn connection(worker: Rc<Worker>, mut accepted: Accepted) {
         let peer = accepted.peer;
         match take_header(&worker, &current.plan, header, socket, peer).await {
             Ok(ends) => accepted.peer = ends.map_or(peer, |ends| ends.source),
-            Err(failure) => return refuse(&worker, peer, &failure),
+            Err(failure) => return refuse(&worker, &accepted, &failure),
         }
     }
     path::connection(worker, accepted).await;
 }
 
-fn refuse(worker: &Worker, peer: SocketAddr, failure: &Failure) {
+fn refuse(worker: &Worker, accepted: &Accepted, failure: &Failure) {
     worker.metrics.borrow_mut().failed(failure.kind);
+    let (client, listener) = (accepted.peer, accepted.held.door.name(worker));
     match worker.complaints.take(worker.clock.coarse()) {
-        true => warn!(%peer, %failure, "connection refused"),
-        false => debug!(%peer, %failure, "connection refused"),
+        true => warn!(%client, listener, %failure, "connection refused"),
+        false => debug!(%client, listener, %failure, "connection refused"),
     }
 }
 

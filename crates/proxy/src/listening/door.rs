@@ -121,6 +121,13 @@ impl Door {
         plan.plan.listeners.get(self.index.get())
     }
 
+    /// What the listener is called, for the log.
+    pub(crate) fn name(&self, worker: &Worker) -> Box<str> {
+        let current = self.plan(worker);
+        self.listener(&current)
+            .map_or_else(Box::default, |listener| listener.id.clone())
+    }
+
     /// Takes nothing new any more; every answer is the last of its connection.
     pub(crate) fn close(&self, plan: Rc<Current>, queue: Queue) {
         self.queue.set(queue);

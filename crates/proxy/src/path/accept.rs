@@ -51,7 +51,7 @@ async fn take_in(worker: &Rc<Worker>, socket: &TcpListener, door: &Rc<Door>) -> 
     loop {
         match socket.accept().await {
             Ok((stream, peer)) => begin(worker, tcp(stream), peer, door),
-            Err(error) => pause_after(&error).await,
+            Err(error) => pause_after(worker, door, &error).await,
         }
     }
 }
@@ -89,7 +89,7 @@ pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door:
             // Being told would take a handshake, which is what there is no room for.
             Speaks::Tls | Speaks::ProxiedHttp => {
                 worker.metrics.borrow_mut().failed(Kind::TooManyConnections);
-                return;
+                return tell_of_refused(worker, peer, door);
             }
             Speaks::Tcp => return tcp::refuse(worker, peer, door),
         }
@@ -103,7 +103,7 @@ pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door:
         });
         return;
     };
-    debug!(client = %peer, "connection accepted");
+    debug!(client = %peer, listener = door.name(worker), "connection accepted");
     let accepted = Accepted { stream, peer, held };
     let place = accepted.held.place;
     let worker = Rc::clone(worker);
@@ -113,6 +113,19 @@ pub(crate) fn begin(worker: &Rc<Worker>, stream: Stream, peer: SocketAddr, door:
         Speaks::Tcp => spawn_local(tcp::connection(worker, accepted)),
     };
     door.occupy(place, task.abort_handle());
+}
+
+/// Connections for which a listener has no room come by the thousand, so that they
+/// are told of together.
+pub(crate) fn tell_of_refused(worker: &Worker, client: SocketAddr, door: &Door) {
+    let Some(refused) = worker.refusals.count(worker.clock.coarse().into_std()) else {
+        return;
+    };
+    let current = door.plan(worker);
+    if let Some(listener) = door.listener(&current) {
+        let (listener, most) = (&*listener.id, listener.max_connections);
+        warn!(refused, %client, listener, most, "connections refused, the latest");
+    }
 }
 
 /// What a client is to begin with.
@@ -138,7 +151,7 @@ impl Speaks {
 
 /// Running out of descriptors or memory passes; asking again at once would
 /// only burn the core meanwhile.
-async fn pause_after(error: &io::Error) {
+async fn pause_after(worker: &Worker, door: &Door, error: &io::Error) {
     let is_clients_doing = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -146,7 +159,8 @@ async fn pause_after(error: &io::Error) {
             | io::ErrorKind::Interrupted
     );
     if !is_clients_doing {
-        warn!(%error, "connections cannot be accepted; trying again");
+        let listener = door.name(worker);
+        warn!(listener, %error, "connections cannot be accepted; trying again");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn secure(
                 Unshaken::Refused(fault) if fault.reason() == Reason::Certificate => {
                     certificate_refused(worker, fault, peer, held);
                 }
-                _ => debug!(client = %peer, "TLS handshake failed: {why}"),
+                _ => handshake_failed(worker, &why, peer, held),
             }
             None
         }
@@ -52,13 +52,22 @@ pub(crate) async fn secure(
 /// of these.
 #[cold]
 fn certificate_refused(worker: &Worker, fault: &Fault, client: SocketAddr, held: &Held) {
-    let current = held.door.plan(worker);
-    let listener = held.door.listener(&current).map_or("", |l| &*l.id);
+    let listener = held.door.name(worker);
     let subject = fault.subject().unwrap_or_default();
     match worker.complaints.take(worker.clock.coarse()) {
         true => warn!(%client, listener, subject, "the client's certificate is refused: {fault}"),
         false => debug!(%client, listener, subject, "the client's certificate is refused: {fault}"),
     }
+}
+
+#[cold]
+fn handshake_failed(worker: &Worker, why: &Unshaken, client: SocketAddr, held: &Held) {
+    let server_name = match why {
+        Unshaken::Refused(fault) => fault.server_name(),
+        _ => None,
+    };
+    let (listener, reason) = (held.door.name(worker), why.label());
+    debug!(%client, listener, reason, server_name, "TLS handshake failed: {why}");
 }
 
 type Begun = Result<(Handshake, Duration), Fault>;

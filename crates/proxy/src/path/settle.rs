@@ -109,7 +109,8 @@ fn refused(x: &Exchange<'_>, failure: &Failure) {
             warn!(refused, group, request_id, %client, %failure, "requests refused, the latest");
         }
         (Some(refused), None) => {
-            warn!(refused, request_id, %client, %failure, "connections refused, the latest");
+            let listener = &*x.listener.id;
+            warn!(refused, request_id, %client, listener, %failure, "connections refused, the latest");
         }
         (None, _) => debug!(request_id, %client, %failure, "exchange failed"),
     }

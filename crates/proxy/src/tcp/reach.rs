@@ -47,7 +47,8 @@ pub(super) async fn reach(
                     return Err(failure);
                 };
                 let (connection_id, backend) = (session.id.as_str(), &*backend.url);
-                info!(connection_id, backend, %failure, "attempt failed; making another");
+                let (client, listener) = (session.client, session.held.door.name(&session.worker));
+                info!(connection_id, %client, listener, backend, %failure, "attempt failed; making another");
                 taken = next;
             }
         }

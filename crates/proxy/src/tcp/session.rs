@@ -136,6 +136,7 @@ impl Session {
     /// One line in the runtime log for each failure, at the level of whose it is.
     fn note(&self, failure: &Failure) {
         let (connection_id, client) = (self.id.as_str(), self.client);
+        let listener = self.held.door.name(&self.worker);
         let backend = self.chosen.as_ref().map_or("", |c| &*c.backend.url);
         let now = self.worker.clock.coarse();
         match failure.kind {
@@ -143,23 +144,23 @@ impl Session {
                 if std::thread::panicking() {
                     self.worker.metrics.borrow_mut().panicked();
                 }
-                error!(connection_id, %client, backend, %failure, "connection failed");
+                error!(connection_id, %client, listener, backend, %failure, "connection failed");
             }
             Kind::TooManyRequests | Kind::Overloaded | Kind::QueueFull => {
                 if let Some(refused) = self.worker.refusals.count(now.into_std()) {
-                    warn!(refused, connection_id, %client, backend, %failure, "connections refused, the latest");
+                    warn!(refused, connection_id, %client, listener, backend, %failure, "connections refused, the latest");
                 }
             }
             Kind::IdleTimeout => {
-                debug!(connection_id, %client, backend, %failure, "connection ended")
+                debug!(connection_id, %client, listener, backend, %failure, "connection ended")
             }
             // Whoever does this does it again.
             kind if kind.side() != Side::Client || kind.is_of_beginning() => {
                 if self.worker.complaints.take(now) {
-                    warn!(connection_id, %client, backend, %failure, "connection failed");
+                    warn!(connection_id, %client, listener, backend, %failure, "connection failed");
                 }
             }
-            _ => debug!(connection_id, %client, backend, %failure, "connection failed"),
+            _ => debug!(connection_id, %client, listener, backend, %failure, "connection failed"),
         }
     }
 

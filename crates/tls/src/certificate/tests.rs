@@ -1,6 +1,7 @@
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use super::*;
+use crate::ServerAuthorities;
 use crate::ocsp::tests::response;
 
 struct Made {
@@ -100,7 +101,14 @@ fn what_clients_may_hold_against_it_is_known() {
     assert_eq!(whole.doubts(end + 1), [Doubt::Expired(end)]);
     let start = whole.not_before();
     assert_eq!(whole.doubts(start - 1), [Doubt::NotYetValid(start)]);
-    assert_eq!(alone.doubts(start), [Doubt::IncompleteChain]);
+    let [Doubt::IncompleteChain(issuer)] = &*alone.doubts(start) else {
+        panic!("{:?}", alone.doubts(start));
+    };
+    assert!(issuer.to_string().ends_with("CN=an authority"), "{issuer}");
+    let authorities = |pem: &str| ServerAuthorities::read(pem.as_bytes()).unwrap();
+    assert!(authorities(&made.issuer).include(issuer));
+    let other = super::tests::made(&["a.test"]).chain;
+    assert!(!authorities(&other).include(issuer));
     assert_ne!(whole.fingerprint(), alone.fingerprint());
 }
 

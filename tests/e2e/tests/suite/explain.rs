@@ -214,3 +214,175 @@ fn what_a_listener_does_itself_and_what_clients_show_is_explained() {
         assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     }
 }
+
+/// What `explain` says of a request that is answered or refused, one way or another.
+fn explained(file: &str, more: &[&str]) -> String {
+    let explained = forebay(&[&["explain", "-c", file][..], more].concat());
+    assert_eq!(explained.code, Some(0), "{}", explained.stderr);
+    explained.stdout
+}
+
+#[test]
+fn a_request_is_shown_in_the_protocol_that_the_backend_speaks() {
+    let scratch = Scratch::new();
+    let show = |url: &str, protocol: &str, more: &[&str]| {
+        let config = Config::to_urls([url.to_owned()]);
+        let yaml = config.group(&format!("protocol: {protocol}")).yaml();
+        let file = scratch.write("forebay.yaml", &yaml);
+        let asked = [
+            "-H",
+            "X-Tenant: blue",
+            "-H",
+            "Authorization: x",
+            "http://a/b?c=d",
+        ];
+        explained(&file, &[more, &asked].concat())
+    };
+    for (url, protocol, scheme) in [
+        ("http://127.0.0.1:3000", "h2c", "http"),
+        ("https://127.0.0.1:3000", "h2", "https"),
+    ] {
+        let said = show(url, protocol, &["-X", "PUT"]);
+        let head = format!(
+            "the backend would get, over HTTP/2:\n  :method: PUT\n  :scheme: {scheme}\n  \
+             :authority: a\n  :path: /b?c=(hidden)\n  x-tenant: blue\n  authorization: (hidden)\n"
+        );
+        assert!(said.contains(&head), "{said}");
+        assert!(
+            !said.contains("HTTP/1.1\n") && !said.contains("  host:"),
+            "{said}"
+        );
+    }
+    let agreed = show("https://127.0.0.1:3000", "auto", &[]);
+    let head = "the backend would get, over HTTP/1.1, or HTTP/2 if it agrees to that (ALPN):\n  \
+                GET /b?c=(hidden) HTTP/1.1\n  Host: a\n";
+    assert!(agreed.contains(head), "{agreed}");
+    let plain = show("http://127.0.0.1:3000", "auto", &[]);
+    let head = "the backend would get:\n  GET /b?c=(hidden) HTTP/1.1\n";
+    assert!(plain.contains(head), "{plain}");
+}
+
+#[test]
+fn a_url_leads_to_the_listener_that_speaks_so_at_its_port() {
+    let authority = Authority::new();
+    let issued = authority.issue(&["a.test"]);
+    let tls = issued.entries();
+    let config = |listeners: &str| {
+        format!(
+            "listeners:\n{listeners}routes: [ {{ id: all, backend_group: app }} ]\n\
+             backend_groups: [ {{ id: app, backends: [ {{ url: \"http://127.0.0.1:3000\" }} ] }} ]\n"
+        )
+    };
+    let scratch = Scratch::new();
+    let web = "  - { id: web, address: \"127.0.0.1:8080\" }\n";
+    let more = "  - { id: more, address: \"127.0.0.1:8081\" }\n";
+    let any = "  - { id: any, address: \"127.0.0.1:0\" }\n";
+    let secure = format!("  - {{ id: secure, address: \"127.0.0.1:8443\", {tls} }}\n");
+    let proxy =
+        "  - { id: proxy, address: \"127.0.0.1:3128\", forward: { allow: [ \"a:80\" ] } }\n";
+    let all = [web, more, &*secure, proxy].concat();
+    let (host, tunnel) = ("Host: a\n", "to a:80, as a forward proxy");
+    for (listeners, url, named, listener, part) in [
+        (&*all, "http://a/", None, "web", host),
+        (
+            &all,
+            "HTTP://a:8081?x#y",
+            None,
+            "more",
+            "GET /?(hidden) HTTP/1.1",
+        ),
+        (&all, "http://a:8081/", None, "more", "Host: a:8081\n"),
+        (&all, "http://a:80/", Some("more"), "more", host),
+        (&all, "https://a:443/", Some("secure"), "secure", host),
+        (
+            &all,
+            "https://a/",
+            None,
+            "secure",
+            "X-Forwarded-Proto: https",
+        ),
+        (&all, "/x?u=http://a", None, "web", "Host: localhost\n"),
+        (&all, "a/x?u=https://a", None, "web", host),
+        (&all, "[::1]:8081/", None, "web", "Host: [::1]:8081\n"),
+        (
+            &all,
+            "https://[::1]:8443/",
+            None,
+            "secure",
+            "Host: [::1]:8443\n",
+        ),
+        // What a proxy in front has taken TLS off.
+        (
+            &all,
+            "https://a/",
+            Some("web"),
+            "web",
+            "X-Forwarded-Proto: http\n",
+        ),
+        (any, "http://a:8888/", None, "any", "Host: a:8888\n"),
+        // Through a forward proxy, and at it.
+        (&all, "http://a/x", Some("proxy"), "proxy", tunnel),
+        (proxy, "http://a/x", None, "proxy", tunnel),
+        (
+            proxy,
+            "http://a:88/x",
+            None,
+            "proxy",
+            "403 (destination_not_allowed",
+        ),
+        (
+            proxy,
+            "https://a/x",
+            None,
+            "proxy",
+            "HTTPS goes through CONNECT",
+        ),
+        (proxy, "http://a:3128/x", None, "proxy", "Host: a:3128\n"),
+        (proxy, "/x", None, "proxy", "Host: localhost\n"),
+    ] {
+        let file = scratch.write("forebay.yaml", &config(listeners));
+        let named: Vec<&str> = named.iter().flat_map(|id| ["--listener", id]).collect();
+        let said = explained(&file, &[&named[..], &[url]].concat());
+        let first = said.lines().next().unwrap();
+        assert!(
+            first.ends_with(&format!(", listener {listener}")),
+            "{url}: {said}"
+        );
+        assert!(said.contains(part), "{url}: {part} in:\n{said}");
+    }
+    for (listeners, url, why) in [
+        (
+            web,
+            "https://a/",
+            "no listener takes `https://`; name the one that it comes to, of `web` (http, 127.0.0.1:8080)",
+        ),
+        (
+            &secure,
+            "http://a/",
+            "no listener takes `http://`; name the one",
+        ),
+        (
+            web,
+            "http://a:8081/",
+            "no listener takes `http://` at port 8081; name the one",
+        ),
+        (
+            &all,
+            "https://a:99/",
+            "no listener takes `https://` at port 99; name the one",
+        ),
+        (
+            web,
+            "ftp://a/",
+            "no listener takes `ftp://`: begin the URL with `http://`",
+        ),
+    ] {
+        let file = scratch.write("forebay.yaml", &config(listeners));
+        let refused = forebay(&["explain", "-c", &file, url]);
+        assert_eq!(refused.code, Some(1), "{url}: {}", refused.stdout);
+        assert!(refused.stderr.contains(why), "{url}: {}", refused.stderr);
+    }
+    let file = scratch.write("forebay.yaml", &config(proxy));
+    let said = explained(&file, &["-X", "CONNECT", "http://a/"]);
+    assert!(said.contains(tunnel), "{said}");
+}

@@ -277,9 +277,9 @@ fn explain_shows_the_call_that_it_becomes() {
     };
     let text = shown("application/grpc-web-text+proto");
     assert!(
-        text.contains("Content-Type: application/grpc+proto"),
+        text.contains("content-type: application/grpc+proto"),
         "{text}"
     );
     let other = shown("application/json");
-    assert!(other.contains("Content-Type: application/json"), "{other}");
+    assert!(other.contains("content-type: application/json"), "{other}");
 }

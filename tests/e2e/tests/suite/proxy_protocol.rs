@@ -107,7 +107,11 @@ fn refused(forebay: &Forebay, sent: &[u8], reason: &str) {
 #[test]
 fn bad_missing_and_late_headers_are_refused_and_counted() {
     let backend = backend();
-    let forebay = Config::to(&backend).top(TRUSTED).server(REQUIRED).start();
+    let forebay = Config::to(&backend)
+        .top(TRUSTED)
+        .server("id: front")
+        .server(REQUIRED)
+        .start();
     let wrong_sum = [&V4[..], &[0x03, 0, 4, 1, 2, 3, 4]].concat();
     for (sent, reason) in [
         (
@@ -126,7 +130,9 @@ fn bad_missing_and_late_headers_are_refused_and_counted() {
         refused(&forebay, &sent, reason);
     }
     forebay.stderr_line("the refusal", |line| {
-        (line.contains("proxy_protocol_error") && line.contains("WARN")).then_some(())
+        let who = "client=127.0.0.1:";
+        let parts = ["proxy_protocol_error", "WARN", "listener=\"front\"", who];
+        parts.iter().all(|part| line.contains(part)).then_some(())
     });
     assert_eq!(backend.accepted(), 0);
 }
@@ -215,7 +221,7 @@ fn connections_over_tcp_have_it_as_well() {
     let backends = [named("a"), named("b"), named("c")];
     let forebay = Tunnel::to_all(&backends)
         .top(TRUSTED)
-        .listener(REQUIRED)
+        .server(REQUIRED)
         .group("strategy: ip_hash")
         .start();
     let who = |header: String| {
@@ -245,7 +251,7 @@ fn connections_over_tcp_have_it_as_well() {
 #[test]
 fn a_server_that_speaks_first_is_heard_where_it_is_only_accepted() {
     let backend = named("a");
-    let tunnel = Tunnel::to(&backend).top(TRUSTED).listener(ACCEPTED);
+    let tunnel = Tunnel::to(&backend).top(TRUSTED).server(ACCEPTED);
     let forebay = tunnel.start();
     let mut client: Client = forebay.client();
     assert_eq!(client.exactly(1).unwrap(), b"a");

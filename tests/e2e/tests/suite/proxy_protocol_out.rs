@@ -97,7 +97,7 @@ fn version_2_says_what_is_known_of_tls() {
     let issued = authority.issue(&["a.test"]);
     let group = "send_proxy_protocol: v2";
     let secure = Tunnel::to(&backend)
-        .listener(&issued.entries())
+        .server(&issued.entries())
         .group(group)
         .start();
     let config = Arc::new(authority.client());
@@ -129,7 +129,7 @@ fn what_a_proxy_in_front_has_said_is_passed_on() {
     let backend = reading(move |header| told.send(header).unwrap());
     let forebay = Tunnel::to(&backend)
         .top("trusted_proxies: [ 127.0.0.1 ]")
-        .listener("proxy_protocol: require")
+        .server("proxy_protocol: require")
         .group("send_proxy_protocol: v2")
         .start();
     let mut client = forebay.client();
@@ -247,7 +247,7 @@ fn haproxy_tells_and_is_told() {
     for version in ["v1", "v2"] {
         let forebay: Forebay = Tunnel::to_urls([format!("unix:{behind}")])
             .top("trusted_proxies: [ 127.0.0.1 ]")
-            .listener("proxy_protocol: require")
+            .server("proxy_protocol: require")
             .group(&format!("send_proxy_protocol: {version}"))
             .start();
         let scratch = Scratch::new();

@@ -190,7 +190,7 @@ fn silence_ends_a_connection_and_either_direction_breaks_it() {
         }
         conn.until_gone();
     });
-    let forebay = Tunnel::to(&backend).listener("idle_timeout: 500ms").start();
+    let forebay = Tunnel::to(&backend).server("idle_timeout: 500ms").start();
     let mut client = forebay.client();
     assert_eq!(client.exactly(8).unwrap(), b"xxxxxxxx");
     assert!(client.until_gone().is_empty());
@@ -202,7 +202,7 @@ fn silence_ends_a_connection_and_either_direction_breaks_it() {
 #[test]
 fn connections_beyond_the_limit_are_closed_and_counted() {
     let backend = echo();
-    let forebay = Tunnel::to(&backend).listener("max_connections: 2").start();
+    let forebay = Tunnel::to(&backend).server("max_connections: 2").start();
     let mut held = [forebay.client(), forebay.client()];
     held.iter_mut().for_each(|client| exchange(client, "in"));
     for _ in 0..3 {
@@ -215,6 +215,7 @@ fn connections_beyond_the_limit_are_closed_and_counted() {
             .then(|| line.to_owned())
     });
     assert!(said.contains("listener=\"front\""), "{said}");
+    assert!(said.contains("client=127.0.0.1:"), "{said}");
     exchange(&mut held[0], "still");
 }
 
@@ -226,7 +227,7 @@ fn ten_reloads_and_an_upgrade_cut_nothing() {
     let mut clients: Vec<Client> = (0..20).map(|_| generations.client()).collect();
     for round in 0..10 {
         let limit = format!("max_connections: {}", 100 + round);
-        generations.configure(&Tunnel::to(&backend).listener(&limit).yaml());
+        generations.configure(&Tunnel::to(&backend).server(&limit).yaml());
         generations.signal_main(rustix::process::Signal::HUP);
         for client in &mut clients {
             exchange(client, &format!("round {round}"));
@@ -280,7 +281,7 @@ fn what_does_not_end_in_time_is_cut_and_says_so() {
 fn tls_is_ended_where_the_listener_has_a_certificate() {
     let (backend, authority) = (echo(), Authority::new());
     let issued = authority.issue(&["a.test"]);
-    let forebay = Tunnel::to(&backend).listener(&issued.entries()).start();
+    let forebay = Tunnel::to(&backend).server(&issued.entries()).start();
     let config = Arc::new(authority.client());
     let mut client = Client::secure(forebay.address(), &config, "a.test").unwrap();
     exchange(&mut client, "hello");
@@ -311,7 +312,7 @@ fn openssl_speaks_through_it() {
         conn.send("bye").unwrap();
     });
     let issued = authority.issue(&["a.test"]);
-    let forebay = Tunnel::to(&backend).listener(&issued.entries()).start();
+    let forebay = Tunnel::to(&backend).server(&issued.entries()).start();
     let address = forebay.address();
     let ca = authority.file();
     let command = format!(
@@ -390,7 +391,7 @@ fn plans_differences_and_the_admin_api_know_them() {
         plan.contains("-> group app") && plan.contains("idle 600s"),
         "{plan}"
     );
-    let other = Tunnel::to(&backend).top(admin).listener("idle_timeout: 1h");
+    let other = Tunnel::to(&backend).top(admin).server("idle_timeout: 1h");
     let other = scratch.write("other.yaml", &other.yaml());
     let diff = forebay(&["diff", &file, &other]);
     assert!(diff.stdout.contains("timeout idle"), "{diff:?}");

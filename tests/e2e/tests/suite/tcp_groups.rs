@@ -95,7 +95,8 @@ fn where_nobody_can_be_reached_the_connection_ends_and_is_counted() {
     let reason = [("listener", "front"), ("reason", "connection_refused")];
     forebay.wait_metric("forebay_tcp_failures_total", &reason, 1.0);
     forebay.stderr_line("the failure", |line| {
-        (line.contains("connection failed") && line.contains("WARN")).then_some(())
+        let parts = ["connection failed", "WARN", "listener=\"front\""];
+        parts.iter().all(|part| line.contains(part)).then_some(())
     });
 }
 
@@ -120,7 +121,7 @@ fn full() -> (Socket, Vec<Socket>, SocketAddr) {
 fn the_listener_may_say_how_long_connecting_takes() {
     let (_listener, _waiting, address) = full();
     let forebay = Tunnel::to_urls([format!("tcp://{address}")])
-        .listener("connect_timeout: 200ms")
+        .server("connect_timeout: 200ms")
         .start();
     let began = Instant::now();
     assert!(forebay.client().until_gone().is_empty());

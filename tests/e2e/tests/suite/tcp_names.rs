@@ -89,7 +89,9 @@ fn other_names_are_refused_with_an_alert_and_counted() {
     let reason = [("reason", "unknown_server_name")];
     forebay.wait_metric("forebay_tcp_failures_total", &reason, 1.0);
     forebay.stderr_line("the refusal", |line| {
-        line.contains("unknown_server_name").then_some(())
+        let why = "unknown_server_name (the client asks for `other.test`)";
+        let parts = [why, "listener=\"front\"", "client=127.0.0.1:"];
+        parts.iter().all(|part| line.contains(part)).then_some(())
     });
     assert_eq!(asked(&forebay, &ends.client(), "a.test").unwrap(), "a");
 }

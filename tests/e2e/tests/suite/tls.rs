@@ -316,7 +316,10 @@ fn each_name_has_its_certificate_and_strangers_the_first_or_none() {
             "tls: {{ certificates: [ {} ], sni_strict: {strict} }}",
             listed.join(", ")
         );
-        Config::to(&backend).server(&first.entries()).server(&tls)
+        let config = Config::to(&backend).server(&first.entries()).server(&tls);
+        config
+            .server("id: front")
+            .telemetry("logging: { level: debug }")
     };
     let forebay = config(false).start();
     let trusting = Arc::new(authority.client());
@@ -339,6 +342,20 @@ fn each_name_has_its_certificate_and_strangers_the_first_or_none() {
         "{refused}"
     );
     failed(&forebay, "unknown_name");
+    for expected in [
+        &["reason=\"refused_by_client\""][..],
+        &["reason=\"unknown_name\"", "server_name=\"c.test\""],
+    ] {
+        forebay.stderr_line("where it failed, for whom and why", |line| {
+            let of_all = [
+                "TLS handshake failed",
+                "listener=\"front\"",
+                "client=127.0.0.1:",
+            ];
+            let mut parts = of_all.iter().chain(expected);
+            parts.all(|part| line.contains(part)).then_some(())
+        });
+    }
     assert!(Client::secure(forebay.address(), &trusting, "z.b.test").is_ok());
 }
 
@@ -686,6 +703,7 @@ fn only_clients_with_good_certificates_are_served() {
             let is_it = |line: &str| {
                 line.contains("the client's certificate is refused")
                     && line.contains("client=127.0.0.1:")
+                    && line.contains("listener=\"127.0.0.1:0\"")
                     && line.contains(&format!("subject=\"CN={name}\""))
                     && line.contains(why)
             };
@@ -742,4 +760,26 @@ fn what_a_client_has_shown_can_be_routed_by_and_told() {
     let stranger = ask(None);
     assert_eq!(stranger.head.get("client-cert"), None);
     assert_eq!(stranger.head.get("x-subject"), None);
+}
+
+#[test]
+fn connections_for_which_there_is_no_room_are_told_with_their_listener() {
+    let (backend, authority) = (Backend::saying("hello"), Authority::new());
+    let forebay = secure(&backend, &authority)
+        .server("id: front, max_connections: 1")
+        .start();
+    let trusting = Arc::new(authority.client());
+    let mut held = Client::secure(forebay.address(), &trusting, "a.test").unwrap();
+    assert_eq!(held.get("/").text(), "hello");
+    assert!(Client::secure(forebay.address(), &trusting, "a.test").is_err());
+    forebay.stderr_line("the refusal", |line| {
+        let parts = [
+            "connections refused",
+            "WARN",
+            "listener=\"front\"",
+            "client=127.0.0.1:",
+        ];
+        parts.iter().all(|part| line.contains(part)).then_some(())
+    });
+    assert_eq!(held.get("/").text(), "hello");
 }

@@ -29,16 +29,20 @@ cat leaf.crt ca.crt > a.crt
 chmod o= a.key
 ";
 
-/// What `check` says of a listener with these entries beside its address.
-fn check(folder: &Scratch, entries: &str) -> Finished {
+/// A configuration with these entries of a listener beside its address.
+fn config(folder: &Scratch, entries: &str) -> String {
     let (backend, at) = ("http://127.0.0.1:9", "127.0.0.1:0");
     let yaml = format!(
         "server: {{ address: \"{at}\", {entries} }}\n\
          routes: [ {{ id: all, backend_group: app }} ]\n\
          backend_groups: [ {{ id: app, backends: [ {{ url: \"{backend}\" }} ] }} ]\n"
     );
-    let file = folder.write("forebay.yaml", &yaml);
-    forebay(&["check", "-c", &file])
+    folder.write("forebay.yaml", &yaml)
+}
+
+/// What `check` says of a listener with these entries beside its address.
+fn check(folder: &Scratch, entries: &str) -> Finished {
+    forebay(&["check", "-c", &config(folder, entries)])
 }
 
 fn assert_said(said: &Finished, code: i32, expected: &str) {
@@ -369,4 +373,90 @@ fn a_renewal_names_its_files_and_says_what_is_new_in_one_line() {
         (line.contains(" WARN ") && line.contains(&new)).then_some(())
     });
     assert_eq!(forebay.stderr().matches(old).count(), 1);
+}
+
+#[test]
+fn a_certificate_without_its_issuers_is_told_once_unless_everybody_has_that_one() {
+    let folder = Scratch::new();
+    openssl(&folder, PAIR);
+    let pair = "cert_file: leaf.crt, key_file: a.key";
+    let twice = format!("tls: {{ certificates: [ {{ {pair} }} ] }}, {pair}");
+    let told = "`leaf.crt`: the chain is incomplete: the certificate is not followed by its \
+                issuer's, CN=Authority, and clients that do not have that one will refuse it";
+    let said = check(&folder, &twice);
+    assert_said(&said, 0, told);
+    assert_eq!(said.stderr.matches(told).count(), 1, "{}", said.stderr);
+    assert_said(&said, 0, "append the issuer's certificate to the file");
+    assert_said(&said, 0, "a private root that clients have installed");
+    // What the system believes is what is in this file, as with OpenSSL.
+    let believing = |file: &str| {
+        let mut command = forebay_e2e::command();
+        command.env("SSL_CERT_FILE", folder.path(file));
+        command.args(["check", "-c", &config(&folder, pair)]);
+        Process::spawn(&mut command).finish()
+    };
+    assert_said(&believing("leaf.crt"), 0, told);
+    let said = believing("ca.crt");
+    assert_said(&said, 0, "");
+    assert!(!said.stderr.contains("incomplete"), "{}", said.stderr);
+}
+
+#[test]
+fn a_certificate_for_backends_is_judged_by_what_backends_look_at() {
+    let folder = Scratch::new();
+    openssl(&folder, PAIR);
+    let nameless = "echo keyUsage=digitalSignature > usage
+         openssl x509 -req -in a.csr -CA ca.crt -CAkey ca.key -set_serial 2 -days 20 \
+             -extfile usage -out plain.crt";
+    openssl(&folder, nameless);
+    let yaml = "server: { address: \"127.0.0.1:0\" }\n\
+         routes: [ { id: all, backend_group: app } ]\n\
+         backend_groups:\n  - id: app\n    backends: [ { url: \"https://127.0.0.1:9\" } ]\n    \
+         tls: { ca_file: ca.crt, cert_file: plain.crt, key_file: a.key }\n";
+    let said = forebay(&["check", "-c", &folder.write("forebay.yaml", yaml)]);
+    assert_said(
+        &said,
+        0,
+        "CN=Authority, and backends that do not have that one",
+    );
+    assert_said(&said, 0, "a private root that backends have installed");
+    assert_said(&said, 0, "`plain.crt`: the certificate expires soon");
+    assert!(!said.stderr.contains("names no host"), "{}", said.stderr);
+}
+
+#[test]
+fn what_goes_by_certificates_is_told_where_no_client_is_asked_for_one() {
+    let folder = Scratch::new();
+    openssl(&folder, PAIR);
+    let yaml = |asks: &str| {
+        let listener = format!(
+            "server: {{ address: \"127.0.0.1:0\", cert_file: a.crt, key_file: a.key, \
+             tls: {{ {asks}forward_client_certificate: true }} }}\n"
+        );
+        listener
+            + "routes:\n  - { id: a, client_certificate: { name: a }, backend_group: app }\n  \
+               - { id: b, add_headers: { X-A: \"${client_certificate_subject}\" }, backend_group: app }\n\
+               backend_groups: [ { id: app, backends: [ { url: \"http://127.0.0.1:9\" } ] } ]\n"
+    };
+    let check = |asks: &str| forebay(&["check", "-c", &folder.write("forebay.yaml", &yaml(asks))]);
+    let never = "no client ever shows a certificate, for no listener asks for one";
+    let said = check("");
+    assert_said(&said, 0, "clients are not asked for certificates");
+    assert_eq!(said.stderr.matches(never).count(), 2, "{}", said.stderr);
+    let said = check("client_certificates: request, client_ca_file: ca.crt, ");
+    assert_said(&said, 0, "");
+    assert_eq!(said.stderr, "");
+}
+
+#[test]
+fn what_opens_a_door_to_anybody_is_told() {
+    let folder = Scratch::new();
+    let yaml = "listeners:\n  - { id: web, address: \"127.0.0.1:0\" }\n  \
+         - { id: proxy, address: \"0.0.0.0:3128\", forward: { allow: [ \"*:*\" ] } }\n\
+         routes: [ { id: all, backend_group: app } ]\n\
+         backend_groups: [ { id: app, backends: [ { url: \"https://127.0.0.1:9\" } ], tls: { verify: false } } ]\n";
+    let said = forebay(&["check", "-c", &folder.write("forebay.yaml", yaml)]);
+    let proxy = "an open proxy: everybody who can connect to 0.0.0.0:3128 reaches every host";
+    assert_said(&said, 0, proxy);
+    assert_said(&said, 0, "anybody on the way can be the backend");
 }

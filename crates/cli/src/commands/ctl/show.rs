@@ -4,6 +4,7 @@ use forebay::words::plain;
 use serde_json::Value;
 
 use super::table::{cell, list, millis, table};
+use crate::commands::explain::heading;
 
 const RESTART: &str = "the number of workers is another after a restart or an upgrade\n";
 
@@ -236,17 +237,25 @@ pub(super) fn mistakes(problems: &[Value]) -> String {
 
 pub(super) fn explain(json: &Value) -> String {
     let mut text = format!(
-        "host {}, path {}\n",
+        "host {}, path {}, listener {}\n",
         cell(json, "/host"),
-        cell(json, "/path")
+        cell(json, "/path"),
+        cell(json, "/listener")
     );
     if json.pointer("/client_certificate").is_some() {
         let shown = cell(json, "/client_certificate");
         text.push_str(&format!("client certificate {shown}\n"));
     }
+    if json.pointer("/forward").is_some() {
+        let to = cell(json, "/forward");
+        text.push_str(&format!("to {to}, as a forward proxy\n"));
+    }
     match json.pointer("/route") {
         Some(_) => text.push_str(&format!("route {}\n", cell(json, "/route"))),
-        None if json.pointer("/answer").is_some() => {}
+        None if json
+            .pointer("/answer")
+            .or(json.pointer("/forward"))
+            .is_some() => {}
         None => text.push_str("no route matches\n"),
     }
     for miss in list(json, "/misses") {
@@ -273,7 +282,11 @@ pub(super) fn explain(json: &Value) -> String {
     }
     let lines = list(json, "/upstream");
     if !lines.is_empty() {
-        text.push_str("the backend would get:\n");
+        let protocol = json.pointer("/protocol").and_then(Value::as_str);
+        text.push_str(&format!(
+            "{}\n",
+            plain(&heading(protocol.unwrap_or_default()))
+        ));
     }
     for line in lines.iter().filter_map(Value::as_str) {
         text.push_str(&format!("  {}\n", plain(line)));

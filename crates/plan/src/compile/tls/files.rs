@@ -3,10 +3,11 @@
 use std::io::ErrorKind;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ::tls::{Certificate, ClientAuthorities, Doubt};
+use ::tls::{Certificate, ClientAuthorities, DistinguishedName, Doubt, ServerAuthorities, Viewers};
 use config::{ClientCertificates, Problem, Problems, Spanned};
 
 use crate::compile::Open;
+use crate::compile::backend_tls::System;
 use crate::{CertificateFiles, Heritage};
 
 /// A file, and what is wrong with it.
@@ -25,7 +26,10 @@ pub(in crate::compile) struct Pair {
 /// Reads files, and keeps their names.
 pub(in crate::compile) struct Files<'a, 'o> {
     open: &'a Open<'o>,
+    system: &'a System,
     heritage: &'a Heritage,
+    /// Who is shown the certificates.
+    viewers: Viewers,
     pub(in crate::compile) problems: &'a mut Problems,
     pub(in crate::compile) named: Vec<Box<str>>,
     /// Until when each is current.
@@ -34,13 +38,15 @@ pub(in crate::compile) struct Files<'a, 'o> {
 
 impl<'a, 'o> Files<'a, 'o> {
     pub(in crate::compile) fn new(
-        open: &'a Open<'o>,
-        heritage: &'a Heritage,
+        (open, system, heritage): (&'a Open<'o>, &'a System, &'a Heritage),
+        viewers: Viewers,
         problems: &'a mut Problems,
     ) -> Self {
         Self {
             open,
+            system,
             heritage,
+            viewers,
             problems,
             named: Vec::new(),
             revocation_lists: Vec::new(),
@@ -120,13 +126,7 @@ impl<'a, 'o> Files<'a, 'o> {
             },
         };
         for doubt in certificate.doubts(today()) {
-            if pair.is_renewed && matches!(doubt, Doubt::ExpiresSoon(_)) {
-                continue;
-            }
-            let file = pair.ocsp.as_ref().filter(|_| doubt.is_of_staple());
-            let file = file.unwrap_or(&pair.chain);
-            let message = format!("`{}`: {doubt}", file.value);
-            self.problems.warning(file.span, message);
+            self.warn(&pair, &doubt);
         }
         let files = CertificateFiles {
             chain: chain.into(),
@@ -137,6 +137,36 @@ impl<'a, 'o> Files<'a, 'o> {
             key: pair.key,
         };
         Some((certificate, files))
+    }
+
+    /// Says what may be held against a certificate, once however many show it.
+    fn warn(&mut self, pair: &Pair, doubt: &Doubt) {
+        let is_beside_the_point = match doubt {
+            Doubt::ExpiresSoon(_) => pair.is_renewed,
+            // Whoever is shown it has that one.
+            Doubt::IncompleteChain(issuer) => self.system_believes(issuer),
+            doubt => !doubt.concerns(self.viewers),
+        };
+        if is_beside_the_point {
+            return;
+        }
+        let file = pair.ocsp.as_ref().filter(|_| doubt.is_of_staple());
+        let file = file.unwrap_or(&pair.chain);
+        let message = format!("`{}`: {}", file.value, doubt.say(self.viewers));
+        if self.problems.iter().any(|told| told.message == message) {
+            return;
+        }
+        let problem = self.problems.warning(file.span, message);
+        if let Some(help) = doubt.help(self.viewers) {
+            problem.help(help);
+        }
+    }
+
+    fn system_believes(&self, issuer: &DistinguishedName) -> bool {
+        let authorities = self.system.get_or_init(ServerAuthorities::of_the_system);
+        authorities
+            .as_ref()
+            .is_ok_and(|authorities| authorities.include(issuer))
     }
 
     /// A certificate with its key that an authority has given, if it has. One that
@@ -209,10 +239,14 @@ impl<'a, 'o> Files<'a, 'o> {
     pub(super) fn clients(&mut self, settings: &config::Tls) -> Option<Option<ClientAuthorities>> {
         let is_required = match *settings.client_certificates {
             ClientCertificates::Off => {
-                let unused = settings.client_ca_file.iter();
-                for file in unused.chain(&settings.client_crl_files) {
+                let files = settings.client_ca_file.iter();
+                let files = files
+                    .chain(&settings.client_crl_files)
+                    .map(|file| file.span);
+                let told = &settings.forward_client_certificate;
+                for span in files.chain(told.value.then_some(told.span)) {
                     self.problems
-                        .warning(file.span, "clients are not asked for certificates")
+                        .warning(span, "clients are not asked for certificates")
                         .help("add `client_certificates: require` or `request`");
                 }
                 return Some(None);
