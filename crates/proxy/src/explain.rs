@@ -14,7 +14,7 @@ use routing::{Condition, Explained, Miss, Silent};
 use upstream::{Backend, Excluded, Notes, Protocol, Verdict};
 use wire::h1::{HeadParser, write_request_head};
 
-use crate::backend::affinity;
+use crate::backend::{affinity, extended_connect};
 use crate::client::ip_text::IpText;
 use crate::exchange::forward::{Forwarding, forward, told_certificate};
 use crate::exchange::grpc_web;
@@ -220,9 +220,14 @@ fn follow(
         upgrade: heads.upgrade.as_ref().map(|upgrade| &*upgrade.protocol),
     };
     forward(&mut heads.request, &forwarding);
-    explanation.protocol = Some(backend.options.protocol);
+    explanation.protocol = Some(match (backend.options.protocol, &heads.upgrade) {
+        (Protocol::Agreed, Some(_)) => Protocol::Http1,
+        (protocol, _) => protocol,
+    });
     if backend.options.protocol == Protocol::Http2 {
-        explanation.upstream_h2 = shown::over_http2(&heads.request, backend.tls.is_some());
+        let switches = extended_connect::is_used(&heads, backend)?;
+        let is_secure = backend.tls.is_some();
+        explanation.upstream_h2 = shown::over_http2(&heads.request, switches, is_secure);
     }
     write_request_head(&mut explanation.upstream, &heads.request, routed.framing);
     Ok(())

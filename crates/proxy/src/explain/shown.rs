@@ -2,9 +2,10 @@
 
 use message::{HIDDEN, Known, RequestHead, is_secret, without_secrets};
 use upstream::Protocol;
-use wire::h2::{hpack, write_request};
+use wire::h2::{hpack, write_extended_connect, write_request};
 
 use super::Explanation;
+use crate::exchange::upgrade::WEBSOCKET;
 
 impl Explanation {
     /// The head for the backend, line by line, without secrets: of the client,
@@ -72,9 +73,16 @@ fn line_shown(name: &str, value: &str) -> String {
 }
 
 /// A head as it leaves over HTTP/2, read back from the very bytes.
-pub(super) fn over_http2(head: &RequestHead, is_secure: bool) -> Vec<(String, String)> {
+pub(super) fn over_http2(
+    head: &RequestHead,
+    switches: bool,
+    is_secure: bool,
+) -> Vec<(String, String)> {
     let mut section = Vec::new();
-    write_request(&mut section, head, is_secure);
+    match switches {
+        true => write_extended_connect(&mut section, head, WEBSOCKET, is_secure),
+        false => write_request(&mut section, head, is_secure),
+    }
     let mut fields = Vec::new();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     // What was written here can be read.

@@ -253,6 +253,18 @@ fn a_request_is_shown_in_the_protocol_that_the_backend_speaks() {
             "{said}"
         );
     }
+    let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    let switch = ["-H", "Connection: upgrade", "-H", "Upgrade: websocket"];
+    let switch = [&switch[..], &["-H", key]].concat();
+    let said = show("http://127.0.0.1:3000", "h2c", &switch);
+    let head = "over HTTP/2:\n  :method: CONNECT\n  :protocol: websocket\n  :scheme: http\n";
+    assert!(said.contains(head), "{said}");
+    assert!(!said.to_lowercase().contains("key"), "{said}");
+    let said = show("https://127.0.0.1:3000", "auto", &switch);
+    let head = "the backend would get:\n  GET /b?c=(hidden) HTTP/1.1\n";
+    assert!(said.contains(head), "{said}");
+    let said = show("http://127.0.0.1:3000", "h2c", &switch[..4]);
+    assert!(said.contains("400"), "{said}");
     let agreed = show("https://127.0.0.1:3000", "auto", &[]);
     let head = "the backend would get, over HTTP/1.1, or HTTP/2 if it agrees to that (ALPN):\n  \
                 GET /b?c=(hidden) HTTP/1.1\n  Host: a\n";
