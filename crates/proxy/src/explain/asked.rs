@@ -135,7 +135,7 @@ impl Scheme {
             })
             .collect();
         format!(
-            "no listener takes `{}://`{}; name the one that it comes to, of {}",
+            "no listener takes `{}://`{}; say with `listener` which one it comes to, of {}",
             self.name(),
             at.unwrap_or_default(),
             there.join(", ")

@@ -366,7 +366,7 @@ fn a_url_leads_to_the_listener_that_speaks_so_at_its_port() {
         (
             web,
             "https://a/",
-            "no listener takes `https://`; name the one that it comes to, of `web` (http, 127.0.0.1:8080)",
+            "no listener takes `https://`; say with `listener` which one it comes to, of `web` (http, 127.0.0.1:8080)",
         ),
         (
             &secure,
