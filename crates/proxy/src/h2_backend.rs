@@ -16,7 +16,7 @@ use wire::h1::Inbound;
 use wire::h2::{Connection, Cut, Patience, Reason, Watch, Windows};
 
 use crate::ask::RESPONSE_LIMITS;
-use crate::backend_conn::BackendConn;
+use crate::backend_conn::{BackendConn, Conn};
 use crate::h2_stream::{Carrier, H2Stream};
 use crate::stream::{Reader, Stream, Writer};
 use crate::timers::Timers;
@@ -86,8 +86,12 @@ fn stream(carrier: &Rc<Carrier>) -> Stream {
 
 /// What it means that a stream has ended without the head of an answer, where
 /// HTTP/2 says why.
-pub(crate) fn failure(error: &io::Error, url: &str) -> Option<Failure> {
+pub(crate) fn failure(error: &io::Error, conn: &Conn) -> Option<Failure> {
     let cut = error.get_ref()?.downcast_ref::<Cut>()?;
+    if *cut == Cut::ByPeer(Reason::REFUSED_STREAM) {
+        conn.was_refused();
+    }
+    let url = &conn.backend().url;
     let (kind, retry) = match *cut {
         Cut::ByUs(_) => (Kind::BadResponse, Retry::Never),
         Cut::BadAnswer(kind, _) => (kind, Retry::Never),

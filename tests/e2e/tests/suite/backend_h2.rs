@@ -115,6 +115,7 @@ fn what_is_refused_unseen_is_sent_again_whatever_it_is() {
     assert!(again > refused);
     frames.answer(again, "done");
     assert_eq!(client.response().text(), "done");
+    forebay.wait_metric("forebay_upstream_http2_refused_streams_total", &[], 1.0);
 }
 
 #[test]
