@@ -100,7 +100,8 @@ pub(crate) fn failure(error: &io::Error, conn: &Conn) -> Option<Failure> {
         }
         Cut::ByPeer(_) | Cut::Lost => (Kind::Terminated, Retry::IfIdempotent),
     };
-    Some(Failure::new(kind, format!("{url}: {cut}")).retry(retry))
+    let failure = Failure::new(kind, format!("{url}: {cut}")).retry(retry);
+    Some(failure.reset(Cut::reset_of(error)))
 }
 
 /// Whether HTTP/2 is spoken on a connection that has just been opened.

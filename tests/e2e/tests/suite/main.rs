@@ -25,6 +25,7 @@ mod filters;
 mod forward_proxy;
 mod forwarding;
 mod grpc;
+mod grpc_ends;
 mod grpc_web;
 mod handed_over;
 mod health;

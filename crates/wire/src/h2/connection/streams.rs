@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::task::{Context, Waker};
 
-use message::{Fields, Kind, ResponseHead};
+use message::{Fields, Kind, Reset, ResponseHead};
 
 use super::{Reason, StreamKey};
 use crate::h1::Limits;
@@ -30,6 +31,23 @@ pub enum Cut {
     Unseen,
     /// With its connection.
     Lost,
+}
+
+impl Cut {
+    /// Why the other end has reset the stream whose end an error is, if it has.
+    pub fn reset_of(error: &io::Error) -> Option<Reset> {
+        match error.get_ref()?.downcast_ref()? {
+            Self::ByPeer(reason) => Some(match *reason {
+                Reason::NO_ERROR => Reset::NoError,
+                Reason::REFUSED_STREAM => Reset::Refused,
+                Reason::CANCEL => Reset::Cancel,
+                Reason::ENHANCE_YOUR_CALM => Reset::EnhanceYourCalm,
+                Reason::INADEQUATE_SECURITY => Reset::InadequateSecurity,
+                _ => Reset::Error,
+            }),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Cut {
