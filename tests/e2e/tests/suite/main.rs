@@ -31,6 +31,7 @@ mod handed_over;
 mod health;
 mod hedging;
 mod http2;
+mod http2_flow;
 mod http2_limits;
 mod http_bodies;
 mod http_connections;
