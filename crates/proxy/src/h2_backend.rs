@@ -17,6 +17,7 @@ use wire::h2::{Connection, Cut, Patience, Reason, Watch, Windows};
 
 use crate::ask::RESPONSE_LIMITS;
 use crate::backend_conn::{BackendConn, Conn};
+use crate::h2_pings::Pings;
 use crate::h2_stream::{Carrier, H2Stream};
 use crate::stream::{Reader, Stream, Writer};
 use crate::timers::Timers;
@@ -156,6 +157,7 @@ pub(crate) struct Driver {
     inbound: Inbound<Reader>,
     writer: Writer,
     heard: Rc<Cell<u64>>,
+    keepalive: Option<Pings>,
     timers: Rc<Timers>,
     url: Box<str>,
 }
@@ -183,6 +185,10 @@ impl Driver {
             inbound: Inbound::new(reader, blocks.clone()),
             writer,
             heard: Rc::default(),
+            keepalive: backend
+                .options
+                .keepalive
+                .map(|terms| Pings::new(terms, timers)),
             timers: Rc::clone(timers),
             url: backend.url.clone(),
         }
@@ -231,6 +237,12 @@ impl Driver {
             }
             if connection.is_greeted() {
                 *waiting = None;
+            }
+            if let Some(pings) = &mut self.keepalive
+                && pings.is_dead(cx, &mut connection, self.heard.get())
+            {
+                let silent = "it was silent, and did not answer to PING either";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, silent)));
             }
             let was_congested = connection.is_congested();
             let flushed = connection.poll_flush(cx, &mut self.writer)?;

@@ -30,6 +30,7 @@ mod grpc_web;
 mod guard;
 mod h2_backend;
 mod h2_lane;
+mod h2_pings;
 mod h2_stream;
 mod heads;
 mod health;

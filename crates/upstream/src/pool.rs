@@ -27,7 +27,7 @@ use message::{Failure, Kind};
 use crate::{Backend, Permit};
 pub use conn::{Conn, HeldOpen};
 pub(crate) use mailbox::Mailbox;
-pub use options::{PoolOptions, Protocol};
+pub use options::{Keepalive, PoolOptions, Protocol};
 pub use shared::{Hold, Multiplexed, Never, Opening, Stream};
 use shelf::Shelf;
 pub use stats::PoolStats;

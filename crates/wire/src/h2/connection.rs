@@ -155,8 +155,9 @@ enum Leaving {
 /// taken as fast as they come.
 const FIRST_WINDOW: i64 = 64 * 1024;
 
-/// What the ping at a polite end carries.
+/// What the ping at a polite end carries, and what any other.
 const FAREWELL: [u8; 8] = *b"farewell";
+const ANYBODY: [u8; 8] = *b"anybody?";
 
 impl Connection {
     /// Nothing has come, and nothing has been said.

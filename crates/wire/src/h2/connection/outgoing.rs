@@ -90,6 +90,11 @@ impl Connection {
         self.write(kind::GOAWAY, 0, 0, &[a, b, c, d, e, f, g, h]);
     }
 
+    /// Asks the other end for a word, whatever it is.
+    pub fn send_ping(&mut self) {
+        self.write(kind::PING, 0, 0, &ANYBODY);
+    }
+
     pub(super) fn write_reset(&mut self, id: u32, reason: Reason) {
         let window = match self.streams.by_id(id) {
             Some(stream) => stream.receive_window,
