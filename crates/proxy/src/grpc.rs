@@ -4,7 +4,7 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use message::{Failure, Fields, Kind, Known, Method, RequestHead, Reset, ResponseHead, Side, Sink};
+use message::{Failure, Fields, Kind, Known, Method, RequestHead, Reset, ResponseHead, Sink};
 use wire::h1::{Encoder, Framing, Outgoing};
 
 use crate::backend_conn::BackendConn;
@@ -161,7 +161,8 @@ fn takes_end(x: &Exchange<'_>, framing: Framing) -> bool {
 /// Ends a call that has failed within its answer with trailers that say so. False
 /// where that cannot be: then the answer is cut.
 pub(crate) fn end(x: &mut Exchange<'_>, encoder: &mut Encoder, failure: &Failure) -> bool {
-    if failure.kind.side() == Side::Client || !takes_end(x, encoder.framing()) {
+    let has_gone = matches!(failure.kind, Kind::ClientGone | Kind::ClientStalled);
+    if has_gone || !takes_end(x, encoder.framing()) {
         return false;
     }
     let code = code(failure, x.is_late());

@@ -23,8 +23,13 @@ const CODES: [(u32, u8); 7] = [
 const HEAD: [(&str, &str); 2] = [(":status", "200"), ("content-type", "application/grpc")];
 
 fn start(backend: &FrameBackend) -> Forebay {
+    start_with(backend, "max_body: 1MiB")
+}
+
+fn start_with(backend: &FrameBackend, server: &str) -> Forebay {
     let passive = "slow_start: 0s, passive: { max_failures: 2 }";
     Config::to_urls([backend.url()])
+        .server(server)
         .group(&format!(
             "protocol: h2c, retry: {{ max_attempts: 1 }}, health_check: {{ {passive} }}"
         ))
@@ -133,6 +138,26 @@ fn what_has_come_of_an_answer_is_passed_on_before_its_end() {
     let line = &forebay.access_log(1)[0];
     assert_eq!(line["failure"], "http_response_incomplete");
     assert_eq!(line["grpc_status"], 14);
+}
+
+#[test]
+fn a_client_that_sends_too_much_is_told_within_the_answer() {
+    let backend = FrameBackend::new();
+    let forebay = start_with(&backend, "max_body: 10B");
+    let mut front = Frames::connect(forebay.address());
+    let stream = begin(&mut front, &[]);
+    let mut behind = backend.accept(&[]);
+    let asked = behind.request();
+    behind.head(asked, &HEAD, false);
+    front.wait(|frame| frame.kind == HEADERS);
+    front.data(stream, &[0; 20], false);
+    let end = front.wait(|frame| frame.stream == stream && frame.ends_stream());
+    assert!(end.kind == HEADERS && holds(&end, "8"), "{end:?}");
+    let cut = behind.wait(|frame| frame.kind == RST_STREAM);
+    assert_eq!(cut.code(), CANCEL);
+    assert!(is_up(&forebay));
+    let line = &forebay.access_log(1)[0];
+    assert_eq!(line["failure"], "request_body_too_large");
 }
 
 /// Whether trailers have this status; fields are written as they are.
