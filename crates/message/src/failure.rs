@@ -36,6 +36,20 @@ pub enum Retry {
     OtherBackend,
 }
 
+/// Why the other end has cut a message that had a stream of its own (RFC 9113
+/// section 7), where something is made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reset {
+    NoError,
+    /// Nothing has been made of the request, and there is no room for it now.
+    Refused,
+    Cancel,
+    EnhanceYourCalm,
+    InadequateSecurity,
+    /// Something has gone wrong.
+    Error,
+}
+
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $variant:ident: $side:ident, $status:literal, $reason:literal, $text:literal;)*) => {
         /// Every way an exchange can fail.
@@ -201,6 +215,8 @@ impl Kind {
 pub struct Failure {
     pub kind: Kind,
     pub retry: Retry,
+    /// The other end has said why, in the terms of a reset.
+    pub reset: Option<Reset>,
     /// For the log only; clients never see it.
     pub detail: Cow<'static, str>,
 }
@@ -210,8 +226,15 @@ impl Failure {
         Self {
             kind,
             retry: Retry::Never,
+            reset: None,
             detail: detail.into(),
         }
+    }
+
+    #[must_use]
+    pub fn reset(mut self, reset: Option<Reset>) -> Self {
+        self.reset = reset;
+        self
     }
 
     #[must_use]

@@ -21,7 +21,7 @@ mod span;
 pub use body::{Relay, Sink, Source};
 pub use client_certificate::ClientCertificate;
 pub use cookie::cookies;
-pub use failure::{Failure, Kind, Retry, Side};
+pub use failure::{Failure, Kind, Reset, Retry, Side};
 pub use fields::{Field, Fields};
 pub use known::{Known, KnownSet, reads_alike};
 pub use method::Method;

@@ -8,6 +8,7 @@ pub(crate) mod backend_conn;
 pub(crate) mod connect;
 pub(crate) mod extended_connect;
 pub(crate) mod h2_backend;
+pub(crate) mod h2_pings;
 pub(crate) mod hedge;
 pub(crate) mod introduced;
 pub(crate) mod names;

@@ -125,6 +125,12 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// The time that the call itself gives (gRPC) has passed.
+    pub(crate) fn is_late(&self) -> bool {
+        let asked = self.heads.grpc.and_then(|call| call.timeout);
+        asked.is_some_and(|asked| self.elapsed() >= asked)
+    }
+
     /// True once: whoever gets it settles the exchange.
     pub(crate) fn take_settlement(&mut self) -> bool {
         !std::mem::replace(&mut self.is_settled, true)

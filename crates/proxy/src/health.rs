@@ -12,7 +12,7 @@ pub(crate) mod overload;
 use std::borrow::Cow;
 use std::time::Instant;
 
-use message::{Failure, Kind, Side};
+use message::{Failure, Kind, Reset, Side};
 use plan::Group;
 use telemetry::{Breaker, Snapshot, StandingFigures};
 use upstream::{Change, Fault, Probe, Standing, State};
@@ -38,7 +38,7 @@ pub(crate) fn after_attempt(
                 group.balance.probe_succeeded(*probe, now(x));
             }
         }
-        Err(failure) if is_cut_short(x, failure) => {}
+        Err(failure) if is_cut_short(x, failure) || is_excused(x, failure) => {}
         Err(failure) => failed(group, index, probe, failure, now(x)),
     }
 }
@@ -47,11 +47,26 @@ pub(crate) fn after_attempt(
 /// and neither does a backend that hangs up on a client whose body does not come.
 fn is_cut_short(x: &Exchange<'_>, failure: &Failure) -> bool {
     if failure.kind == Kind::Terminated && !x.client.body.is_end() {
-        return true;
+        return !matches!(failure.reset, Some(reset) if is_fault(reset));
     }
     let is_timeout = matches!(failure.kind, Kind::ConnectTimeout | Kind::ResponseTimeout);
     let total = times(x).and_then(|times| x.total(times));
     is_timeout && x.progress.attempts > 1 && total.is_some_and(|total| x.elapsed() >= total)
+}
+
+/// A call that has gone on until its time has passed shows nothing, whoever has
+/// ended it.
+fn is_excused(x: &Exchange<'_>, failure: &Failure) -> bool {
+    let has_ended = match failure.reset {
+        Some(reset) => !is_fault(reset),
+        None => x.progress.head_sent && failure.kind == Kind::ResponseTimeout,
+    };
+    has_ended && x.is_late()
+}
+
+/// Whether such a reset says that something has gone wrong.
+fn is_fault(reset: Reset) -> bool {
+    !matches!(reset, Reset::NoError | Reset::Cancel | Reset::Refused)
 }
 
 /// How long the exchange's backend is waited for.
@@ -84,7 +99,8 @@ pub(crate) fn failed(
     failure: &Failure,
     now: Instant,
 ) {
-    if failure.kind.side() != Side::Upstream {
+    // Who has no room now does not fail.
+    if failure.kind.side() != Side::Upstream || failure.reset == Some(Reset::Refused) {
         return;
     }
     let why = match failure.kind.reason() {
@@ -118,6 +134,7 @@ pub(crate) fn after_body(x: &Exchange<'_>, attempt: &Attempt<'_>, result: &Resul
                 recovered(x, standing);
             }
         }
+        Err(failure) if is_excused(x, failure) => {}
         Err(failure) => body_failed(x, failure),
     }
 }

@@ -53,8 +53,8 @@ pub use in_flight::InFlight;
 pub use living::Living;
 pub use permits::Permit;
 pub use pool::{
-    Checkout, Conn, Full, HeldOpen, Hold, Multiplexed, Never, Opening, Pool, PoolOptions,
-    PoolStats, Protocol, QueueFull, Stream,
+    Checkout, Conn, Full, HeldOpen, Hold, Keepalive, Multiplexed, Never, Opening, Pool,
+    PoolOptions, PoolStats, Protocol, QueueFull, Stream,
 };
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};
 pub use refusals::Refusals;

@@ -130,7 +130,12 @@ impl Permits {
     }
 
     /// A place in the queue for a request of this seat.
-    pub(crate) fn queue_up(backend: &Arc<Backend>, seat: u64, now: Instant) -> Queued {
+    pub(crate) fn queue_up(
+        backend: &Arc<Backend>,
+        seat: u64,
+        now: Instant,
+        takes_stream: bool,
+    ) -> Queued {
         let permits = &backend.permits;
         let mut ledger = permits.lock();
         if ledger.take() {
@@ -139,7 +144,7 @@ impl Permits {
         if ledger.queue.len() >= permits.options.max_waiting {
             return Queued::Full;
         }
-        let (ticket, grant) = ledger.queue_up(seat, now);
+        let (ticket, grant) = ledger.queue_up(seat, now, takes_stream);
         permits.publish(&ledger);
         permits.ask_holders(ledger);
         Queued::Waiting { ticket, grant }
@@ -182,8 +187,8 @@ impl Permits {
         }
     }
 
-    /// The first request of this seat that waits: it gets something that is worth
-    /// nothing to another worker.
+    /// The first request of this seat that waits for a stream or more: it gets
+    /// something that is worth nothing to another worker.
     pub(crate) fn own(&self, seat: u64) -> Option<Waiter> {
         let mut ledger = self.lock();
         let next = ledger.own(seat);
@@ -191,7 +196,8 @@ impl Permits {
         next
     }
 
-    /// Another seat's request has waited longer than any, and for long.
+    /// A request to which streams of this seat are worth nothing has waited longer
+    /// than any, and for long.
     pub(crate) fn is_behind(&self, seat: u64, now: Instant) -> bool {
         self.lock().is_behind(seat, now)
     }

@@ -27,7 +27,7 @@ use message::{Failure, Kind};
 use crate::{Backend, Permit};
 pub use conn::{Conn, HeldOpen};
 pub(crate) use mailbox::Mailbox;
-pub use options::{PoolOptions, Protocol};
+pub use options::{Keepalive, PoolOptions, Protocol};
 pub use shared::{Hold, Multiplexed, Never, Opening, Stream};
 use shelf::Shelf;
 pub use stats::PoolStats;
@@ -110,7 +110,22 @@ impl<C, S: Multiplexed> Pool<C, S> {
         backend: &Arc<Backend>,
         now: Instant,
     ) -> Result<Checkout<C, S>, QueueFull> {
-        wait::wait(self.shelf(backend), now).await
+        wait::wait(self.shelf(backend), now, true).await
+    }
+
+    /// Waits for the right to a connection of one's own, as [`wait`](Self::wait)
+    /// does, after [`permit`](Self::permit) has found the backend full.
+    pub async fn wait_permit(
+        &self,
+        backend: &Arc<Backend>,
+        now: Instant,
+    ) -> Result<Permit, QueueFull> {
+        match wait::wait(self.shelf(backend), now, false).await? {
+            Checkout::Connect(permit) => Ok(permit),
+            // Somebody's request is done with it.
+            Checkout::Reused(conn) => conn.close().ok_or(QueueFull),
+            Checkout::Stream(_) => Err(QueueFull),
+        }
     }
 
     /// A connection just opened with a permit.

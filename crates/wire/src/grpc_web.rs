@@ -125,10 +125,58 @@ impl<S: Source> Source for Decoded<'_, S> {
     }
 }
 
+/// Where an answer is in its frames: each is a flag, four bytes of length, and so much.
+#[derive(Debug, Default)]
+struct Frames {
+    /// Bytes of a frame's head that have come, and its length as far as those say it.
+    head: usize,
+    length: u32,
+    /// What is left of a frame whose head has come.
+    left: usize,
+}
+
+impl Frames {
+    /// Goes on by these bytes. A server has no frames of trailers: what looks like one
+    /// to the client would end the call as a backend's message says.
+    fn pass(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        while let [first, rest @ ..] = bytes {
+            if self.left > 0 {
+                let n = self.left.min(bytes.len());
+                self.left -= n;
+                bytes = bytes.get(n..).unwrap_or_default();
+                continue;
+            }
+            match self.head {
+                0 if first & TRAILERS != 0 => {
+                    let why = "a frame of trailers among the messages";
+                    return Err(Failure::new(Kind::BadResponse, why));
+                }
+                0 => self.length = 0,
+                _ => self.length = self.length << 8 | u32::from(*first),
+            }
+            self.head += 1;
+            if self.head == 5 {
+                self.head = 0;
+                self.left = self.length as usize;
+            }
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// No frame has come in part.
+    fn is_between(&self) -> bool {
+        self.head == 0 && self.left == 0
+    }
+}
+
 /// An answer's body as the client gets it, and how much of it there has been.
 #[derive(Debug)]
 pub struct Answer {
     is_text: bool,
+    frames: Frames,
+    /// So much of what the source has ready has been looked at.
+    seen: usize,
     /// The trailers have come, and are among what is ready.
     has_ended: bool,
     /// What is not taken from the answer as it is.
@@ -141,6 +189,8 @@ impl Answer {
     pub fn new(is_text: bool) -> Self {
         Self {
             is_text,
+            frames: Frames::default(),
+            seen: 0,
             has_ended: false,
             ready: Ready::default(),
             none: Fields::default(),
@@ -167,6 +217,10 @@ impl Answer {
         if trailers.is_empty() {
             return Ok(());
         }
+        if !self.frames.is_between() {
+            let why = "the answer ended within a message";
+            return Err(Failure::new(Kind::Incomplete, why));
+        }
         let mut lines = Vec::new();
         for field in trailers.iter() {
             lines.extend(field.name.to_ascii_lowercase());
@@ -189,6 +243,13 @@ struct Encoded<'a, S> {
     source: S,
 }
 
+impl<S: Source> Encoded<'_, S> {
+    fn take(&mut self, n: usize) {
+        self.answer.seen = self.answer.seen.saturating_sub(n);
+        self.source.consume(n);
+    }
+}
+
 impl<S: Source> Source for Encoded<'_, S> {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         if self.answer.has_ended || !self.answer.ready.rest().is_empty() {
@@ -198,12 +259,15 @@ impl<S: Source> Source for Encoded<'_, S> {
         if self.source.is_end() {
             return Poll::Ready(self.answer.end(self.source.trailers()));
         }
+        let bytes = self.source.available();
+        let fresh = bytes.get(self.answer.seen..).unwrap_or_default();
+        self.answer.frames.pass(fresh)?;
+        self.answer.seen = bytes.len();
         if self.answer.is_text {
-            let bytes = self.source.available();
             let bytes = bytes.get(..BYTES).unwrap_or(bytes);
             let n = bytes.len();
             self.answer.write_text(bytes);
-            self.source.consume(n);
+            self.take(n);
         }
         Poll::Ready(Ok(()))
     }
@@ -217,7 +281,7 @@ impl<S: Source> Source for Encoded<'_, S> {
 
     fn consume(&mut self, n: usize) {
         match self.answer.ready.rest() {
-            [] => self.source.consume(n),
+            [] => self.take(n),
             _ => self.answer.ready.taken += n,
         }
     }

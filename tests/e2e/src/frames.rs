@@ -2,8 +2,10 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use crate::watched::{PATIENCE, until};
+use crate::wire::is_timeout;
 
 pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
@@ -215,6 +217,14 @@ impl Frames {
                 return frame;
             }
         }
+    }
+
+    /// Nothing comes for so long.
+    pub fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.0.set_read_timeout(Some(time)).unwrap();
+        let read = self.0.peek(&mut [0]);
+        self.0.set_read_timeout(Some(PATIENCE)).unwrap();
+        read.is_err_and(|error| is_timeout(&error))
     }
 
     /// Reads on to the end of the connection; what it was told last.

@@ -327,6 +327,8 @@ settings! {
         /// Requests at a time on one connection that carries several (HTTP/2), where the backend does not want fewer. A further
         /// connection is opened when all have as many.
         max_concurrent_streams: u32 = 128, rule Within(1, 100_000), example 32;
+        /// Asks on connections over HTTP/2 that have been silent whether anybody is there (`PING`). Without it, nobody is asked.
+        keepalive_ping: Option<Spanned<KeepalivePing>>, example {"interval": "1m"};
         /// How long an unused connection is kept.
         idle_timeout: Duration = Duration::from_secs(90), rule Positive, example "30s";
         /// How long any connection is used before it is replaced.
@@ -335,6 +337,17 @@ settings! {
         max_waiting: u32 = 1000, rule Within(0, 1_000_000), example 100;
         /// How long a request waits for a connection before it is answered with 503.
         wait_timeout: Duration = Duration::from_secs(5), rule Positive, example "1s";
+    }
+
+    /// Finding connections at whose other end nobody is.
+    "a keepalive ping" => pub struct KeepalivePing {
+        /// Silence of the backend after which it is asked. Servers of gRPC end connections on which they are asked more than twice within five
+        /// minutes without having anything to send, unless they are told otherwise.
+        interval: Duration = Duration::from_secs(300), rule Positive, example "30s";
+        /// How long it may stay silent then. After that the connection is lost, with all that is under way on it.
+        timeout: Duration = Duration::from_secs(10), rule Positive, example "5s";
+        /// Whether to ask also where no request is under way.
+        when_idle: bool = false, example true;
     }
 
     /// How long to wait for a backend.

@@ -37,9 +37,9 @@ settings! {
         /// Requests at a time on one connection; a client may not begin more.
         max_concurrent_streams: u32 = 128, rule Within(1, 100_000), example 256;
         /// Bytes of one request body that a client may send ahead of what its backend has taken. It begins with 64 KiB, or this if it is less, and doubles
-        /// while the backend takes as fast as the client sends, up to an eighth of what is left of `connection_window`.
+        /// while the backend takes as fast as the client sends, by an eighth at most of what is left of `connection_window`.
         stream_window: Size = Size::kib(512), rule Within(16 << 10, 16 << 20), example "4MiB";
-        /// The same for all requests of one connection together.
+        /// The same for all requests of one connection together, beyond the first 64 KiB of each; also what may come in one round trip.
         connection_window: Size = Size::kib(4096), rule Within(64 << 10, 256 << 20), example "16MiB";
         /// Requests that a client may cancel in ten seconds beyond those that it lets be answered; with more the connection is ended.
         max_resets: u32 = 200, rule Within(1, 1_000_000), example 50;

@@ -9,7 +9,8 @@ use config::{
     SendProxyProtocol, Settings, Span, Spanned,
 };
 use upstream::{
-    Address, Backend, Backoff, HedgePolicy, Living, PoolOptions, Protocol, RetryPolicy, Strategy,
+    Address, Backend, Backoff, HedgePolicy, Keepalive, Living, PoolOptions, Protocol, RetryPolicy,
+    Strategy,
 };
 use wire::proxy_protocol::Version;
 
@@ -234,6 +235,11 @@ fn describe(
         max_waiting: pool.max_waiting as usize,
         protocol: spoken(group, &backend.url),
         max_streams: pool.max_concurrent_streams as usize,
+        keepalive: pool.keepalive_ping.as_ref().map(|ping| Keepalive {
+            interval: ping.interval,
+            timeout: ping.timeout,
+            when_idle: ping.when_idle,
+        }),
     };
     let (address, authority) = match &backend.url {
         BackendUrl::Unix { path } => (Address::Unix(path.into()), "localhost".to_owned()),

@@ -132,7 +132,7 @@ fn windows(settings: &Settings, problems: &mut Problems) {
                 format!("`stream_window` is {one} bytes, and `connection_window` only {all}");
             problems
                 .error(http2.span, message)
-                .help("make `connection_window` several times as large: one upload that is stuck must not stop the others");
+                .help("make `connection_window` several times as large: each upload grows by an eighth at most of what is left of it");
         }
     }
 }

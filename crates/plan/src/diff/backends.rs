@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use upstream::{Backend, PoolOptions};
+use upstream::{Backend, Keepalive, PoolOptions};
 
 use super::Change;
 use super::aspect::{Aspect, compare};
@@ -138,13 +138,30 @@ fn of_pool(options: PoolOptions) -> Vec<Aspect> {
         // Of the group.
         protocol: _,
         max_streams,
+        keepalive,
     } = options;
     let (idle_timeout, max_age) = (format!("{idle_timeout:?}"), format!("{max_age:?}"));
+    let keepalive = keepalive.map_or_else(|| "off".to_owned(), pings);
     vec![
         Aspect::value("unused connections kept", max_idle, ""),
         Aspect::value("unused connections kept for", idle_timeout, ""),
         Aspect::value("connections used for", max_age, ""),
         Aspect::value("requests that may wait", max_waiting, ""),
         Aspect::value("requests at a time on a shared connection", max_streams, ""),
+        Aspect::value("pings on a silent shared connection", keepalive, ""),
     ]
+}
+
+fn pings(keepalive: Keepalive) -> String {
+    let Keepalive {
+        interval,
+        timeout,
+        when_idle,
+    } = keepalive;
+    let idle = if when_idle {
+        ", also without requests"
+    } else {
+        ""
+    };
+    format!("after {interval:?}, answered within {timeout:?}{idle}")
 }

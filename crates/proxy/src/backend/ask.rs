@@ -340,7 +340,7 @@ fn head_failure(x: &Exchange<'_>, attempt: &Attempt<'_>, error: HeadError) -> Fa
         return failure.retry(Retry::IfIdempotent);
     }
     let url = &attempt.conn.backend().url;
-    if let Some(failure) = h2_backend::failure(&error, url) {
+    if let Some(failure) = h2_backend::failure(&error, &attempt.conn) {
         return match failure.retry {
             Retry::OtherBackend if !retry::is_whole(x) => failure.retry(Retry::Never),
             Retry::OtherBackend if x.progress.reused => failure.retry(Retry::FreshConnection),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use message::{Method, RequestHead, ResponseHead, Side};
 use wire::blocks::Blocks;
@@ -14,7 +15,7 @@ use crate::backend::attempt::Upload;
 use crate::backend::h2_backend::Link;
 use crate::sockets::h2_stream::H2Stream;
 use crate::sockets::stream::{Reader, Stream, Writer};
-use crate::sockets::timers::Timers;
+use crate::sockets::timers::{Deadline, Timers};
 use crate::worker::Worker;
 
 /// As the pool gives it out.
@@ -27,6 +28,8 @@ pub(crate) struct BackendConn {
     h2: Option<Rc<RefCell<H2Stream>>>,
     /// What had been heard on the stream's connection when it began.
     heard: u64,
+    /// When its call is to be over, where that says so (gRPC).
+    end_of_call: Option<Deadline>,
     pub(crate) body: Body,
     /// The request's body, on its way.
     pub(crate) upload: Upload,
@@ -50,6 +53,7 @@ impl BackendConn {
             outbound: Outbound::new(writer, blocks.clone()),
             h2,
             heard: 0,
+            end_of_call: None,
             body: Body::new(Side::Upstream),
             upload: Upload::none(),
             framing: Framing::Empty,
@@ -139,6 +143,19 @@ impl BackendConn {
         came
     }
 
+    /// Its call is to be over within this time.
+    pub(crate) fn end_call_within(&mut self, timers: &Rc<Timers>, time: Duration) {
+        let deadline = timers.deadline();
+        deadline.within(time);
+        self.end_of_call = Some(deadline);
+    }
+
+    /// The time of its call has passed; else the task is woken when it has.
+    pub(crate) fn is_late(&self, cx: &Context<'_>) -> bool {
+        let deadline = self.end_of_call.as_ref();
+        deadline.is_some_and(|deadline| deadline.has_passed(cx))
+    }
+
     /// Nothing has arrived and the backend has not closed: the look before reuse.
     pub(crate) fn is_alive(&mut self) -> bool {
         self.inbound.is_quiet()
@@ -156,7 +173,8 @@ impl BackendConn {
     }
 
     /// No deadline runs while it lies in the pool.
-    pub(crate) fn rest(&self) {
+    pub(crate) fn rest(&mut self) {
+        self.end_of_call = None;
         self.inbound.io().deadline.clear();
         self.outbound.io().deadline.clear();
     }

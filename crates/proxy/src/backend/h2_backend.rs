@@ -16,7 +16,8 @@ use wire::h1::Inbound;
 use wire::h2::{Connection, Cut, Patience, Reason, Watch, Windows};
 
 use crate::backend::ask::RESPONSE_LIMITS;
-use crate::backend::backend_conn::BackendConn;
+use crate::backend::backend_conn::{BackendConn, Conn};
+use crate::backend::h2_pings::Pings;
 use crate::sockets::h2_stream::{Carrier, H2Stream};
 use crate::sockets::stream::{Reader, Stream, Writer};
 use crate::sockets::timers::Timers;
@@ -86,8 +87,12 @@ fn stream(carrier: &Rc<Carrier>) -> Stream {
 
 /// What it means that a stream has ended without the head of an answer, where
 /// HTTP/2 says why.
-pub(crate) fn failure(error: &io::Error, url: &str) -> Option<Failure> {
+pub(crate) fn failure(error: &io::Error, conn: &Conn) -> Option<Failure> {
     let cut = error.get_ref()?.downcast_ref::<Cut>()?;
+    if *cut == Cut::ByPeer(Reason::REFUSED_STREAM) {
+        conn.was_refused();
+    }
+    let url = &conn.backend().url;
     let (kind, retry) = match *cut {
         Cut::ByUs(_) => (Kind::BadResponse, Retry::Never),
         Cut::BadAnswer(kind, _) => (kind, Retry::Never),
@@ -96,7 +101,8 @@ pub(crate) fn failure(error: &io::Error, url: &str) -> Option<Failure> {
         }
         Cut::ByPeer(_) | Cut::Lost => (Kind::Terminated, Retry::IfIdempotent),
     };
-    Some(Failure::new(kind, format!("{url}: {cut}")).retry(retry))
+    let failure = Failure::new(kind, format!("{url}: {cut}")).retry(retry);
+    Some(failure.reset(Cut::reset_of(error)))
 }
 
 /// Whether HTTP/2 is spoken on a connection that has just been opened.
@@ -151,6 +157,7 @@ pub(crate) struct Driver {
     inbound: Inbound<Reader>,
     writer: Writer,
     heard: Rc<Cell<u64>>,
+    keepalive: Option<Pings>,
     timers: Rc<Timers>,
     url: Box<str>,
 }
@@ -178,6 +185,10 @@ impl Driver {
             inbound: Inbound::new(reader, blocks.clone()),
             writer,
             heard: Rc::default(),
+            keepalive: backend
+                .options
+                .keepalive
+                .map(|terms| Pings::new(terms, timers)),
             timers: Rc::clone(timers),
             url: backend.url.clone(),
         }
@@ -226,6 +237,12 @@ impl Driver {
             }
             if connection.is_greeted() {
                 *waiting = None;
+            }
+            if let Some(pings) = &mut self.keepalive
+                && pings.is_dead(cx, &mut connection, self.heard.get())
+            {
+                let silent = "it was silent, and did not answer to PING either";
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, silent)));
             }
             let was_congested = connection.is_congested();
             let flushed = connection.poll_flush(cx, &mut self.writer)?;

@@ -13,7 +13,7 @@ use plan::{Group, Times};
 use telemetry::Retried;
 use tokio::time::Instant;
 use upstream::{Backend, Checkout, InFlight};
-use wire::h1::{Encoder, Framing, Outgoing};
+use wire::h1::{Encoder, Framing, HeadError, Outgoing};
 
 use crate::backend::ask::{MAX_INTERIM, begin_response};
 use crate::backend::attempt::{Attempt, Upload};
@@ -210,7 +210,7 @@ impl<'a> Hedge<'a> {
     }
 
     /// Sends what is in the buffer and waits for the head of the final response.
-    async fn answer(&self, conn: &mut BackendConn) -> Result<ResponseHead, Failure> {
+    async fn answer(&self, conn: &mut Conn) -> Result<ResponseHead, Failure> {
         conn.inbound.io().deadline.within(self.times.response);
         let mut encoder = Encoder::new(Framing::Empty, Side::Upstream);
         let mut head = ResponseHead::default();
@@ -229,8 +229,13 @@ impl<'a> Hedge<'a> {
                 if let Poll::Ready(Err(failure)) = sink.poll_flush(cx) {
                     return Poll::Ready(Err(failure));
                 }
-                conn.poll_head(cx, &mut head)
-                    .map_err(|_| Failure::from(Kind::Terminated))
+                conn.poll_head(cx, &mut head).map_err(|error| match error {
+                    HeadError::Refused(failure) => failure,
+                    HeadError::Stream { error, .. } => {
+                        let known = h2_backend::failure(&error, conn);
+                        known.unwrap_or(Kind::Terminated.into())
+                    }
+                })
             })
             .await?;
             if head.status == 101 {

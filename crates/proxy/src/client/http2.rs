@@ -238,7 +238,18 @@ impl Serving {
         if let Some(heads) = heads {
             self.shared.worker.heads.give(heads);
         }
+        self.count_refused();
         ended
+    }
+
+    /// Requests beside as many as there may be at a time.
+    fn count_refused(&self) {
+        let mut connection = self.shared.carrier.connection.borrow_mut();
+        let refused = connection.watch.take_refused();
+        if refused > 0 {
+            let mut metrics = self.shared.worker.metrics.borrow_mut();
+            metrics.http2_refused(self.shared.held.number, refused.into());
+        }
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,10 +1,14 @@
 //! What is particular about calls of gRPC: they say how long they may take, and
 //! what has become of them is told in fields of its own.
 
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use message::{Fields, Kind, Known, Method, RequestHead, ResponseHead};
+use message::{Failure, Fields, Kind, Known, Method, RequestHead, Reset, ResponseHead, Sink};
+use wire::h1::{Encoder, Framing, Outgoing};
 
+use crate::backend::backend_conn::BackendConn;
+use crate::exchange::Exchange;
 use crate::exchange::grpc_web::Web;
 
 /// A request that is a call.
@@ -87,9 +91,23 @@ pub(crate) fn status(fields: &Fields) -> Option<u8> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// What a failure is called in gRPC; where it has no name of its own, as its
-/// clients would make it out from the status.
-fn code(kind: Kind) -> u8 {
+/// What a failure is called in gRPC: a reset as clients would call it that got it
+/// themselves (PROTOCOL-HTTP2.md of gRPC, "Errors"), and what has no name of its own
+/// as they would make it out from the status. Whatever fails late fails for want of
+/// time.
+pub(crate) fn code(failure: &Failure, is_late: bool) -> u8 {
+    match (failure.reset, failure.kind) {
+        _ if is_late => 4,
+        (Some(Reset::Cancel), _) => 1,
+        (Some(Reset::Refused), _) => 14,
+        (Some(Reset::EnhanceYourCalm), _) => 8,
+        (Some(Reset::InadequateSecurity), _) => 7,
+        (Some(Reset::NoError | Reset::Error), _) => 13,
+        (None, kind) => code_of_kind(kind),
+    }
+}
+
+fn code_of_kind(kind: Kind) -> u8 {
     match kind {
         Kind::ResponseTimeout | Kind::ReadTimeout | Kind::WriteTimeout | Kind::BodyTimeout => 4,
         Kind::BodyTooLarge | Kind::HeadTooLarge | Kind::TargetTooLong => 8,
@@ -103,18 +121,68 @@ fn code(kind: Kind) -> u8 {
 }
 
 /// Turns an answer about a failure into one that clients of gRPC understand:
-/// nothing but a head. Whatever fails late fails for want of time.
-pub(crate) fn refuse(kind: Kind, is_late: bool, web: Option<Web>, head: &mut ResponseHead) -> u8 {
-    let code = if is_late { 4 } else { code(kind) };
+/// nothing but a head.
+pub(crate) fn refuse(kind: Kind, code: u8, web: Option<Web>, head: &mut ResponseHead) {
     head.status = 200;
     head.fields.remove(Known::ContentType);
     let content_type = web.map_or(CONTENT_TYPE, Web::content_type);
     head.fields.push(b"content-type", content_type);
-    head.fields
-        .push(b"grpc-status", code.to_string().as_bytes());
+    say(kind, code, &mut head.fields);
+}
+
+/// What has become of a call, as fields of a head or trailers.
+fn say(kind: Kind, code: u8, fields: &mut Fields) {
+    fields.push(b"grpc-status", code.to_string().as_bytes());
     let message = format!("{} ({})", kind.text(), kind.reason());
-    head.fields.push(b"grpc-message", message.as_bytes());
-    code
+    fields.push(b"grpc-message", message.as_bytes());
+}
+
+/// The answer to a call begins; what it gave time for is the rest as well.
+pub(crate) fn begin_answer(x: &mut Exchange<'_>, conn: &mut BackendConn) {
+    let Some(mut call) = x.heads.grpc else {
+        return;
+    };
+    call.status = status(&x.heads.response.fields);
+    x.heads.grpc = Some(call);
+    if let Some(timeout) = call.timeout {
+        let left = timeout.saturating_sub(x.elapsed());
+        conn.end_call_within(&x.worker.timers, left);
+    }
+}
+
+/// Whether the end of a call can be told behind a part of its answer: not where
+/// messages lie in frames of gRPC-Web, or the answer is none of gRPC.
+fn takes_end(x: &Exchange<'_>, framing: Framing) -> bool {
+    let kind = x.heads.response.fields.get(Known::ContentType);
+    let is_of_grpc = kind.is_some_and(|kind| after_type(kind, CONTENT_TYPE).is_some());
+    x.client.h2.is_some() && framing == Framing::UntilClose && is_of_grpc
+}
+
+/// Ends a call that has failed within its answer with trailers that say so. False
+/// where that cannot be: then the answer is cut.
+pub(crate) fn end(x: &mut Exchange<'_>, encoder: &mut Encoder, failure: &Failure) -> bool {
+    let has_gone = matches!(failure.kind, Kind::ClientGone | Kind::ClientStalled);
+    if has_gone || !takes_end(x, encoder.framing()) {
+        return false;
+    }
+    let code = code(failure, x.is_late());
+    let mut trailers = Fields::default();
+    say(failure.kind, code, &mut trailers);
+    let mut sink = Outgoing {
+        outbound: &mut x.client.outbound,
+        encoder,
+    };
+    // What the client does not take now it will not need; trailers need no window.
+    let mut cx = Context::from_waker(Waker::noop());
+    if sink.poll_flush(&mut cx).is_pending() {
+        sink.outbound.discard();
+    }
+    let has_ended =
+        sink.finish(&trailers).is_ok() && matches!(sink.poll_flush(&mut cx), Poll::Ready(Ok(())));
+    if let Some(call) = x.heads.grpc.as_mut().filter(|_| has_ended) {
+        call.status = Some(code);
+    }
+    has_ended
 }
 
 #[cfg(test)]
@@ -180,7 +248,8 @@ mod tests {
     fn every_failure_has_a_code_that_is_none_of_success() {
         for &kind in Kind::ALL {
             let mut head = ResponseHead::default();
-            let code = refuse(kind, false, None, &mut head);
+            let code = code(&kind.into(), false);
+            refuse(kind, code, None, &mut head);
             assert!((1..=16).contains(&code), "{kind:?}");
             assert_eq!(status(&head.fields), Some(code));
         }
@@ -192,7 +261,23 @@ mod tests {
             (Kind::BodyTooLarge, 8),
             (Kind::Internal, 13),
         ] {
-            assert_eq!(code(kind), expected, "{kind:?}");
+            assert_eq!(code(&kind.into(), false), expected, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn resets_have_the_code_that_they_have_for_clients() {
+        for (reset, expected) in [
+            (Reset::NoError, 13),
+            (Reset::Error, 13),
+            (Reset::Refused, 14),
+            (Reset::Cancel, 1),
+            (Reset::EnhanceYourCalm, 8),
+            (Reset::InadequateSecurity, 7),
+        ] {
+            let failure = Failure::from(Kind::Terminated).reset(Some(reset));
+            assert_eq!(code(&failure, false), expected, "{reset:?}");
+            assert_eq!(code(&failure, true), 4, "{reset:?}");
         }
     }
 }

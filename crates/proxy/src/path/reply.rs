@@ -64,9 +64,7 @@ pub(crate) async fn relay_through(
         x.keep_alive = false;
     }
     let sent_before = x.client.outbound.sent();
-    if let Some(call) = &mut x.heads.grpc {
-        call.status = grpc::status(&x.heads.response.fields);
-    }
+    grpc::begin_answer(x, &mut attempt.conn);
     write_head(x, framing)?;
     let mut down = Relay::default();
     let mut encoder = Encoder::new(framing, Side::Client);
@@ -83,8 +81,9 @@ pub(crate) async fn relay_through(
         // The client has seen nothing of it: there is still time for an answer.
         x.progress.head_sent = false;
         x.progress.response_bytes = 0;
-    } else if result.is_err() {
-        x.progress.must_reset = framing == Framing::UntilClose;
+    } else if let Err(failure) = &result {
+        let has_ended = x.heads.grpc.is_some() && grpc::end(x, &mut encoder, failure);
+        x.progress.must_reset = framing == Framing::UntilClose && !has_ended;
     }
     result?;
     if attempt.conn.is_reusable() {
@@ -185,14 +184,20 @@ fn poll_both(
         outbound: &mut client.outbound,
         encoder,
     };
-    if let Poll::Ready(result) = down.poll(cx, &mut source, &mut sink) {
-        return Poll::Ready(result);
+    let moved = down.poll(cx, &mut source, &mut sink);
+    drop(source);
+    if moved.is_ready() {
+        return moved;
     }
     if client.poll_gone(cx).is_ready() {
         let detail = "the client left within the answer";
         return Poll::Ready(Err(Failure::new(Kind::ClientGone, detail)));
     }
     client.mark(true);
+    if conn.is_late(cx) {
+        let detail = "the time that the call gives has passed within the answer";
+        return Poll::Ready(Err(Failure::new(Kind::ResponseTimeout, detail)));
+    }
     // The exchange may be dropped here: see `settle::on_drop`.
     x.progress.response_bytes = encoder.written();
     Poll::Pending
@@ -264,6 +269,7 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
         return Err(failure);
     }
     let retry_after = retry_after(x, &failure);
+    let is_late = x.is_late();
     let heads = &mut *x.heads;
     let accept = heads.request.fields.get(Known::Accept).unwrap_or_default();
     let format = refusal::Format::wanted(accept);
@@ -274,11 +280,10 @@ pub(crate) async fn failure(x: &mut Exchange<'_>, failure: Failure) -> Result<()
         retry_after,
     };
     let mut body = refusal::write(&failure, x.id.as_str(), &style, &mut heads.response);
-    let elapsed = x.worker.clock.now() - x.started;
     if let Some(call) = &mut heads.grpc {
-        let is_late = call.timeout.is_some_and(|timeout| elapsed >= timeout);
-        let head = &mut heads.response;
-        call.status = Some(grpc::refuse(failure.kind, is_late, call.web, head));
+        let code = grpc::code(&failure, is_late);
+        grpc::refuse(failure.kind, code, call.web, &mut heads.response);
+        call.status = Some(code);
         body.clear();
     }
     if failure.kind == Kind::MethodNotAllowed {

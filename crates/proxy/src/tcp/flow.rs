@@ -77,7 +77,8 @@ impl Flow {
                 Stage::Done => return Poll::Ready(Ok(())),
                 Stage::Ending => {
                     ready!(sink.poll_flush(cx)).map_err(Broken::Sink)?;
-                    ready!(sink.poll_shutdown(cx)).map_err(Broken::Sink)?;
+                    // It has taken everything. Whether it is gone shows where it is read from.
+                    let _ = ready!(sink.poll_shutdown(cx));
                     self.stage = Stage::Done;
                 }
                 Stage::Moving => {

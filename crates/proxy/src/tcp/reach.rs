@@ -7,7 +7,7 @@ use message::{Failure, Kind, Retry};
 use plan::{Affinity, Choice, Group, Sticky, Tcp, take_backend};
 use telemetry::Retried;
 use tracing::info;
-use upstream::{Backend, Checkout, Excluded, InFlight, Permit, QueueFull, Taken, hash_key};
+use upstream::{Backend, Excluded, InFlight, Permit, QueueFull, Taken, hash_key};
 
 use super::session::{Places, Session};
 use crate::backend::ask::overload;
@@ -134,14 +134,8 @@ async fn permit(
         return Ok(permit);
     }
     let now = worker.clock.now().into_std();
-    match tokio::time::timeout(limit, worker.pool.wait(backend, now)).await {
-        Ok(Ok(Checkout::Connect(permit))) => Ok(permit),
-        // Somebody's request is done with it.
-        Ok(Ok(Checkout::Reused(conn))) => conn
-            .close()
-            .ok_or_else(|| overload(Kind::QueueTimeout, backend)),
-        // A place on a connection that requests share is of no use here.
-        Ok(Ok(Checkout::Stream(_))) => Err(overload(Kind::QueueTimeout, backend)),
+    match tokio::time::timeout(limit, worker.pool.wait_permit(backend, now)).await {
+        Ok(Ok(permit)) => Ok(permit),
         Ok(Err(QueueFull)) => Err(overload(Kind::QueueFull, backend)),
         Err(_) => Err(overload(Kind::QueueTimeout, backend)),
     }

@@ -105,9 +105,18 @@ impl Relay {
         self.broken.get_or_insert_with(failure);
     }
 
-    /// One end is gone, and with it both ways.
+    /// One end is gone, and with it both ways. Where the other had said all, and that
+    /// has gone on, a reset takes nothing from anybody: it is how some end.
     fn end(&mut self, room: Room<'_>, kind: Kind, error: &io::Error) {
-        self.note(kind, error);
+        let other = match kind {
+            Kind::ClientGone => &self.down,
+            _ => &self.up,
+        };
+        match other.is_done() && error.kind() == io::ErrorKind::ConnectionReset {
+            // The other end gets the reset all the same: what is whole it knows best.
+            true => self.cut(),
+            false => self.note(kind, error),
+        }
         self.up.stop(room);
         self.down.stop(room);
     }

@@ -249,6 +249,7 @@ pub(crate) fn snapshot(worker: &Worker) -> Snapshot {
                     waits: stats.waited,
                     queue_full: stats.queue_full,
                     stale: stats.stale_closed,
+                    refused: stats.refused,
                 },
             );
         }

@@ -42,6 +42,8 @@ pub(super) struct ListenerCells {
     pub(super) handshakes: Handshakes,
     /// HTTP/2 connections that were ended, by what there was too much of.
     pub(super) floods: Vec<(&'static str, u64)>,
+    /// Requests over HTTP/2 beside as many as there may be on a connection.
+    pub(super) refused: u64,
     /// Connections switched to another protocol, by which.
     pub(super) tunnels: [TunnelCells; Tunnel::ALL.len()],
 }
@@ -107,6 +109,7 @@ impl ListenerCells {
         for &(reason, count) in &other.floods {
             add(&mut self.floods, reason, count);
         }
+        self.refused += other.refused;
         for (cells, more) in self.tunnels.iter_mut().zip(&other.tunnels) {
             cells.merge(more);
         }
@@ -349,6 +352,11 @@ impl Metrics {
     /// An HTTP/2 connection is ended, for one of a few reasons.
     pub fn http2_flood(&mut self, listener: u32, reason: &'static str) {
         self.at(listener, |cells| add(&mut cells.floods, reason, 1));
+    }
+
+    /// So many more requests came on an HTTP/2 connection than it may have at a time.
+    pub fn http2_refused(&mut self, listener: u32, streams: u64) {
+        self.at(listener, |cells| cells.refused += streams);
     }
 
     /// A connection is switched to another protocol.

@@ -22,6 +22,8 @@ pub struct UpstreamFigures {
     pub queue_full: u64,
     /// Pooled connections closed because they were dead, idle for too long or too old.
     pub stale: u64,
+    /// Exchanges that the backend refused on connections that carry several.
+    pub refused: u64,
 }
 
 impl UpstreamFigures {
@@ -35,5 +37,6 @@ impl UpstreamFigures {
         self.waits += other.waits;
         self.queue_full += other.queue_full;
         self.stale += other.stale;
+        self.refused += other.refused;
     }
 }

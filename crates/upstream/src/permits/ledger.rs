@@ -40,6 +40,8 @@ pub(crate) struct Waiter {
     seat: u64,
     since: Instant,
     passed_over: usize,
+    /// A stream of a connection that others share is as good as one of its own.
+    takes_stream: bool,
 }
 
 /// Who gets a returned connection.
@@ -129,7 +131,12 @@ impl Ledger {
 
     /// Puts a request at the end of the queue; returns its ticket and where
     /// its turn will be announced.
-    pub(super) fn queue_up(&mut self, seat: u64, now: Instant) -> (u64, oneshot::Receiver<Grant>) {
+    pub(super) fn queue_up(
+        &mut self,
+        seat: u64,
+        now: Instant,
+        takes_stream: bool,
+    ) -> (u64, oneshot::Receiver<Grant>) {
         let (sender, receiver) = oneshot::channel();
         let ticket = self.number();
         self.queue.push_back(Waiter {
@@ -138,6 +145,7 @@ impl Ledger {
             seat,
             since: now,
             passed_over: 0,
+            takes_stream,
         });
         (ticket, receiver)
     }
@@ -183,17 +191,19 @@ impl Ledger {
         waiter.map_or(Next::Nobody, Next::Own)
     }
 
-    /// The first request of this seat.
+    /// The first request of this seat that a stream is worth something to.
     pub(super) fn own(&mut self, seat: u64) -> Option<Waiter> {
-        let at = self.queue.iter().position(|w| w.seat == seat)?;
+        let is_it = |waiter: &Waiter| waiter.seat == seat && waiter.takes_stream;
+        let at = self.queue.iter().position(is_it)?;
         self.queue.remove(at)
     }
 
-    /// The request that has waited longest is another seat's, and later ones have
-    /// had more than their head start.
+    /// Streams of this seat are worth nothing to the request that has waited longest,
+    /// and later ones have had more than their head start.
     pub(super) fn is_behind(&self, seat: u64, now: Instant) -> bool {
         self.queue.front().is_some_and(|oldest| {
-            oldest.seat != seat && now.saturating_duration_since(oldest.since) > HEAD_START
+            let is_others = oldest.seat != seat || !oldest.takes_stream;
+            is_others && now.saturating_duration_since(oldest.since) > HEAD_START
         })
     }
 

@@ -66,6 +66,13 @@ impl<C, S: Multiplexed> Conn<C, S> {
         }
     }
 
+    /// The backend does not take the stream, and is counted to have refused it.
+    pub fn was_refused(&self) {
+        if let Held::Shared(stream) = &self.held {
+            stream.was_refused();
+        }
+    }
+
     /// Closes it and keeps its permit, for another. A stream has none of its own.
     pub fn close(self) -> Option<Permit> {
         drop(self.transport);

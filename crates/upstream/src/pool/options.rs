@@ -17,6 +17,19 @@ pub struct PoolOptions {
     pub protocol: Protocol,
     /// Requests at a time on one connection that carries several.
     pub max_streams: usize,
+    /// When it is asked whether such a connection still has another end.
+    pub keepalive: Option<Keepalive>,
+}
+
+/// A connection that carries several requests, and on which nothing comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence after which the backend is asked.
+    pub interval: Duration,
+    /// How long it may take to say something then.
+    pub timeout: Duration,
+    /// Also while no request is under way.
+    pub when_idle: bool,
 }
 
 /// What is spoken on connections to a backend.
@@ -47,6 +60,7 @@ impl Default for PoolOptions {
             max_waiting: 1000,
             protocol: Protocol::Http1,
             max_streams: 128,
+            keepalive: None,
         }
     }
 }

@@ -31,14 +31,14 @@ impl Multiplexed for Never {
 /// The permit of a shared connection. Whoever drives it keeps one of these for
 /// as long as its socket is open.
 pub struct Hold {
-    _open: Open,
+    open: Open,
     permit: Permit,
 }
 
 impl Hold {
     pub(super) fn new(permit: Permit, tally: &Rc<Tally>) -> Rc<Self> {
         Rc::new(Self {
-            _open: Open::new(tally),
+            open: Open::new(tally),
             permit,
         })
     }
@@ -118,6 +118,10 @@ pub struct Stream<C, S: Multiplexed>(Rc<Shared<C, S>>);
 impl<C, S: Multiplexed> Stream<C, S> {
     pub fn backend(&self) -> &Arc<Backend> {
         self.0.hold.permit.backend()
+    }
+
+    pub(super) fn was_refused(&self) {
+        self.0.hold.open.refused();
     }
 }
 

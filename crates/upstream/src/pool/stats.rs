@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// One worker's connections to one backend, in numbers. The first five only
+/// One worker's connections to one backend, in numbers. The first six only
 /// grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolStats {
@@ -16,6 +16,8 @@ pub struct PoolStats {
     /// Idle connections closed because they were dead, idle for too long or
     /// too old.
     pub stale_closed: u64,
+    /// Streams of shared connections that the backend has refused.
+    pub refused: u64,
     /// Connections idle now.
     pub idle: usize,
     /// Connections open now, the idle ones included.
@@ -34,6 +36,7 @@ pub(super) struct Tally {
     pub(super) waited: Count,
     pub(super) queue_full: Count,
     pub(super) stale_closed: Count,
+    refused: Count,
     open: Cell<usize>,
 }
 
@@ -54,6 +57,7 @@ impl Tally {
             waited: self.waited.0.get(),
             queue_full: self.queue_full.0.get(),
             stale_closed: self.stale_closed.0.get(),
+            refused: self.refused.0.get(),
             idle,
             open: self.open.get(),
             shared: 0,
@@ -70,6 +74,11 @@ impl Open {
     pub(super) fn new(tally: &Rc<Tally>) -> Self {
         tally.open.set(tally.open.get() + 1);
         Self(Rc::clone(tally))
+    }
+
+    /// The backend has refused a stream on it.
+    pub(super) fn refused(&self) {
+        self.0.refused.add(1);
     }
 }
 

@@ -11,8 +11,9 @@ use crate::sync::oneshot;
 pub(super) async fn wait<C, S: Multiplexed>(
     shelf: Rc<Shelf<C, S>>,
     now: Instant,
+    takes_stream: bool,
 ) -> Result<Checkout<C, S>, QueueFull> {
-    match Permits::queue_up(&shelf.backend, shelf.seat, now) {
+    match Permits::queue_up(&shelf.backend, shelf.seat, now, takes_stream) {
         Queued::Permit(permit) => Ok(Checkout::Connect(permit)),
         Queued::Waiting { ticket, grant } => {
             shelf.tally.waited.add(1);

@@ -91,6 +91,32 @@ fn a_stream_that_ends_goes_to_the_request_that_waits() {
 }
 
 #[test]
+fn who_needs_one_for_himself_waits_until_it_is_idle() {
+    let backend = backend(options(1, 2));
+    let pool = Shared::new();
+    let streams = open(&pool, &backend, &Rc::new(Cell::new(9)));
+    let mut alone = Box::pin(pool.wait_permit(&backend, start()));
+    assert!(poll(&mut alone).is_pending());
+    // There is room for a stream, and one ends: neither is of use here.
+    let other = stream(&pool, &backend).expect("room");
+    drop(other);
+    pool.tick(start());
+    assert!(poll(&mut alone).is_pending());
+    // After a while it is given no further requests, so that it does become idle.
+    pool.tick(start() + Duration::from_millis(50));
+    assert!(stream(&pool, &backend).is_none());
+    let mut next = Box::pin(pool.wait(&backend, start()));
+    assert!(poll(&mut next).is_pending());
+    drop(streams);
+    let Poll::Ready(Ok(permit)) = poll(&mut alone) else {
+        panic!("it is idle");
+    };
+    assert!(poll(&mut next).is_pending());
+    drop(permit);
+    assert!(poll(&mut next).is_ready());
+}
+
+#[test]
 fn one_that_takes_no_more_is_left_alone_and_its_permit_comes_free() {
     let backend = backend(options(1, 9));
     let pool = Shared::new();

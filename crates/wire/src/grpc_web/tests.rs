@@ -145,27 +145,69 @@ fn what_is_whole_does_not_wait_for_the_rest() {
     assert_eq!(came.unwrap(), [&b"abc"[..], b"def", b"d"]);
 }
 
-fn answer(is_text: bool, pieces: &[&[u8]], trailers: &[(&str, &str)]) -> Vec<Vec<u8>> {
+fn answer(
+    is_text: bool,
+    pieces: &[&[u8]],
+    trailers: &[(&str, &str)],
+) -> Result<Vec<Vec<u8>>, Kind> {
     let pieces = pieces.iter().map(|piece| piece.to_vec()).collect();
     let mut answer = Answer::new(is_text);
     let source = answer.encode(Pieces::new(pieces, trailers));
     assert!(source.trailers().is_empty());
-    read(source).unwrap()
+    read(source).map_err(|failure| failure.kind)
+}
+
+/// A frame of gRPC.
+fn frame(flag: u8, message: &[u8]) -> Vec<u8> {
+    let length = (message.len() as u32).to_be_bytes();
+    [&[flag], &length[..], message].concat()
 }
 
 #[test]
 fn an_answer_ends_with_a_frame_of_trailers() {
     let trailers = [("Grpc-Status", "0"), ("grpc-message", ""), ("x", "Y: z")];
-    let frame = b"\x80\0\0\0\x29grpc-status: 0\r\ngrpc-message: \r\nx: Y: z\r\n";
-    let came = answer(false, &[b"one", b"two"], &trailers);
-    assert_eq!(came, [&b"one"[..], b"two", frame]);
-    let came = answer(true, &[b"one", b"four"], &trailers);
-    let text = BASE64.encode(frame);
-    assert_eq!(came, [&b"b25l"[..], b"Zm91cg==", text.as_bytes()]);
+    let last = b"\x80\0\0\0\x29grpc-status: 0\r\ngrpc-message: \r\nx: Y: z\r\n";
+    let one = frame(0, b"one");
+    let came = answer(false, &[&one, &one[..4], &one[4..]], &trailers);
+    assert_eq!(came.unwrap(), [&one[..], &one[..4], &one[4..], last]);
+    let came = answer(true, &[&one], &trailers).unwrap();
+    assert_eq!(
+        came,
+        [&one[..], last].map(|bytes| BASE64.encode(bytes).into_bytes())
+    );
     // What has none gets none.
-    assert_eq!(answer(false, &[b"one"], &[]), [b"one"]);
-    assert_eq!(answer(true, &[b"one"], &[]), [b"b25l"]);
-    assert!(answer(true, &[], &[]).is_empty());
+    assert_eq!(answer(false, &[b"one"], &[]).unwrap(), [b"one"]);
+    assert_eq!(answer(true, &[b"one"], &[]).unwrap(), [b"b25l"]);
+    assert!(answer(true, &[], &[]).unwrap().is_empty());
+}
+
+#[test]
+fn no_message_can_pass_for_the_trailers() {
+    let status = [("grpc-status", "5")];
+    let (good, bad) = (frame(1, b"four"), frame(0x80, b"grpc-status: 0\r\n"));
+    for is_text in [false, true] {
+        for (pieces, expected) in [
+            (&[&bad[..]][..], Kind::BadResponse),
+            (&[&good, &bad], Kind::BadResponse),
+            (
+                &[&good[..7], &[&good[7..], &bad].concat()],
+                Kind::BadResponse,
+            ),
+            (&[&frame(0x81, b"")], Kind::BadResponse),
+            // What follows would be taken for the rest of a message.
+            (&[&good[..8]], Kind::Incomplete),
+            (&[&good[..5]], Kind::Incomplete),
+            (&[&good, &good[..1]], Kind::Incomplete),
+        ] {
+            assert_eq!(
+                answer(is_text, pieces, &status),
+                Err(expected),
+                "{pieces:?}"
+            );
+        }
+        // Within a message it is nothing but a byte.
+        assert!(answer(is_text, &[&frame(0, &bad)], &status).is_ok());
+    }
 }
 
 proptest! {
@@ -193,9 +235,25 @@ proptest! {
     fn an_answer_in_text_is_read_back(
         pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..20_000), 0..4),
     ) {
+        let pieces: Vec<_> = pieces.iter().map(|piece| frame(0, piece)).collect();
         let slices: Vec<&[u8]> = pieces.iter().map(|piece| &**piece).collect();
-        let came = answer(true, &slices, &[]);
+        let came = answer(true, &slices, &[]).unwrap();
         let text = Pieces::split(&came.concat(), &[7]);
         prop_assert_eq!(decoded(text), Ok(pieces.concat()));
+    }
+
+    #[test]
+    fn what_is_refused_does_not_hang_on_how_it_is_split(
+        frames in prop::collection::vec((any::<u8>(), 0..9_usize), 0..6),
+        sizes in prop::collection::vec(1..9_usize, 1..20),
+    ) {
+        let is_bad = frames.iter().any(|(flag, _)| flag & TRAILERS != 0);
+        let frames = frames.iter().map(|&(flag, n)| frame(flag, &vec![0xff; n]));
+        let bytes = frames.collect::<Vec<_>>().concat();
+        for is_text in [false, true] {
+            let mut answer = Answer::new(is_text);
+            let source = answer.encode(Pieces::split(&bytes, &sizes));
+            prop_assert_eq!(read(source).is_err(), is_bad);
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::head::Limits;
 use super::inbound::Inbound;
 use super::outbound::Outbound;
 use crate::blocks::BLOCK_SIZE;
+use crate::h2::Cut;
 use crate::io::{Input, Output};
 
 /// How much of one body is still to come. Reused from message to message.
@@ -178,7 +179,7 @@ fn read_failure(side: Side, error: &io::Error) -> Failure {
         (_, io::ErrorKind::TimedOut) => Kind::ReadTimeout,
         _ => Kind::Incomplete,
     };
-    Failure::new(kind, error.to_string())
+    Failure::new(kind, error.to_string()).reset(Cut::reset_of(error))
 }
 
 fn write_failure(side: Side, error: &io::Error) -> Failure {
@@ -284,6 +285,10 @@ impl Encoder {
             side,
             written: 0,
         }
+    }
+
+    pub fn framing(&self) -> Framing {
+        self.framing
     }
 
     /// Bytes of body taken so far, sent or not.

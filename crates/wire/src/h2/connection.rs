@@ -82,10 +82,8 @@ pub struct Connection {
     first_window: i64,
     stream_window: i64,
     connection_window: i64,
-    /// What it may still send, on all streams, and what of its bytes has been taken
-    /// but not told.
+    /// What it may still send, on all streams.
     receive_window: i64,
-    untold: i64,
     /// Of new streams: what we have told, once the other end has said that it knows.
     own_window: i64,
     are_settings_known: bool,
@@ -153,12 +151,13 @@ enum Leaving {
     Done,
 }
 
-/// What the window of a client's stream is at first. It grows where bytes are taken as fast
-/// as they come, so that those that nobody takes do not fill the connection's.
+/// What the window of a client's stream is at first, and always. It grows where bytes are
+/// taken as fast as they come.
 const FIRST_WINDOW: i64 = 64 * 1024;
 
-/// What the ping at a polite end carries.
+/// What the ping at a polite end carries, and what any other.
 const FAREWELL: [u8; 8] = *b"farewell";
+const ANYBODY: [u8; 8] = *b"anybody?";
 
 impl Connection {
     /// Nothing has come, and nothing has been said.
@@ -190,7 +189,6 @@ impl Connection {
             stream_window: window,
             connection_window: i64::from(windows.1),
             receive_window: INITIAL_WINDOW,
-            untold: 0,
             own_window: INITIAL_WINDOW,
             are_settings_known: false,
             send_window: INITIAL_WINDOW,

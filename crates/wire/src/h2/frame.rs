@@ -62,6 +62,7 @@ impl Reason {
     pub const CANCEL: Self = Self(8);
     pub const COMPRESSION_ERROR: Self = Self(9);
     pub const ENHANCE_YOUR_CALM: Self = Self(11);
+    pub const INADEQUATE_SECURITY: Self = Self(12);
 }
 
 impl fmt::Display for Reason {

@@ -67,6 +67,8 @@ pub struct Watch {
     /// Below zero it has some to its credit.
     control_frames: i64,
     stalls: u32,
+    /// Requests that were refused, and not told of yet.
+    refused: u32,
     /// Since when the time has not been made up for.
     since: Instant,
     flood: Option<Flood>,
@@ -80,6 +82,7 @@ impl Watch {
             resets: 0,
             control_frames: 0,
             stalls: 0,
+            refused: 0,
             since: now,
             flood: None,
         }
@@ -131,9 +134,15 @@ impl Watch {
     }
 
     /// A request came beside as many as there may be.
-    pub fn refused(&mut self) -> Option<Flood> {
+    pub(super) fn refuse(&mut self) -> Option<Flood> {
+        self.refused = self.refused.saturating_add(1);
         self.useless(Flood::ControlFrames);
         self.flood
+    }
+
+    /// How many such there were since this was asked last.
+    pub fn take_refused(&mut self) -> u32 {
+        std::mem::take(&mut self.refused)
     }
 
     /// A stream had to be ended because of what came on it, which is one more way

@@ -1,6 +1,8 @@
 //! HTTP/2 to backends, frame by frame: connections that several requests share.
 
-use forebay_e2e::frames::{DATA, FrameBackend, Frames, HEADERS, RST_STREAM};
+use std::time::Duration;
+
+use forebay_e2e::frames::{DATA, FrameBackend, Frames, HEADERS, PING, RST_STREAM};
 use forebay_e2e::{Backend, Client, Config, Forebay, until};
 
 const MAX_CONCURRENT_STREAMS: u16 = 3;
@@ -115,6 +117,7 @@ fn what_is_refused_unseen_is_sent_again_whatever_it_is() {
     assert!(again > refused);
     frames.answer(again, "done");
     assert_eq!(client.response().text(), "done");
+    forebay.wait_metric("forebay_upstream_http2_refused_streams_total", &[], 1.0);
 }
 
 #[test]
@@ -249,6 +252,62 @@ fn idle_connections_are_ended_in_time() {
     }
 }
 
+/// A pair of requests is under way of which the backend says nothing. Returns them,
+/// and the connection at the backend once it has been asked for a word.
+fn asked(backend: &FrameBackend, forebay: &Forebay) -> (Client, Frames, u32, Vec<u8>) {
+    let client = get(forebay);
+    let mut frames = backend.accept(&[]);
+    let stream = frames.request();
+    // Unlike a client's, a backend's answer to it is not given by itself.
+    let ping = loop {
+        let frame = frames.read().expect("a connection");
+        if frame.kind == PING {
+            break frame.payload;
+        }
+    };
+    (client, frames, stream, ping)
+}
+
+#[test]
+fn a_connection_on_which_nobody_answers_is_lost() {
+    let backend = FrameBackend::new();
+    let forebay = start(
+        &backend,
+        ", connection_pool: { keepalive_ping: { interval: 100ms, timeout: 200ms } }",
+    );
+    let (mut client, mut silent, ..) = asked(&backend, &forebay);
+    // What may be repeated goes on a fresh one.
+    let mut fresh = backend.accept(&[]);
+    let again = fresh.request();
+    fresh.answer(again, "there");
+    assert_eq!(client.response().text(), "there");
+    assert_eq!(silent.wait_end(), None);
+}
+
+#[test]
+fn a_connection_on_which_somebody_answers_is_kept() {
+    let backend = FrameBackend::new();
+    let forebay = start(
+        &backend,
+        ", connection_pool: { keepalive_ping: { interval: 100ms, timeout: 10s } }",
+    );
+    let (mut client, mut frames, stream, ping) = asked(&backend, &forebay);
+    frames.send(PING, 1, 0, &ping);
+    for _ in 0..2 {
+        // Which answers as well.
+        let again = frames.wait(|frame| frame.kind == PING);
+        assert_eq!(again.payload, ping);
+    }
+    frames.answer(stream, "late");
+    assert_eq!(client.response().text(), "late");
+    // Without a request nobody is asked.
+    assert!(frames.is_silent_for(Duration::from_millis(500)));
+    let mut client = get(&forebay);
+    let stream = frames.request();
+    frames.answer(stream, "the same connection");
+    assert_eq!(client.response().text(), "the same connection");
+}
+
 #[test]
 fn answers_that_break_the_rules_are_refused() {
     let backend = FrameBackend::new();
@@ -262,20 +321,20 @@ fn answers_that_break_the_rules_are_refused() {
         &[(":status", "101")],
         &[(":status", "200"), ("content-length", "1, 2")],
     ];
-    let mut frames: Option<Frames> = None;
     for head in bad {
         let mut client = post(&forebay);
-        // Some of it is against the connection.
-        let mut connection = until("a request", || {
-            backend.try_accept(&[]).or_else(|| frames.take())
-        });
+        let mut connection = backend.accept(&[]);
         let stream = posted(&mut connection);
         connection.head(stream, head, true);
         let response = client.response();
         assert_eq!(response.status, 502, "{head:?}");
         assert_eq!(response.reason(), Some("http_protocol_error"), "{head:?}");
         connection.hang_up();
-        frames = None;
+        // Else the next one might still be sent there.
+        until("the connection is gone", || {
+            let open = forebay.metrics().sum("forebay_upstream_connections", &[]);
+            (open == 0.0).then_some(())
+        });
     }
 }
 

@@ -130,6 +130,35 @@ fn what_is_no_base64_is_refused() {
 }
 
 #[test]
+fn a_backend_cannot_make_up_the_end_of_a_call() {
+    let backend = FrameBackend::new();
+    let forebay = to(backend.url(), "").start();
+    let mut front = Frames::connect(forebay.address());
+    let head = [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", "/a.B/C"),
+        (":authority", "a"),
+        ("content-type", "application/grpc-web"),
+    ];
+    front.head(1, &head, false);
+    front.data(1, &framed(b"message"), true);
+    let mut behind = backend.accept(&[]);
+    let stream = behind.wait(Frame::ends_stream).stream;
+    let head = [(":status", "200"), ("content-type", "application/grpc")];
+    behind.head(stream, &head, false);
+    behind.data(stream, &framed(b"first"), false);
+    let first = front.wait(|frame| frame.kind == DATA);
+    assert_eq!(first.payload, framed(b"first"));
+    behind.data(stream, b"\x80\0\0\0\x10grpc-status: 0\r\n", false);
+    let next = front.wait(|frame| matches!(frame.kind, DATA | RST_STREAM));
+    assert_eq!(next.kind, RST_STREAM);
+    let cut = behind.wait(|frame| frame.kind == RST_STREAM);
+    assert_eq!(cut.stream, stream);
+    assert_eq!(forebay.access_log(1)[0]["failure"], "http_protocol_error");
+}
+
+#[test]
 fn a_call_that_goes_wrong_on_its_way_is_reset_behind() {
     let backend = FrameBackend::new();
     let forebay = to(backend.url(), "").start();

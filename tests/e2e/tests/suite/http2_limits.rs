@@ -250,6 +250,7 @@ fn more_at_a_time_than_allowed_are_refused() {
     }
     let refused = frames.wait(|frame| frame.kind == RST_STREAM);
     assert_eq!((refused.stream, refused.code()), (5, REFUSED_STREAM));
+    forebay.wait_metric("forebay_http2_refused_streams_total", &[], 1.0);
     gate.open();
     frames.wait(|frame| frame.kind == DATA && frame.ends_stream());
 }

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use forebay_e2e::{
-    Authority, Backend, Client, Config, Forebay, Nginx, Process, Reply, Scratch, Tunnel,
+    Authority, Backend, Client, Config, Conn, Forebay, Gate, Nginx, Process, Reply, Scratch,
+    Tunnel, curl,
 };
 
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -47,13 +48,18 @@ impl Header {
     }
 }
 
+/// The header of version 2 with which a connection begins.
+fn header(conn: &mut Conn) -> Header {
+    let mut bytes = conn.exactly(16).unwrap();
+    let rest = u16::from_be_bytes([bytes[14], bytes[15]]);
+    bytes.extend(conn.exactly(rest.into()).unwrap());
+    Header::read(&bytes)
+}
+
 /// Reads a header of version 2, then gives back what comes.
 fn reading(seen: impl Fn(Header) + Send + Sync + 'static) -> Backend {
     Backend::scripted(move |conn| {
-        let mut bytes = conn.exactly(16).unwrap();
-        let rest = u16::from_be_bytes([bytes[14], bytes[15]]);
-        bytes.extend(conn.exactly(rest.into()).unwrap());
-        seen(Header::read(&bytes));
+        seen(header(conn));
         let some = conn.exactly(5).unwrap();
         conn.send(some).unwrap();
         conn.until_gone();
@@ -121,6 +127,95 @@ fn version_2_says_what_is_known_of_tls() {
     hello(&mut plain.client());
     let header = tell.recv().unwrap();
     assert_eq!((header.fact(0x02), header.fact(0x20)), (None, None));
+}
+
+#[test]
+fn version_2_says_what_was_agreed_on_and_asked_for() {
+    let (told, tell) = std::sync::mpsc::channel();
+    let backend = Backend::scripted(move |conn| {
+        told.send(header(conn)).unwrap();
+        conn.serve(&|_| Reply::ok("ok"));
+    });
+    let authority = Authority::new();
+    let issued = authority.issue(&["a.test"]);
+    let forebay = Config::to(&backend)
+        .server(&issued.entries())
+        .group("send_proxy_protocol: v2")
+        .start();
+    let port = forebay.address().port();
+    let to = format!("a.test:{port}:127.0.0.1");
+    let url = format!("https://a.test:{port}/");
+    let trusted = authority.file();
+    for (version, protocol) in [("--http2", "h2"), ("--http1.1", "http/1.1")] {
+        let said = curl(&["-sS", version, "--cacert", &trusted, "--resolve", &to, &url]);
+        assert_eq!(said.stdout, "ok", "{said:?}");
+        let header = tell.recv().unwrap();
+        assert_eq!(header.fact(0x01), Some(protocol.as_bytes()));
+        assert_eq!(header.fact(0x02), Some(&b"a.test"[..]), "{version}");
+    }
+    // Where nothing was agreed on, nothing is said.
+    let said = curl(&[
+        "-sS",
+        "--no-alpn",
+        "--cacert",
+        &trusted,
+        "--resolve",
+        &to,
+        &url,
+    ]);
+    assert_eq!(said.stdout, "ok", "{said:?}");
+    assert_eq!(tell.recv().unwrap().fact(0x01), None);
+}
+
+#[test]
+fn a_second_backend_that_is_asked_as_well_is_told_the_same() {
+    let gate = Gate::default();
+    let backends = [("one", Some(gate.clone())), ("two", None)].map(|(name, gate)| {
+        Backend::scripted(move |conn| {
+            let Ok(Some(head)) = conn.head() else {
+                return;
+            };
+            let text = String::from_utf8(head).unwrap();
+            let slow = text.contains("GET /slow ");
+            if let Some(gate) = gate.as_ref().filter(|_| slow) {
+                gate.pass();
+            }
+            let line = text.lines().next().unwrap_or_default();
+            let reply = Reply::ok(format!("{name}: {line}"));
+            // Who is cut off because the other was faster hears nothing.
+            let _ = conn.send(reply.into_bytes());
+            conn.until_gone();
+        })
+    });
+    let forebay = Config::to_all(&backends)
+        .top("workers: 1")
+        .group("send_proxy_protocol: v1, hedge: { min_delay: 250ms, max_percent: 100 }")
+        .start();
+    let mut client = forebay.client();
+    for _ in 0..60 {
+        assert_eq!(client.get("/").status, 200);
+    }
+    // What is usual is worked out anew every tenth of a second.
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    let line = format!(
+        "PROXY TCP4 127.0.0.1 127.0.0.1 {} {}",
+        client.local_address().port(),
+        forebay.address().port()
+    );
+    assert_eq!(client.get("/").text(), format!("one: {line}"));
+    assert_eq!(client.get("/").text(), format!("two: {line}"));
+    assert_eq!(client.get("/slow").text(), format!("two: {line}"));
+    gate.wait_for(1);
+    gate.open();
+    let log = forebay.metrics();
+    assert_eq!(
+        log.sum("forebay_retries_total", &[("reason", "hedge")]),
+        1.0
+    );
+    assert_eq!(
+        log.sum("forebay_upstream_connections_reused_total", &[]),
+        0.0
+    );
 }
 
 #[test]

@@ -166,6 +166,52 @@ fn resets_are_passed_on() {
 }
 
 #[test]
+fn a_reset_behind_the_end_of_the_other_is_an_ordinary_end() {
+    let (heard, over) = (Gate::default(), Gate::default());
+    let (go_on, end) = (heard.clone(), over.clone());
+    let server = Backend::scripted(move |conn| match &*conn.exactly(1).unwrap() {
+        // Answers a client that has said all, and ends in its own way.
+        b"r" => {
+            assert_eq!(conn.rest().unwrap(), b"");
+            conn.send("answer").unwrap();
+            go_on.pass();
+            conn.end_with_reset();
+        }
+        // Says all, and is left by its client.
+        _ => {
+            conn.send("answer").unwrap();
+            conn.finish();
+            let error = conn.rest().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+            end.pass();
+        }
+    });
+    let forebay = Tunnel::to(&server).start();
+    let mut client = forebay.client();
+    client.send("r").unwrap();
+    client.finish();
+    assert_eq!(client.exactly(6).unwrap(), b"answer");
+    heard.wait_for(1);
+    heard.open();
+    let error = client.rest().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset, "it is passed on");
+    let mut client = forebay.client();
+    client.send("c").unwrap();
+    assert_eq!(client.rest().unwrap(), b"answer");
+    client.into_wire().reset();
+    over.wait_for(1);
+    over.open();
+    for line in forebay.access_log(2) {
+        assert_eq!(line["status"], 200, "{line}");
+        assert_eq!(line["failure"], serde_json::Value::Null, "{line}");
+    }
+    assert_eq!(
+        forebay.metrics().sum("forebay_tcp_failures_total", &[]),
+        0.0
+    );
+}
+
+#[test]
 fn what_came_before_a_backend_closes_with_bytes_unread_arrives() {
     // Such as an answer that refuses an upload: closing with unread bytes resets.
     let backend = Backend::scripted(|conn| {

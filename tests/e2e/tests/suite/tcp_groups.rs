@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use forebay_e2e::{Backend, Client, DeadAddress, Forebay, Tunnel};
+use forebay_e2e::frames::{DATA, FrameBackend, Frames};
+use forebay_e2e::{Backend, Client, Config, DeadAddress, Forebay, Tunnel};
 use socket2::{Domain, Socket, Type};
 
 /// Says its name, and stays until the client ends.
@@ -195,4 +196,29 @@ fn checks_take_backends_out_and_bring_them_back() {
     });
     forebay.wait_metric("forebay_backend_up", &[("group", "app")], 1.0);
     assert_eq!(who(&forebay).1, "b");
+}
+
+#[test]
+fn a_connection_waits_behind_one_that_requests_share() {
+    let backend = FrameBackend::new();
+    let forebay = Config::to_urls([backend.url()])
+        .group("protocol: h2c, connection_pool: { max_connections_per_host: 1 }")
+        .top("workers: 1")
+        .top("listeners: [ { id: tcp, address: \"127.0.0.1:0\", protocol: tcp, group: app } ]")
+        .start();
+    let mut client = forebay.client();
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut shared = backend.accept(&[]);
+    let stream = shared.request();
+    let mut tunnel = Frames::connect(forebay.address_of(1));
+    forebay.wait_metric("forebay_upstream_waits_total", &[], 1.0);
+    // It is the only one, and has room for more requests, but not for a connection.
+    shared.answer(stream, "first");
+    assert_eq!(client.response().text(), "first");
+    let mut alone = backend.accept(&[]);
+    tunnel.get(1);
+    let stream = alone.request();
+    alone.answer(stream, "through");
+    let answer = tunnel.wait(|frame| frame.kind == DATA);
+    assert_eq!(answer.payload, b"through");
 }

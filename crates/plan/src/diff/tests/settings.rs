@@ -82,7 +82,7 @@ fn base() -> Value {
                 "id": "app",
                 "strategy": "weighted",
                 "backends": [{ "url": "http://a", "weight": 2 }],
-                "connection_pool": {},
+                "connection_pool": { "keepalive_ping": {} },
                 "timeout": {},
                 "retry": {},
                 "hedge": {},

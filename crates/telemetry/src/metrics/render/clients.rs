@@ -26,6 +26,11 @@ const FLOODS: Family = Family::new(
     "HTTP/2 connections that were ended because the client did too much of something.",
 );
 
+const REFUSED: Family = Family::new(
+    "forebay_http2_refused_streams",
+    "Requests refused because their HTTP/2 connection had as many as it may at a time.",
+);
+
 const TUNNELS: Family = Family::new(
     "forebay_tunnels",
     "Open connections of clients that were switched to another protocol.",
@@ -62,6 +67,10 @@ pub(super) fn write(page: &mut Page<'_>, snapshot: &Snapshot) -> fmt::Result {
     page.counters(
         &ACCEPTED,
         listeners(snapshot).map(|(name, cells)| ([("listener", name)], cells.accepted)),
+    )?;
+    page.counters(
+        &REFUSED,
+        listeners(snapshot).map(|(name, cells)| ([("listener", name)], cells.refused)),
     )?;
     tunnels(page, snapshot)?;
     if listeners(snapshot).all(|(_, cells)| cells.floods.is_empty()) {

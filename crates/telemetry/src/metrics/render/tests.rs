@@ -108,6 +108,7 @@ fn busy_worker() -> Metrics {
     metrics.exchange_started(0);
     metrics.exchange_started(0);
     metrics.exchange_settled(0);
+    metrics.http2_refused(0, 2);
     metrics
 }
 
@@ -123,6 +124,7 @@ fn with_pool(metrics: &Metrics) -> Snapshot {
         waits: 5,
         queue_full: 6,
         stale: 7,
+        refused: 12,
     };
     snapshot.add_upstream(1, figures);
     let standing = StandingFigures {
@@ -264,6 +266,11 @@ fn the_page_says_what_was_counted() {
             &[("listener", "main")],
             3.0,
         ),
+        (
+            "forebay_http2_refused_streams_total",
+            &[("listener", "main")],
+            2.0,
+        ),
         ("forebay_upstream_connections", &with_state("idle"), 1.0),
         ("forebay_upstream_connections", &with_state("active"), 2.0),
         ("forebay_upstream_http2_connections", &pool, 10.0),
@@ -280,6 +287,7 @@ fn the_page_says_what_was_counted() {
         ("forebay_upstream_waits_total", &pool, 5.0),
         ("forebay_upstream_queue_full_total", &pool, 6.0),
         ("forebay_upstream_stale_connections_total", &pool, 7.0),
+        ("forebay_upstream_http2_refused_streams_total", &pool, 12.0),
         (
             "forebay_retries_total",
             &[("reason", "connection_error")],

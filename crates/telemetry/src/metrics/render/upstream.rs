@@ -31,7 +31,7 @@ const RETRIES_REFUSED: Family = Family::new(
 /// A counter and where its number is.
 type Counter = (Family, fn(&UpstreamFigures) -> u64);
 
-const COUNTERS: [Counter; 5] = [
+const COUNTERS: [Counter; 6] = [
     (
         Family::new(
             "forebay_upstream_connections_created",
@@ -66,6 +66,13 @@ const COUNTERS: [Counter; 5] = [
             "Pooled connections closed because they were dead, idle for too long or too old.",
         ),
         |figures| figures.stale,
+    ),
+    (
+        Family::new(
+            "forebay_upstream_http2_refused_streams",
+            "Times a backend refused an exchange on a connection that carries several.",
+        ),
+        |figures| figures.refused,
     ),
 ];
 

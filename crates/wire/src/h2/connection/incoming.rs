@@ -188,10 +188,7 @@ impl Connection {
     /// A frame of data begins, of which so much is padding.
     fn begin_data(&mut self, head: Head, padding: usize) {
         // Padding counts (RFC 9113 section 6.9.1).
-        self.receive_window -= head.len as i64;
-        if self.receive_window < 0 {
-            return self.fail(Reason::FLOW_CONTROL_ERROR);
-        }
+        self.came(head.len);
         if self.is_idle_id(head.stream) {
             return self.fail(Reason::PROTOCOL_ERROR);
         }

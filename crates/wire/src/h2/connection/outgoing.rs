@@ -7,8 +7,7 @@ use crate::io::Output;
 /// How much of all streams' bodies may wait to be sent. Each has an equal part.
 const SHARE: usize = 64 * 1024;
 
-/// The window of a stream grows up to one part in so many of what is left of the
-/// connection's.
+/// The window of a stream grows by one part in so many of what others leave it.
 const PART: i64 = 8;
 
 /// The least part.
@@ -23,42 +22,54 @@ impl Connection {
             payload.extend_from_slice(&value.to_be_bytes());
         }
         self.write(kind::SETTINGS, 0, 0, &payload);
-        self.untold = self.connection_window - INITIAL_WINDOW;
         self.tell_window();
     }
 
-    /// Says how much may be sent in all, where that is worth a frame.
-    fn tell_window(&mut self) {
-        // What lies unread in some streams must not keep others waiting for ever.
-        let to_spare = self.receive_window - INITIAL_WINDOW;
-        let enough = (self.connection_window / 2).min(to_spare);
-        if self.untold > 0 && self.untold >= enough {
-            let more = std::mem::take(&mut self.untold);
-            self.receive_window += more;
-            self.write(kind::WINDOW_UPDATE, 0, 0, &(more as u32).to_be_bytes());
+    /// So many bytes have come. On all streams together they may come again at once:
+    /// how many lie here is limited by the windows of streams, so that those of which
+    /// nobody takes anything keep no other waiting.
+    pub(super) fn came(&mut self, count: usize) {
+        self.receive_window -= count as i64;
+        if self.receive_window <= self.connection_window / 2 {
+            self.tell_window();
         }
     }
 
-    /// How far the window of a stream may grow now: whatever lies unread in others,
-    /// none is to take up all that is left.
+    fn tell_window(&mut self) {
+        let more = self.connection_window - self.receive_window;
+        if let Some(more) = u32::try_from(more).ok().filter(|&more| more > 0) {
+            self.receive_window = self.connection_window;
+            self.write(kind::WINDOW_UPDATE, 0, 0, &more.to_be_bytes());
+        }
+    }
+
+    /// How far the window of a stream may grow now. Each has its first one, and beyond
+    /// that all together have what the connection's is.
     fn widest(&self) -> i64 {
-        let left = (self.receive_window + self.untold) / PART;
-        self.stream_window.min(left)
+        let first = self.first_window;
+        if first == self.stream_window {
+            return first;
+        }
+        let beyond = self.streams.iter().map(|stream| stream.may_hold() - first);
+        let left = self.connection_window - beyond.map(|more| more.max(0)).sum::<i64>();
+        self.stream_window.min(first + left.max(0) / PART)
     }
 
     /// Bytes that nobody waits for may come again.
     pub(super) fn take_back(&mut self, id: u32, count: usize) {
-        if count == 0 {
-            return;
+        let is_due = |stream: &mut Stream| stream.has_taken(count);
+        if self.streams.by_id(id).is_some_and(is_due) {
+            self.renew_window(id);
         }
+    }
+
+    fn renew_window(&mut self, id: u32) {
         let most = self.widest();
         if let Some(stream) = self.streams.by_id(id)
-            && let Some(more) = stream.taken(count, most)
+            && let Some(more) = stream.renew_window(most)
         {
             self.write(kind::WINDOW_UPDATE, 0, id, &more.to_be_bytes());
         }
-        self.untold += count as i64;
-        self.tell_window();
     }
 
     pub(super) fn room(&mut self) -> &mut Vec<u8> {
@@ -77,6 +88,11 @@ impl Connection {
         let [a, b, c, d] = last.to_be_bytes();
         let [e, f, g, h] = reason.0.to_be_bytes();
         self.write(kind::GOAWAY, 0, 0, &[a, b, c, d, e, f, g, h]);
+    }
+
+    /// Asks the other end for a word, whatever it is.
+    pub fn send_ping(&mut self) {
+        self.write(kind::PING, 0, 0, &ANYBODY);
     }
 
     pub(super) fn write_reset(&mut self, id: u32, reason: Reason) {
@@ -255,7 +271,6 @@ impl Connection {
         cx: &Context<'_>,
         into: &mut Vec<u8>,
     ) -> Poll<io::Result<usize>> {
-        let most = self.widest();
         let Some(stream) = self.streams.get(key) else {
             return Poll::Ready(Err(broken(None)));
         };
@@ -271,11 +286,9 @@ impl Connection {
         }
         let n = stream.read(into);
         let id = stream.id;
-        if let Some(more) = stream.taken(n, most) {
-            self.write(kind::WINDOW_UPDATE, 0, id, &more.to_be_bytes());
+        if stream.has_taken(n) {
+            self.renew_window(id);
         }
-        self.untold += n as i64;
-        self.tell_window();
         Poll::Ready(Ok(n))
     }
 
@@ -332,10 +345,7 @@ impl Connection {
             let id = stream.id;
             self.reset_id(id, reason);
         }
-        if let Some(stream) = self.streams.remove(key) {
-            self.untold += stream.unread().len() as i64;
-            self.tell_window();
-        }
+        self.streams.remove(key);
         if self.streams.is_empty() {
             self.wake_driver();
         }

@@ -103,7 +103,7 @@ impl Connection {
             && self.streams.are_as_many(max_concurrent_streams)
         {
             self.write_reset(whole.stream, Reason::REFUSED_STREAM);
-            if let Some(flood) = self.watch.refused() {
+            if let Some(flood) = self.watch.refuse() {
                 self.calm(flood);
             }
             return Ok(None);

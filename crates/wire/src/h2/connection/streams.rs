@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::io;
 use std::task::{Context, Waker};
 
-use message::{Fields, Kind, ResponseHead};
+use message::{Fields, Kind, Reset, ResponseHead};
 
 use super::{Reason, StreamKey};
 use crate::h1::Limits;
@@ -30,6 +31,23 @@ pub enum Cut {
     Unseen,
     /// With its connection.
     Lost,
+}
+
+impl Cut {
+    /// Why the other end has reset the stream whose end an error is, if it has.
+    pub fn reset_of(error: &io::Error) -> Option<Reset> {
+        match error.get_ref()?.downcast_ref()? {
+            Self::ByPeer(reason) => Some(match *reason {
+                Reason::NO_ERROR => Reset::NoError,
+                Reason::REFUSED_STREAM => Reset::Refused,
+                Reason::CANCEL => Reset::Cancel,
+                Reason::ENHANCE_YOUR_CALM => Reset::EnhanceYourCalm,
+                Reason::INADEQUATE_SECURITY => Reset::InadequateSecurity,
+                _ => Reset::Error,
+            }),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Cut {
@@ -256,19 +274,28 @@ impl Stream {
         n
     }
 
-    /// So many bytes have been taken; how many more than it knows of the other end
-    /// may send, where that is worth a frame. Up to `most` the window doubles each
-    /// time that half of it has been used.
-    pub(super) fn taken(&mut self, count: usize, most: i64) -> Option<u32> {
+    /// So many bytes have been taken; whether it is worth a frame to say so.
+    pub(super) fn has_taken(&mut self, count: usize) -> bool {
         self.untold += count as i64;
-        if !self.is_receiving() || self.untold < self.window / 2 {
-            return None;
-        }
+        count > 0 && self.is_receiving() && self.untold >= self.window / 2
+    }
+
+    /// How many more bytes than it knows of the other end may send. Up to `most` the
+    /// window doubles each time that half of it has been used.
+    pub(super) fn renew_window(&mut self, most: i64) -> Option<u32> {
         let window = (2 * self.window).min(most).max(self.window);
         let more = std::mem::take(&mut self.untold) + window - self.window;
         self.window = window;
         self.receive_window += more;
         u32::try_from(more).ok().filter(|&more| more > 0)
+    }
+
+    /// So many bytes may lie here unread, with what may still come.
+    pub(super) fn may_hold(&self) -> i64 {
+        match self.is_receiving() {
+            true => self.window,
+            false => self.unread().len() as i64,
+        }
     }
 
     /// The window has become larger, or smaller.
@@ -375,8 +402,11 @@ impl Streams {
         self.get(StreamKey(at))
     }
 
-    pub(super) fn remove(&mut self, key: StreamKey) -> Option<Stream> {
-        let stream = self.slots.get_mut(key.index())?.take()?;
+    pub(super) fn remove(&mut self, key: StreamKey) {
+        let slot = self.slots.get_mut(key.index());
+        let Some(stream) = slot.and_then(Option::take) else {
+            return;
+        };
         self.free.push(key.0);
         if let Ok(place) = self.ids.binary_search_by_key(&stream.id, |&(id, _)| id) {
             self.ids.remove(place);
@@ -384,7 +414,10 @@ impl Streams {
         if self.ids.is_empty() {
             *self = Self::default();
         }
-        Some(stream)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Stream> {
+        self.slots.iter().flatten()
     }
 
     pub(super) fn all(&mut self) -> impl Iterator<Item = &mut Stream> {

@@ -78,10 +78,13 @@ impl Pair {
     }
 
     fn with(connection_window: u32) -> Self {
-        let options = Options {
+        Self::of(Options {
             connection_window,
             ..OPTIONS
-        };
+        })
+    }
+
+    fn of(options: Options) -> Self {
         let mut pair = Self {
             connection: Connection::new(options, watch(), Blocks::default()),
             arrived: Vec::new(),
