@@ -49,19 +49,24 @@ fn is_cut_short(x: &Exchange<'_>, failure: &Failure) -> bool {
     if failure.kind == Kind::Terminated && !x.client.body.is_end() {
         return !matches!(failure.reset, Some(reset) if is_fault(reset));
     }
-    let is_timeout = matches!(failure.kind, Kind::ConnectTimeout | Kind::ResponseTimeout);
     let total = times(x).and_then(|times| x.total(times));
-    is_timeout && x.progress.attempts > 1 && total.is_some_and(|total| x.elapsed() >= total)
+    is_timeout(failure)
+        && x.progress.attempts > 1
+        && total.is_some_and(|total| x.elapsed() >= total)
 }
 
-/// A call that has gone on until its time has passed shows nothing, whoever has
-/// ended it.
+/// A call that has gone on until the time has passed that its client gave shows
+/// nothing, whoever has ended it: perhaps the client was in a hurry.
 fn is_excused(x: &Exchange<'_>, failure: &Failure) -> bool {
     let has_ended = match failure.reset {
         Some(reset) => !is_fault(reset),
-        None => x.progress.head_sent && failure.kind == Kind::ResponseTimeout,
+        None => is_timeout(failure),
     };
     has_ended && x.is_late()
+}
+
+fn is_timeout(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::ConnectTimeout | Kind::ResponseTimeout)
 }
 
 /// Whether such a reset says that something has gone wrong.

@@ -207,6 +207,24 @@ fn a_backend_without_room_does_not_fail_but_one_with_errors_does() {
 }
 
 #[test]
+fn clients_in_a_hurry_do_not_take_a_backend_out() {
+    let backend = FrameBackend::new();
+    let forebay = start(&backend);
+    for timeout in ["1n", "0m", "50m", "1m", "200000u"] {
+        let field = format!("grpc-timeout: {timeout}");
+        assert_status(&call(&forebay, &["-H", &field]), 4);
+    }
+    let _silent = backend.accept(&[]);
+    let log = forebay.access_log(5);
+    let reasons = ["http_response_timeout", "connection_timeout"];
+    for line in log {
+        let reason = line["failure"].as_str().unwrap();
+        assert!(reasons.contains(&reason), "{line}");
+    }
+    assert!(is_up(&forebay));
+}
+
+#[test]
 fn a_stream_of_messages_ends_when_the_time_of_its_call_has_passed() {
     let backend = FrameBackend::new();
     let forebay = start(&backend);
