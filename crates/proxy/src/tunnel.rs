@@ -21,7 +21,7 @@ use crate::sockets::passed_on::{Broken, Silence, UNTOLD};
 use crate::sockets::timers::Deadline;
 use flow::Flow;
 
-/// How long both ends may take to hear that it ends.
+/// How long both ends may take to hear that it ends, or to end by themselves.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What went through a tunnel so far.
@@ -49,6 +49,9 @@ struct Tunnel {
     up: Flow,
     down: Flow,
     silence: Silence,
+    is_websocket: bool,
+    /// Once a WebSocket's end has begun, how long the rest of it may take.
+    moment: Option<Deadline>,
     /// Once it ends, when it has to be over.
     farewell: Option<Deadline>,
     /// Why it has ended before both ends had.
@@ -105,6 +108,8 @@ impl Tunnel {
             up: Flow::new(is_websocket),
             down: Flow::new(is_websocket),
             silence: Silence::new(x.worker, idle),
+            is_websocket,
+            moment: None,
             farewell: None,
             broken: None,
             mask: (x.worker.random() as u32).to_ne_bytes(),
@@ -124,7 +129,7 @@ impl Tunnel {
         parting: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<Result<(), Failure>> {
         self.move_bytes(cx, x, conn);
-        if self.is_done_talking() && (self.up.finish() | self.down.finish()) {
+        if self.is_to_end(cx, x) && (self.up.finish() | self.down.finish()) {
             self.move_bytes(cx, x, conn);
         }
         if self.farewell.is_none() && !self.is_over() {
@@ -152,11 +157,21 @@ impl Tunnel {
         self.up.is_done() && self.down.is_done()
     }
 
-    /// Both ends have said their last word, and one has left: nobody waits for the
-    /// other (RFC 6455 section 7.1.1).
-    fn is_done_talking(&self) -> bool {
+    /// A WebSocket has no halves (RFC 6455 section 7.1.1): once both ends have said
+    /// their last word, or one has left, the rest has a moment. Nobody waits then,
+    /// where both is so.
+    fn is_to_end(&mut self, cx: &Context<'_>, x: &Exchange<'_>) -> bool {
         let has_one_left = self.up.is_done() || self.down.is_done();
-        has_one_left && self.up.has_closed() && self.down.has_closed()
+        let are_closed = self.up.has_closed() && self.down.has_closed();
+        if !self.is_websocket || !(has_one_left || are_closed) || self.is_over() {
+            return false;
+        }
+        let moment = self.moment.get_or_insert_with(|| {
+            let moment = x.worker.timers.deadline();
+            moment.within(FAREWELL);
+            moment
+        });
+        (has_one_left && are_closed) || moment.has_passed(cx)
     }
 
     /// Tells both ends that this is the end.

@@ -16,8 +16,9 @@ pub struct Aim {
 }
 
 /// To which listener a client comes with a URL, and what it asks for there, as with
-/// curl. `http://` and `https://` with their port lead to a listener that speaks so;
-/// without them, it is the first one, unless a name is given.
+/// curl. `http://` and `https://` (and `ws://` and `wss://`) with their port lead to a
+/// listener that speaks so; without them, it is the one at the port, or the first, of
+/// forward proxies for a tunnel; unless a name is given.
 ///
 /// # Errors
 ///
@@ -28,7 +29,14 @@ pub fn aim(plan: &Plan, method: &str, url: &str, listener: Option<&str>) -> Resu
         None => None,
         Some(id) => {
             let place = plan.listeners.iter().position(|l| *l.id == *id);
-            Some(place.ok_or_else(|| format!("there is no listener `{id}`"))?)
+            let place = place.ok_or_else(|| format!("there is no listener `{id}`"))?;
+            let is_tcp = plan.listeners.get(place).is_some_and(|l| l.tcp.is_some());
+            if is_tcp {
+                return Err(format!(
+                    "the listener `{id}` has `protocol: tcp`: there are no requests to explain"
+                ));
+            }
+            Some(place)
         }
     };
     let (host, target) = host_and_target(url);
@@ -36,14 +44,14 @@ pub fn aim(plan: &Plan, method: &str, url: &str, listener: Option<&str>) -> Resu
         true => format!("/{target}"),
         false => target.to_owned(),
     };
+    let written = port(host)?;
     let Some(scheme) = Scheme::of(url)? else {
         return Ok(Aim {
-            listener: named.unwrap_or(0),
+            listener: named.unwrap_or_else(|| first(plan, method, written)),
             host: host.to_owned(),
             target,
         });
     };
-    let written = port(host);
     let host = match (method, written) {
         // Of a tunnel, the port is always said.
         ("CONNECT", None) => format!("{host}:{}", scheme.port()),
@@ -82,11 +90,13 @@ impl Scheme {
     fn of(url: &str) -> Result<Option<Self>, String> {
         match scheme_and_rest(url) {
             None => Ok(None),
-            Some((name, _)) if name.eq_ignore_ascii_case("http") => Ok(Some(Self::Http)),
-            Some((name, _)) if name.eq_ignore_ascii_case("https") => Ok(Some(Self::Https)),
-            Some((name, _)) => Err(format!(
-                "no listener takes `{name}://`: begin the URL with `http://` or `https://`"
-            )),
+            Some((name, _)) => match &*name.to_ascii_lowercase() {
+                "http" | "ws" => Ok(Some(Self::Http)),
+                "https" | "wss" => Ok(Some(Self::Https)),
+                _ => Err(format!(
+                    "no listener takes `{name}://`: begin the URL with `http://` or `https://`"
+                )),
+            },
         }
     }
 
@@ -135,7 +145,7 @@ impl Scheme {
             })
             .collect();
         format!(
-            "no listener takes `{}://`{}; say with `listener` which one it comes to, of {}",
+            "no listener takes `{}://`{}; name the one that it comes to (`listener`), of {}",
             self.name(),
             at.unwrap_or_default(),
             there.join(", ")
@@ -143,11 +153,32 @@ impl Scheme {
     }
 }
 
+/// Where no scheme says what is spoken: the listener at the port, or the first.
+fn first(plan: &Plan, method: &str, written: Option<u16>) -> usize {
+    let find = |fits: &dyn Fn(&Listener) -> bool| {
+        let all = plan.listeners.iter();
+        let mut all = all.enumerate().filter(|(_, l)| l.tcp.is_none());
+        all.find(|(_, l)| fits(l)).map(|(place, _)| place)
+    };
+    let found = match method {
+        "CONNECT" => find(&|l| l.forward.is_some()),
+        _ => find(&|l| Some(l.address.port()) == written),
+    };
+    found.or_else(|| find(&|_| true)).unwrap_or(0)
+}
+
 /// The port behind a host, if one is written.
-fn port(authority: &str) -> Option<u16> {
-    let (host, port) = authority.rsplit_once(':')?;
+fn port(authority: &str) -> Result<Option<u16>, String> {
+    let Some((host, port)) = authority.rsplit_once(':') else {
+        return Ok(None);
+    };
     let is_within_address = host.starts_with('[') && !host.ends_with(']');
-    port.parse().ok().filter(|_| !is_within_address)
+    if is_within_address || port.is_empty() || !port.bytes().all(|b| b.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let read = port.parse();
+    read.map(Some)
+        .map_err(|_| format!("`{port}` is no port: they go from 0 to 65535"))
 }
 
 fn scheme_and_rest(url: &str) -> Option<(&str, &str)> {

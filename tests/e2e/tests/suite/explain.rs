@@ -315,7 +315,7 @@ fn a_url_leads_to_the_listener_that_speaks_so_at_its_port() {
         ),
         (&all, "/x?u=http://a", None, "web", "Host: localhost\n"),
         (&all, "a/x?u=https://a", None, "web", host),
-        (&all, "[::1]:8081/", None, "web", "Host: [::1]:8081\n"),
+        (&all, "[::1]:8081/", None, "more", "Host: [::1]:8081\n"),
         (
             &all,
             "https://[::1]:8443/",
@@ -366,7 +366,7 @@ fn a_url_leads_to_the_listener_that_speaks_so_at_its_port() {
         (
             web,
             "https://a/",
-            "no listener takes `https://`; say with `listener` which one it comes to, of `web` (http, 127.0.0.1:8080)",
+            "no listener takes `https://`; name the one that it comes to (`listener`), of `web` (http, 127.0.0.1:8080)",
         ),
         (
             &secure,
@@ -393,6 +393,32 @@ fn a_url_leads_to_the_listener_that_speaks_so_at_its_port() {
         let refused = forebay(&["explain", "-c", &file, url]);
         assert_eq!(refused.code, Some(1), "{url}: {}", refused.stdout);
         assert!(refused.stderr.contains(why), "{url}: {}", refused.stderr);
+    }
+    let raw = "  - { id: raw, address: \"127.0.0.1:9000\", protocol: tcp, group: app }\n";
+    let file = scratch.write("forebay.yaml", &config(&[raw, &all].concat()));
+    for (asked, expected) in [
+        (&["a.test:8081/x"][..], "listener more"),
+        (&["a.test:9000/x"], "listener web"),
+        (&["wss://a.test:8443/x"], "listener secure"),
+        (&["-X", "CONNECT", "a:80"], tunnel),
+    ] {
+        let said = explained(&file, asked);
+        assert!(said.contains(expected), "{asked:?}: {said}");
+    }
+    for (asked, why) in [
+        (
+            &["--listener", "raw", "http://a/"][..],
+            "there are no requests to explain",
+        ),
+        (&["http://a:99999/"], "`99999` is no port"),
+    ] {
+        let refused = forebay(&[&["explain", "-c", &file], asked].concat());
+        assert_eq!(refused.code, Some(1), "{asked:?}: {}", refused.stdout);
+        assert!(
+            refused.stderr.contains(why),
+            "{asked:?}: {}",
+            refused.stderr
+        );
     }
     let file = scratch.write("forebay.yaml", &config(proxy));
     let said = explained(&file, &["-X", "CONNECT", "http://a/"]);

@@ -284,6 +284,31 @@ fn is_cut(wire: &mut Wire) -> bool {
     wire.some(1).is_err()
 }
 
+/// One end goes without a word, or both have said Close; the other end does nothing.
+#[test]
+fn what_is_over_does_not_wait_for_an_end_that_does_nothing() {
+    let backend = FrameBackend::new();
+    let forebay = start(&backend, "");
+    let (client, mut frames, stream) = open(&forebay, &backend);
+    client.0.finish();
+    frames.wait(|frame| frame.stream == stream && frame.ends_stream());
+    forebay.wait_metric("forebay_tunnels", &[("protocol", "websocket")], 0.0);
+
+    let mut client = ask(&forebay);
+    let stream = frames.request();
+    frames.head(stream, &[(":status", "200")], false);
+    client.agreed();
+    client.0.send(frame(CLOSE, b"", true)).unwrap();
+    assert_eq!(heard(&mut frames, stream), frame(CLOSE, b"", true));
+    frames.data(stream, &frame(CLOSE, b"", false), false);
+    assert_eq!(client.0.rest().unwrap(), frame(CLOSE, b"", false));
+    frames.wait(|frame| frame.stream == stream && frame.ends_stream());
+    for line in forebay.access_log(2) {
+        assert!(line["failure"].is_null(), "{line}");
+    }
+    forebay.wait_metric("forebay_upstream_http2_streams", &[], 0.0);
+}
+
 #[test]
 fn the_end_of_a_connection_ends_what_is_on_it() {
     let backend = FrameBackend::new();
