@@ -53,7 +53,7 @@ pub use in_flight::InFlight;
 pub use living::Living;
 pub use permits::Permit;
 pub use pool::{
-    Checkout, Conn, Full, HeldOpen, Hold, Keepalive, Multiplexed, Never, Opening, Pool,
+    Checkout, Conn, Full, HeldOpen, Hold, Keepalive, Lasting, Multiplexed, Never, Opening, Pool,
     PoolOptions, PoolStats, Protocol, QueueFull, Stream,
 };
 pub use reasons::{Note, Notes, Reasons, Silent, Verdict};

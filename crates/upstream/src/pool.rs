@@ -11,6 +11,7 @@ mod options;
 mod shared;
 mod shelf;
 mod stats;
+mod turns;
 mod wait;
 
 use std::cell::RefCell;
@@ -28,7 +29,7 @@ use crate::{Backend, Permit};
 pub use conn::{Conn, HeldOpen};
 pub(crate) use mailbox::Mailbox;
 pub use options::{Keepalive, PoolOptions, Protocol};
-pub use shared::{Hold, Multiplexed, Never, Opening, Stream};
+pub use shared::{Hold, Lasting, Multiplexed, Never, Opening, Stream};
 use shelf::Shelf;
 pub use stats::PoolStats;
 

@@ -12,7 +12,7 @@ use message::{Field, Fields, Known, KnownSet, RequestHead, ResponseHead};
 
 use hpack::Pseudo;
 
-pub use connection::{AnswerTo, Arrived, Connection, Cut, Options, StreamKey, Windows};
+pub use connection::{AnswerTo, Arrived, Connection, Cut, Options, StreamKey, Waiting, Windows};
 pub use frame::{PREFACE, Reason};
 pub use watch::{Flood, Patience, Watch};
 

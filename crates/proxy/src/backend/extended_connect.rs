@@ -7,12 +7,14 @@ use std::pin::pin;
 use std::time::Duration;
 
 use message::{Failure, Kind, Known, Retry, Span, Version};
+use tracing::warn;
 use upstream::{Backend, Protocol};
 use wire::websocket;
 
 use crate::backend::ask::unless_gone;
 use crate::backend::attempt::{Attempt, Upload};
 use crate::backend::backend_conn::BackendConn;
+use crate::backend::h2_backend::Link;
 use crate::exchange::Exchange;
 use crate::exchange::heads::Heads;
 use crate::exchange::upgrade::WEBSOCKET;
@@ -67,6 +69,9 @@ pub(crate) async fn ask(
             let detail = format!(
                 "{url}: over HTTP/2, as `protocol` of its group has it, it takes no WebSockets (RFC 8441)"
             );
+            if attempt.conn.link().is_some_and(Link::is_to_tell) {
+                warn!("{detail}: WebSockets get 501");
+            }
             return Err(Failure::new(Kind::MethodRefused, detail));
         }
         Err(_) => {

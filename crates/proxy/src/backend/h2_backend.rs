@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use message::{Failure, Kind, Retry};
 use tokio::task::spawn_local;
-use tracing::debug;
+use tracing::{debug, warn};
 use upstream::{Backend, Multiplexed, Opening, Permit, Protocol};
 use wire::blocks::Blocks;
 use wire::h1::Inbound;
@@ -25,6 +25,9 @@ use crate::worker::Worker;
 
 /// How much of one answer a backend may send ahead of what its client has taken.
 const STREAM_WINDOW: u32 = 64 * 1024;
+
+/// How long a backend may take to say what it must say first.
+const GREETING: Duration = Duration::from_secs(10);
 
 /// How long a backend may take to hear that the connection has ended.
 const GRACE: Duration = Duration::from_secs(5);
@@ -44,6 +47,8 @@ pub(crate) struct Link {
     heard: Rc<Cell<u64>>,
     /// It has been silent where it should not have been.
     is_dead: Cell<bool>,
+    /// It has been told that the backend takes no requests to switch.
+    has_told: Cell<bool>,
 }
 
 impl Multiplexed for Link {
@@ -59,6 +64,11 @@ impl Link {
     /// One request's stream, as if it were a connection of its own.
     pub(crate) fn stream(&self) -> Stream {
         stream(&self.carrier)
+    }
+
+    /// Whether nobody has been told yet that the backend takes no requests to switch.
+    pub(crate) fn is_to_tell(&self) -> bool {
+        !self.has_told.replace(true)
     }
 
     pub(crate) fn heard(&self) -> u64 {
@@ -99,7 +109,7 @@ pub(crate) fn failure(error: &io::Error, conn: &Conn) -> Option<Failure> {
         Cut::Unseen | Cut::ByPeer(Reason::REFUSED_STREAM) => {
             (Kind::Terminated, Retry::OtherBackend)
         }
-        Cut::ByPeer(_) | Cut::Lost => (Kind::Terminated, Retry::IfIdempotent),
+        Cut::ByPeer(_) | Cut::Lost | Cut::Silent => (Kind::Terminated, Retry::IfIdempotent),
     };
     let failure = Failure::new(kind, format!("{url}: {cut}")).retry(retry);
     Some(failure.reset(Cut::reset_of(error)))
@@ -136,6 +146,7 @@ pub(crate) fn begin(
         carrier: Rc::clone(&driver.carrier),
         heard: Rc::clone(&driver.heard),
         is_dead: Cell::new(false),
+        has_told: Cell::new(false),
     };
     let now = worker.clock.now().into_std();
     let stream = worker.pool.share(permit, now, |hold| {
@@ -180,6 +191,7 @@ impl Driver {
         let watch = Watch::new(PATIENCE, timers.now().into_std());
         let connection = Connection::asking(windows, watch, blocks.clone());
         let (reader, writer) = stream.split(timers);
+        reader.deadline.within(GREETING);
         Self {
             carrier: Carrier::to_backend(connection),
             inbound: Inbound::new(reader, blocks.clone()),
@@ -205,12 +217,16 @@ impl Driver {
         let ended = poll_fn(|cx| self.poll(cx, &mut waiting)).await;
         let mut connection = self.carrier.connection.borrow_mut();
         let backend = &*self.url;
+        let is_late = matches!(&ended, Err(error) if error.kind() == io::ErrorKind::TimedOut);
+        let is_silent = is_late && connection.is_greeted();
+        let cut = if is_silent { Cut::Silent } else { Cut::Lost };
         match (ended, connection.end()) {
+            (Err(_), _) if is_silent => warn!(backend, "HTTP/2 connection given up: {cut}"),
             (Err(error), _) => debug!(backend, %error, "HTTP/2 connection failed"),
             (Ok(()), Some(reason)) => debug!(backend, %reason, "HTTP/2 connection ended"),
             (Ok(()), None) => {}
         }
-        connection.lose();
+        connection.lose(cut);
         self.writer.say_end();
     }
 
@@ -237,12 +253,12 @@ impl Driver {
             }
             if connection.is_greeted() {
                 *waiting = None;
+                self.inbound.io().deadline.clear();
             }
             if let Some(pings) = &mut self.keepalive
                 && pings.is_dead(cx, &mut connection, self.heard.get())
             {
-                let silent = "it was silent, and did not answer to PING either";
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, silent)));
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
             let was_congested = connection.is_congested();
             let flushed = connection.poll_flush(cx, &mut self.writer)?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use message::Failure;
 use tracing::debug;
 use wire::h1::Limits;
-use wire::h2::{Connection, Options, Patience, StreamKey, Watch};
+use wire::h2::{Connection, Cut, Options, Patience, StreamKey, Watch};
 
 use crate::client::Client;
 use crate::client::h2_lane::{Lane, Shared};
@@ -84,7 +84,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, mut client: Box<Client>, held: Hel
     let ended = poll_fn(|cx| serving.poll(cx)).await;
     // Their streams have ended, which they find themselves.
     serving.lanes.clear();
-    serving.shared.carrier.connection.borrow_mut().lose();
+    serving
+        .shared
+        .carrier
+        .connection
+        .borrow_mut()
+        .lose(Cut::Lost);
     if ended == Ended::Told {
         reply::close(&mut serving.client).await;
     }

@@ -107,6 +107,7 @@ pub(crate) async fn switch(x: &mut Exchange<'_>, mut attempt: Attempt<'_>) -> Re
         // How many are under way follows how long answers take; this one is here.
         x.heads.place = None;
     }
+    let _lasting = attempt.conn.lasting();
     tunnel::run(x, &mut attempt.conn, protocol, idle).await
 }
 

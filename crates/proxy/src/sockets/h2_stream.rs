@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use message::{ClientCertificate, Fields, ResponseHead};
 use wire::h1::HeadError;
-use wire::h2::{AnswerTo, Connection, Cut, Reason, StreamKey};
+use wire::h2::{AnswerTo, Connection, Cut, Reason, StreamKey, Waiting};
 
 use crate::sockets::tls_stream::Terms;
 
@@ -29,6 +29,8 @@ pub(crate) struct H2Stream {
     is_answered: bool,
     /// The client has not taken the answer in time.
     has_stalled: bool,
+    /// It waits to hear what the backend takes.
+    waiting: Option<Waiting>,
 }
 
 /// Where the stream is on its connection.
@@ -89,6 +91,7 @@ impl H2Stream {
             end: None,
             is_answered: false,
             has_stalled: false,
+            waiting: None,
         }
     }
 
@@ -155,7 +158,7 @@ impl H2Stream {
     /// Whether the backend takes requests to go on with another protocol.
     pub(crate) fn poll_takes_extended_connect(&mut self, cx: &Context<'_>) -> Poll<bool> {
         let mut connection = self.carrier.connection.borrow_mut();
-        connection.poll_takes_extended_connect(cx)
+        connection.poll_takes_extended_connect(cx, &mut self.waiting)
     }
 
     /// Resolves when the other end wants nothing any more.
@@ -287,6 +290,9 @@ impl Drop for H2Stream {
     fn drop(&mut self) {
         if let Some(key) = self.key() {
             self.carrier.connection.borrow_mut().release(key);
+        }
+        if let Some(place) = self.waiting {
+            self.carrier.connection.borrow_mut().stop_waiting(place);
         }
     }
 }

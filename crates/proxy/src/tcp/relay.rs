@@ -86,6 +86,8 @@ impl Relay {
             self.up.stop(room);
             match broken {
                 Broken::Source(error) => self.end(room, Kind::ClientGone, &error),
+                // It has said all, and closed: what the client still says is for nobody.
+                Broken::Sink(error) if self.down.is_done() && is_reset(&error) => self.cut(),
                 Broken::Sink(error) => self.note(Kind::Terminated, &error),
             }
         }
@@ -105,14 +107,11 @@ impl Relay {
         self.broken.get_or_insert_with(failure);
     }
 
-    /// One end is gone, and with it both ways. Where the other had said all, and that
-    /// has gone on, a reset takes nothing from anybody: it is how some end.
+    /// One end is gone, and with it both ways. A client that has been told all takes
+    /// nothing from anybody by its reset: so do some close. Of a backend, nobody here
+    /// knows whether it had more to say.
     fn end(&mut self, room: Room<'_>, kind: Kind, error: &io::Error) {
-        let other = match kind {
-            Kind::ClientGone => &self.down,
-            _ => &self.up,
-        };
-        match other.is_done() && error.kind() == io::ErrorKind::ConnectionReset {
+        match kind == Kind::ClientGone && self.down.is_done() && is_reset(error) {
             // The other end gets the reset all the same: what is whole it knows best.
             true => self.cut(),
             false => self.note(kind, error),
@@ -120,6 +119,13 @@ impl Relay {
         self.up.stop(room);
         self.down.stop(room);
     }
+}
+
+fn is_reset(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+    )
 }
 
 /// Also when its task is dropped.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::shared::{Multiplexed, Never, Stream};
+use super::shared::{Lasting, Multiplexed, Never, Stream};
 use super::stats::{Open, Tally};
 use crate::{Backend, Permit};
 
@@ -70,6 +70,14 @@ impl<C, S: Multiplexed> Conn<C, S> {
     pub fn was_refused(&self) {
         if let Held::Shared(stream) = &self.held {
             stream.was_refused();
+        }
+    }
+
+    /// To be kept while nobody knows when what is on it ends, such as a tunnel.
+    pub fn lasting(&self) -> Option<Lasting<C, S>> {
+        match &self.held {
+            Held::Alone { .. } => None,
+            Held::Shared(stream) => Some(stream.lasting()),
         }
     }
 

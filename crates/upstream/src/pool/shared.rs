@@ -49,6 +49,8 @@ pub(super) struct Shared<C, S: Multiplexed> {
     carrier: S,
     hold: Rc<Hold>,
     streams: Cell<usize>,
+    /// Those that nobody knows when they end.
+    lasting: Cell<usize>,
     /// When it is too old for another request.
     dies: Option<Instant>,
     /// Since when it has no streams, as far as anybody has looked.
@@ -68,6 +70,7 @@ impl<C, S: Multiplexed> Shared<C, S> {
             carrier,
             hold,
             streams: Cell::new(0),
+            lasting: Cell::new(0),
             dies: now.checked_add(max_age),
             idle_since: Cell::new(None),
             shelf: Rc::downgrade(shelf),
@@ -89,6 +92,11 @@ impl<C, S: Multiplexed> Shared<C, S> {
 
     pub(super) fn streams(&self) -> usize {
         self.streams.get()
+    }
+
+    /// It has streams of which nobody knows when they end.
+    pub(super) fn lasts(&self) -> bool {
+        self.lasting.get() > 0
     }
 
     pub(super) fn is_idle(&self) -> bool {
@@ -115,6 +123,15 @@ impl<C, S: Multiplexed> Shared<C, S> {
 /// One request's part in a shared connection. Dropping it makes room for another.
 pub struct Stream<C, S: Multiplexed>(Rc<Shared<C, S>>);
 
+/// As long as this is kept, nobody knows when a stream ends.
+pub struct Lasting<C, S: Multiplexed>(Rc<Shared<C, S>>);
+
+impl<C, S: Multiplexed> Drop for Lasting<C, S> {
+    fn drop(&mut self) {
+        self.0.lasting.set(self.0.lasting.get().saturating_sub(1));
+    }
+}
+
 impl<C, S: Multiplexed> Stream<C, S> {
     pub fn backend(&self) -> &Arc<Backend> {
         self.0.hold.permit.backend()
@@ -122,6 +139,11 @@ impl<C, S: Multiplexed> Stream<C, S> {
 
     pub(super) fn was_refused(&self) {
         self.0.hold.open.refused();
+    }
+
+    pub(super) fn lasting(&self) -> Lasting<C, S> {
+        self.0.lasting.set(self.0.lasting.get() + 1);
+        Lasting(Rc::clone(&self.0))
     }
 }
 

@@ -1,10 +1,11 @@
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::shared::{Hold, Multiplexed, Openings, Shared, Stream};
 use super::stats::Tally;
+use super::turns::Turns;
 use super::{Conn, Mailbox, PoolStats};
 use crate::permits::{Grant, Place};
 use crate::{Backend, Permit};
@@ -24,8 +25,8 @@ pub(super) struct Shelf<C, S: Multiplexed> {
     handed: RefCell<Vec<(u64, Handed<C, S>)>>,
     /// Connections that carry several requests at a time and may be given more.
     shared: RefCell<Vec<Rc<Shared<C, S>>>>,
-    /// The one that is to make room for other workers.
-    retiring: RefCell<Weak<Shared<C, S>>>,
+    /// When one of them is to make room for others.
+    turns: RefCell<Turns<Shared<C, S>>>,
     pub(super) openings: Rc<Openings>,
 }
 
@@ -45,7 +46,7 @@ impl<C, S: Multiplexed> Shelf<C, S> {
             slots: Cell::new(0),
             handed: RefCell::default(),
             shared: RefCell::default(),
-            retiring: RefCell::default(),
+            turns: RefCell::default(),
             openings: Rc::default(),
         }
     }
@@ -150,20 +151,24 @@ impl<C, S: Multiplexed> Shelf<C, S> {
         }
     }
 
-    /// Gives a shared connection no further requests where another worker's have
-    /// waited for long, so that its permit becomes free once it has no streams.
-    fn retire(&self, now: Instant) {
-        let is_retiring = self.retiring.borrow().strong_count() > 0;
-        if is_retiring || !self.backend.permits.is_behind(self.seat, now) {
+    /// Gives a shared connection no further requests for a while where another
+    /// worker's have waited for long, so that its permit becomes free once it has no
+    /// streams. Not one with streams that last.
+    fn take_turns(&self, now: Instant) {
+        let is_behind = self.backend.permits.is_behind(self.seat, now);
+        let mut turns = self.turns.borrow_mut();
+        let mut shared = self.shared.borrow_mut();
+        shared.extend(turns.back(now, is_behind));
+        if !is_behind || !turns.may_begin(now) {
             return;
         }
-        let mut shared = self.shared.borrow_mut();
-        let least = (0..shared.len()).min_by_key(|&i| shared.get(i).map(|one| one.streams()));
-        if let Some(least) = least {
-            let gone = shared.swap_remove(least);
-            self.retiring.replace(Rc::downgrade(&gone));
-            drop(shared);
-            drop(gone);
+        let may_end = |i: &usize| shared.get(*i).is_some_and(|one| !one.lasts());
+        let all = (0..shared.len()).filter(may_end);
+        if let Some(least) = all.min_by_key(|&i| shared.get(i).map(|one| one.streams())) {
+            let one = shared.swap_remove(least);
+            turns.begin(&one, now);
+            drop((turns, shared));
+            drop(one);
         }
     }
 
@@ -193,12 +198,12 @@ impl<C, S: Multiplexed> Shelf<C, S> {
 
     /// Gives up idle connections for requests that have waited since before.
     pub(super) fn tick(&self, now: Instant) {
-        if self.backend.permits.waiting() > 0 {
+        if self.backend.permits.waiting() > 0 || self.turns.borrow().is_one_out() {
             self.backend.permits.tick(now);
+            self.take_turns(now);
             // The other end may take more at a time than it did.
             self.freed();
             self.give_up();
-            self.retire(now);
         }
     }
 

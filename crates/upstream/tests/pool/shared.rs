@@ -161,6 +161,52 @@ fn a_worker_gives_one_up_for_another_that_has_waited() {
     assert!(poll(&mut waiting).is_ready());
 }
 
+/// A stream that does not end keeps the connection, but no other requests from it.
+#[test]
+fn one_that_does_not_become_idle_is_taken_back_into_use() {
+    let backend = backend(options(1, 9));
+    let (rich, poor) = (Shared::new(), Shared::new());
+    let _endless = open(&rich, &backend, &Rc::new(Cell::new(9)));
+    let mut waiting = Box::pin(poor.wait(&backend, start()));
+    assert!(poll(&mut waiting).is_pending());
+    let is_given_out = |after: u64| {
+        rich.tick(start() + ms(after));
+        stream(&rich, &backend).is_some()
+    };
+    let seen = [50, 100, 150, 400, 500, 600, 700, 1_300].map(is_given_out);
+    let expected = [false, false, true, true, true, false, false, true];
+    assert_eq!(seen, expected);
+    // Nobody waits any more.
+    rich.tick(start() + ms(2_150));
+    assert!(stream(&rich, &backend).is_none());
+    drop(waiting);
+    assert!(is_given_out(2_200));
+}
+
+#[test]
+fn one_with_streams_that_last_is_not_kept_from_requests() {
+    let backend = backend(options(2, 9));
+    let (rich, poor) = (Shared::new(), Shared::new());
+    let most = Rc::new(Cell::new(9));
+    let conn = |stream| upstream::Conn::of_stream(stream, (), start());
+    let tunnel = conn(open(&rich, &backend, &most));
+    let lasting = tunnel.lasting();
+    let Ok(other) = poor.permit(&backend) else {
+        panic!("there is room for two");
+    };
+    let mut waiting = Box::pin(poor.wait_permit(&backend, start()));
+    assert!(poll(&mut waiting).is_pending());
+    rich.tick(start() + ms(100));
+    assert!(
+        stream(&rich, &backend).is_some(),
+        "nobody knows when it ends"
+    );
+    drop((tunnel, lasting));
+    rich.tick(start() + ms(150));
+    assert!(poll(&mut waiting).is_ready(), "it has run out");
+    drop(other);
+}
+
 #[test]
 fn requests_wait_for_a_connection_that_is_being_opened() {
     let backend = backend(options(5, 9));

@@ -30,7 +30,7 @@ use super::watch::{Flood, Watch};
 use crate::blocks::Blocks;
 use crate::h1::{BlocksHandle, Limits};
 
-pub use asking::Windows;
+pub use asking::{Waiting, Windows};
 pub use serving::{Arrived, Options};
 pub use streams::{AnswerTo, Cut};
 
@@ -261,10 +261,10 @@ impl Connection {
         }
     }
 
-    /// The socket is no more.
-    pub fn lose(&mut self) {
+    /// The socket is no more, and with it what there was on it.
+    pub fn lose(&mut self, cut: Cut) {
         self.end.get_or_insert(Reason::NO_ERROR);
-        self.streams.cut_all(Cut::Lost);
+        self.streams.cut_all(cut);
         self.wake_waiting();
     }
 

@@ -282,6 +282,12 @@ fn a_connection_on_which_nobody_answers_is_lost() {
     fresh.answer(again, "there");
     assert_eq!(client.response().text(), "there");
     assert_eq!(silent.wait_end(), None);
+    // What may not says why.
+    let mut client = post(&forebay);
+    posted(&mut fresh);
+    assert_eq!(client.response().reason(), Some("connection_terminated"));
+    let detail = forebay.access_log(2)[1]["failure_detail"].to_string();
+    assert!(detail.contains("did not answer to PING"), "{detail}");
 }
 
 #[test]

@@ -23,6 +23,10 @@ pub struct Windows {
     pub max_header_list_size: u32,
 }
 
+/// A place among those that wait to hear what a backend takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Waiting(u64);
+
 #[derive(Debug, Default)]
 pub(super) struct Asking {
     /// Streams at a time that the backend takes, once it has said so.
@@ -30,7 +34,8 @@ pub(super) struct Asking {
     /// It takes requests to go on with another protocol (RFC 8441 section 3).
     takes_extended_connect: bool,
     /// They wait to hear what it takes.
-    waiting: Vec<Waker>,
+    waiting: Vec<(Waiting, Waker)>,
+    latest_waiting: u64,
     /// Memory for the next head.
     spare: ResponseHead,
 }
@@ -40,8 +45,12 @@ impl Asking {
         self.most = Some(streams as usize);
     }
 
-    pub(super) fn may_switch(&mut self, takes: bool) {
-        self.takes_extended_connect = takes;
+    /// Nobody takes that back (RFC 8441 section 3).
+    pub(super) fn may_switch(&mut self, takes: bool) -> Result<(), Reason> {
+        match std::mem::replace(&mut self.takes_extended_connect, takes) && !takes {
+            true => Err(Reason::PROTOCOL_ERROR),
+            false => Ok(()),
+        }
     }
 }
 
@@ -75,7 +84,12 @@ impl Connection {
 
     /// Whether the backend takes requests to go on with another protocol, once it has
     /// said what it takes. One that is gone takes what it likes: opening a stream tells.
-    pub fn poll_takes_extended_connect(&mut self, cx: &Context<'_>) -> Poll<bool> {
+    /// Whoever does not wait any more gives back the place.
+    pub fn poll_takes_extended_connect(
+        &mut self,
+        cx: &Context<'_>,
+        place: &mut Option<Waiting>,
+    ) -> Poll<bool> {
         let is_known = self.is_greeted || self.end.is_some();
         let Role::Asking(asking) = &mut self.role else {
             return Poll::Ready(false);
@@ -83,18 +97,29 @@ impl Connection {
         if is_known {
             return Poll::Ready(asking.takes_extended_connect || self.end.is_some());
         }
-        if !asking.waiting.iter().any(|w| w.will_wake(cx.waker())) {
-            asking.waiting.push(cx.waker().clone());
+        let own = *place.get_or_insert_with(|| {
+            asking.latest_waiting += 1;
+            Waiting(asking.latest_waiting)
+        });
+        match asking.waiting.iter_mut().find(|(place, _)| *place == own) {
+            Some((_, waker)) => waker.clone_from(cx.waker()),
+            None => asking.waiting.push((own, cx.waker().clone())),
         }
         Poll::Pending
+    }
+
+    /// Nobody waits there any more.
+    pub fn stop_waiting(&mut self, place: Waiting) {
+        if let Role::Asking(asking) = &mut self.role {
+            asking.waiting.retain(|(other, _)| *other != place);
+        }
     }
 
     /// What the backend takes is known, or never will be.
     pub(super) fn wake_waiting(&mut self) {
         if let Role::Asking(asking) = &mut self.role {
-            std::mem::take(&mut asking.waiting)
-                .into_iter()
-                .for_each(Waker::wake);
+            let waiting = std::mem::take(&mut asking.waiting);
+            waiting.into_iter().for_each(|(_, waker)| waker.wake());
         }
     }
 

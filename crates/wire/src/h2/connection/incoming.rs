@@ -366,7 +366,7 @@ impl Connection {
                 }
                 setting::ENABLE_CONNECT_PROTOCOL => {
                     if let Role::Asking(asking) = &mut self.role {
-                        asking.may_switch(value == 1);
+                        asking.may_switch(value == 1)?;
                     }
                 }
                 // Of several the last counts, and only that costs something.

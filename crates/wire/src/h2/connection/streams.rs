@@ -31,6 +31,8 @@ pub enum Cut {
     Unseen,
     /// With its connection.
     Lost,
+    /// With its connection, on which nobody is at the other end any more.
+    Silent,
 }
 
 impl Cut {
@@ -58,6 +60,7 @@ impl fmt::Display for Cut {
             Self::BadAnswer(_, why) => f.write_str(why),
             Self::Unseen => f.write_str("the connection takes no further request"),
             Self::Lost => f.write_str("the connection was lost"),
+            Self::Silent => f.write_str("it was silent, and did not answer to PING either"),
         }
     }
 }
@@ -185,7 +188,7 @@ impl Stream {
     pub(super) fn is_whole(&self) -> bool {
         self.is_received
             && match self.cut {
-                None | Some(Cut::Lost | Cut::Unseen) => true,
+                None | Some(Cut::Lost | Cut::Silent | Cut::Unseen) => true,
                 // Who has said all may want no more of ours (RFC 9113 section 8.1).
                 Some(Cut::ByPeer(reason)) => reason == Reason::NO_ERROR || self.is_sent,
                 Some(Cut::ByUs(_) | Cut::BadAnswer(..)) => false,

@@ -267,13 +267,13 @@ fn it_takes_requests_to_switch_once_it_says_so() {
         (&[zero], Poll::Ready(false)),
         (&[streams, one], Poll::Ready(true)),
         (&[one, streams], Poll::Ready(true)),
-        (&[one, zero], Poll::Ready(false)),
+        (&[one, one], Poll::Ready(true)),
     ] {
         let mut asked = Asked::silent();
         for settings in said {
             asked.frame(kind::SETTINGS, 0, 0, settings);
         }
-        let polled = asked.0.poll_takes_extended_connect(&cx);
+        let polled = asked.0.poll_takes_extended_connect(&cx, &mut None);
         assert_eq!(polled, takes, "{said:?}");
     }
     let woken = Arc::new(Woken::default());
@@ -282,17 +282,27 @@ fn it_takes_requests_to_switch_once_it_says_so() {
     let ends: [fn(&mut Asked); 3] = [
         |asked| asked.frame(kind::SETTINGS, 0, 0, &[]),
         |asked| asked.frame(kind::PING, 0, 0, &[0; 8]),
-        |asked| asked.0.lose(),
+        |asked| asked.0.lose(Cut::Lost),
     ];
     for (before, end) in ends.into_iter().enumerate() {
         let mut asked = Asked::silent();
-        for _ in 0..3 {
-            assert!(asked.0.poll_takes_extended_connect(&cx).is_pending());
-        }
+        let (mut place, mut left) = (None, None);
+        let mut wait = |place: &mut Option<Waiting>| {
+            let polled = asked.0.poll_takes_extended_connect(&cx, place);
+            assert!(polled.is_pending());
+        };
+        wait(&mut place);
+        wait(&mut place);
+        wait(&mut left);
+        asked.0.stop_waiting(left.expect("a place"));
         end(&mut asked);
         assert_eq!(woken.0.load(Ordering::Relaxed), before + 1);
-        assert!(asked.0.poll_takes_extended_connect(&cx).is_ready());
+        let polled = asked.0.poll_takes_extended_connect(&cx, &mut place);
+        assert!(polled.is_ready());
     }
+    let mut asked = Asked::of(one);
+    asked.frame(kind::SETTINGS, 0, 0, zero);
+    assert_eq!(asked.0.end(), Some(PROTOCOL));
 }
 
 /// Which streams are ended, each alone, because of what comes on them.
@@ -569,7 +579,7 @@ fn a_whole_answer_stays_whole() {
     asked.frame(HEADERS, WHOLE, 3, &answer(200, &[]));
     let third = asked.get();
     asked.frame(HEADERS, flag::END_HEADERS, 5, &answer(200, &[]));
-    asked.0.lose();
+    asked.0.lose(Cut::Lost);
     for (key, read) in [
         (key, Ok(Vec::new())),
         (other, Ok(Vec::new())),
