@@ -156,7 +156,13 @@ impl Certificate {
                 .contains(&now)
                 .then_some(Doubt::ExpiresSoon(facts.not_after)),
             (now < facts.not_before).then_some(Doubt::NotYetValid(facts.not_before)),
-            facts.absent_issuer.clone().map(Doubt::IncompleteChain),
+            facts
+                .absent_issuer
+                .clone()
+                .map(match facts.is_issuer_later {
+                    true => Doubt::IssuerLater,
+                    false => Doubt::IncompleteChain,
+                }),
             facts.names.is_empty().then_some(Doubt::Nameless),
             staple
                 .filter(|staple| !staple.is_current(now))

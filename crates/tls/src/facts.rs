@@ -5,6 +5,7 @@ use std::fmt;
 use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
+use x509_parser::objects::oid_registry;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
@@ -23,6 +24,8 @@ pub(crate) struct Facts {
     pub(crate) serial: Vec<u8>,
     /// Whose certificate does not follow, where it is not its own.
     pub(crate) absent_issuer: Option<DistinguishedName>,
+    /// It comes later.
+    pub(crate) is_issuer_later: bool,
 }
 
 /// Whom a certificate is of.
@@ -37,9 +40,29 @@ impl DistinguishedName {
     fn of(name: &X509Name<'_>) -> Self {
         Self {
             der: name.as_raw().into(),
-            text: name.to_string().into(),
+            text: shown(name).into(),
         }
     }
+}
+
+/// As an operator can be shown it, whoever has written it.
+fn shown(name: &X509Name<'_>) -> String {
+    const MOST: usize = 200;
+    let text = match name.to_string_with_registry(oid_registry()) {
+        Ok(text) if text.is_empty() => return "(without a name)".to_owned(),
+        Ok(text) => text,
+        Err(_) => return "(a name that is no text)".to_owned(),
+    };
+    let is_plain = |c: char| {
+        !c.is_control()
+            && !matches!(c, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let plain = |c| if is_plain(c) { c } else { '?' };
+    let mut shown: String = text.chars().take(MOST).map(plain).collect();
+    if text.chars().nth(MOST).is_some() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 impl fmt::Display for DistinguishedName {
@@ -67,6 +90,10 @@ impl Facts {
                 _ => None,
             },
             serial: first.raw_serial().to_vec(),
+            is_issuer_later: {
+                let mut later = chain.iter().skip(2).filter_map(parse);
+                later.any(|one| one.subject().as_raw() == first.issuer().as_raw())
+            },
             absent_issuer: {
                 let mut known = [Some(&first), next.as_ref()].into_iter().flatten();
                 let issuer = first.issuer();

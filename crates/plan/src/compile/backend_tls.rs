@@ -38,7 +38,7 @@ pub(super) fn compile(
     }
     let versions = versions(&settings.min_version, &settings.max_version, problems);
     let mut files = Files::new((open, system, heritage), Viewers::Backends, problems);
-    let authorities = authorities(group, &settings, system, &mut files);
+    let authorities = authorities(group, &settings, is_wanted, system, &mut files);
     let certificate = certificate(&settings, &mut files);
     let named = files.named;
     let (authorities, certificate) = (authorities?, certificate?);
@@ -93,9 +93,13 @@ pub(super) fn compile(
 fn authorities(
     group: &Spanned<BackendGroup>,
     settings: &config::BackendTls,
+    is_wanted: bool,
     system: &System,
     files: &mut Files<'_, '_>,
 ) -> Option<Option<ServerAuthorities>> {
+    if !settings.verify.value && !is_wanted {
+        return Some(None);
+    }
     if !settings.verify.value {
         let message =
             "certificates of backends are not looked at: anybody on the way can be the backend";

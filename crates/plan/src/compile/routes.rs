@@ -58,7 +58,7 @@ pub(super) fn compile(
         all_conditions.push(conditions);
     }
     let mut listeners = settings.server.iter().chain(&settings.listeners);
-    let takes_requests = listeners.any(|l| *l.protocol == Protocol::Http);
+    let takes_requests = listeners.any(|l| *l.protocol == Protocol::Http && l.forward.is_none());
     if routes.is_empty() && takes_requests && !problems.has_errors() {
         problems
             .error(

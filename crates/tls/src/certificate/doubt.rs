@@ -11,6 +11,8 @@ pub enum Doubt {
     NotYetValid(i64),
     /// The certificate of the first one's issuer does not follow it.
     IncompleteChain(DistinguishedName),
+    /// It does, but not at once.
+    IssuerLater(DistinguishedName),
     /// It names no host: clients look at nothing but the alternative names.
     Nameless,
     /// The answer about its revocation was to be followed by a newer one.
@@ -62,6 +64,9 @@ impl Doubt {
             Self::IncompleteChain(issuer) => format!(
                 "the chain is incomplete: the certificate is not followed by its issuer's, {issuer}, and {them} that do not have that one will refuse it"
             ),
+            Self::IssuerLater(issuer) => format!(
+                "the chain is in disorder: the certificate's issuer, {issuer}, does not come next, and some {them} will refuse it"
+            ),
             Self::Nameless => format!("the certificate names no host: {them} will refuse it"),
             Self::StapleExpired(end) => {
                 let end = date(*end);
@@ -75,9 +80,15 @@ impl Doubt {
 
     /// What can be done about it, where that is not plain.
     pub fn help(&self, viewers: Viewers) -> Option<String> {
-        let Self::IncompleteChain(_) = self else {
-            return None;
-        };
+        match self {
+            Self::IncompleteChain(_) => {}
+            Self::IssuerLater(_) => {
+                return Some(
+                    "put the issuer's certificate second, and behind each its issuer's".into(),
+                );
+            }
+            _ => return None,
+        }
         let them = viewers.name();
         Some(format!(
             "append the issuer's certificate to the file; where it is a private root that {them} have installed, there is nothing to do"

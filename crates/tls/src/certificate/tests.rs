@@ -11,10 +11,14 @@ struct Made {
 }
 
 fn made(names: &[&str]) -> Made {
+    made_by("an authority", names)
+}
+
+fn made_by(authority_name: &str, names: &[&str]) -> Made {
     let mut authority = CertificateParams::default();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let name = &mut authority.distinguished_name;
-    name.push(rcgen::DnType::CommonName, "an authority");
+    name.push(rcgen::DnType::CommonName, authority_name);
     let authority_key = KeyPair::generate().unwrap();
     let issuer_pem = authority.self_signed(&authority_key).unwrap().pem();
     let issuer = Issuer::new(authority, authority_key);
@@ -110,6 +114,30 @@ fn what_clients_may_hold_against_it_is_known() {
     let other = super::tests::made(&["a.test"]).chain;
     assert!(!authorities(&other).include(issuer));
     assert_ne!(whole.fingerprint(), alone.fingerprint());
+    // It is there, but behind another one.
+    let other = super::tests::made(&["a.test"]).issuer;
+    let disorder = read(&[&*made.chain, &other, &made.issuer].concat());
+    let doubts = disorder.doubts(start);
+    assert!(matches!(&*doubts, [Doubt::IssuerLater(_)]), "{doubts:?}");
+}
+
+#[test]
+fn names_of_issuers_are_shown_without_harm() {
+    let long = "x".repeat(10_000);
+    for (name, end) in [
+        ("a\nERROR b", "CN=a?ERROR b"),
+        ("\u{1b}[31mred\u{202e}", "CN=?[31mred?"),
+        (&*long, "xxx..."),
+    ] {
+        let made = made_by(name, &["a.test"]);
+        let read = Certificate::read(made.chain.as_bytes(), made.key.as_bytes()).unwrap();
+        let doubts = read.doubts(read.not_before());
+        let [Doubt::IncompleteChain(issuer)] = &*doubts else {
+            panic!("{doubts:?}");
+        };
+        let shown = issuer.to_string();
+        assert!(shown.ends_with(end) && shown.len() < 300, "{shown}");
+    }
 }
 
 #[test]

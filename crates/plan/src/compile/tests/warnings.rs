@@ -12,6 +12,13 @@ fn said(text: &str) -> Vec<String> {
 const ROUTE: &str = "routes: [ { id: a, backend_group: g } ]\n";
 
 #[test]
+fn forward_proxies_need_no_routes() {
+    let forward = "forward: { allow: [ \"a.test:443\" ] }";
+    let server = format!("server: {{ address: \"127.0.0.1:3128\", {forward} }}\n");
+    assert_eq!(said(&server), [] as [&str; 0]);
+}
+
+#[test]
 fn backends_that_anybody_can_be_are_a_warning() {
     let with = |tls: &str| {
         let url = "https://127.0.0.1:3000";
@@ -24,6 +31,11 @@ fn backends_that_anybody_can_be_are_a_warning() {
             "3:92 warning: certificates of backends are not looked at: anybody on the way can be the backend (name the authority of the backends with `ca_file`, and leave out `verify: false`)"
         ]
     );
+    let group =
+        "{ id: g, backends: [ { url: \"http://127.0.0.1:3000\" } ], tls: { verify: false } }";
+    let plain = said(&format!("{SERVER}{ROUTE}backend_groups: [ {group} ]\n"));
+    assert_eq!(plain.len(), 1, "{plain:?}");
+    assert!(plain[0].contains("no backend of the group speaks TLS"));
     let beside = with("verify: false, ca_file: ca.crt");
     assert_eq!(beside.len(), 1, "{beside:?}");
     assert!(
