@@ -115,7 +115,7 @@ fn what_clients_may_hold_against_it_is_known() {
     assert!(!authorities(&other).include(issuer));
     assert_ne!(whole.fingerprint(), alone.fingerprint());
     // It is there, but behind another one.
-    let other = super::tests::made(&["a.test"]).issuer;
+    let other = made_by("another", &["a.test"]).issuer;
     let disorder = read(&[&*made.chain, &other, &made.issuer].concat());
     let doubts = disorder.doubts(start);
     assert!(matches!(&*doubts, [Doubt::IssuerLater(_)]), "{doubts:?}");

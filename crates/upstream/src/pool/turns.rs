@@ -75,6 +75,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
     fn it_is_out_for_a_fifth_of_the_time_at_most() {
         let start = Instant::now();
         let one = Rc::new(());
@@ -99,6 +100,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test begins some time")]
     fn it_comes_back_when_nobody_waits_and_is_gone_when_it_has_run_out() {
         let start = Instant::now();
         let one = Rc::new(());
