@@ -168,6 +168,8 @@ pub(crate) struct Driver {
     inbound: Inbound<Reader>,
     writer: Writer,
     heard: Rc<Cell<u64>>,
+    /// The backend has said what it must say first.
+    is_greeted: bool,
     keepalive: Option<Pings>,
     timers: Rc<Timers>,
     url: Box<str>,
@@ -197,6 +199,7 @@ impl Driver {
             inbound: Inbound::new(reader, blocks.clone()),
             writer,
             heard: Rc::default(),
+            is_greeted: false,
             keepalive: backend
                 .options
                 .keepalive
@@ -218,7 +221,7 @@ impl Driver {
         let mut connection = self.carrier.connection.borrow_mut();
         let backend = &*self.url;
         let is_late = matches!(&ended, Err(error) if error.kind() == io::ErrorKind::TimedOut);
-        let is_silent = is_late && connection.is_greeted();
+        let is_silent = is_late && self.is_greeted;
         let cut = if is_silent { Cut::Silent } else { Cut::Lost };
         match (ended, connection.end()) {
             (Err(_), _) if is_silent => warn!(backend, "HTTP/2 connection given up: {cut}"),
@@ -251,7 +254,7 @@ impl Driver {
                 let taken = connection.receive_answers(came, &RESPONSE_LIMITS);
                 self.inbound.consume(taken);
             }
-            if connection.is_greeted() {
+            if connection.is_greeted() && !std::mem::replace(&mut self.is_greeted, true) {
                 *waiting = None;
                 self.inbound.io().deadline.clear();
             }
