@@ -98,12 +98,12 @@ fn stream(carrier: &Rc<Carrier>) -> Stream {
 /// What it means that a stream has ended without the head of an answer, where
 /// HTTP/2 says why.
 pub(crate) fn failure(error: &io::Error, conn: &Conn) -> Option<Failure> {
-    let cut = error.get_ref()?.downcast_ref::<Cut>()?;
-    if *cut == Cut::ByPeer(Reason::REFUSED_STREAM) {
+    let cut = Cut::of(error)?;
+    if cut == Cut::ByPeer(Reason::REFUSED_STREAM) {
         conn.was_refused();
     }
     let url = &conn.backend().url;
-    let (kind, retry) = match *cut {
+    let (kind, retry) = match cut {
         Cut::ByUs(_) => (Kind::BadResponse, Retry::Never),
         Cut::BadAnswer(kind, _) => (kind, Retry::Never),
         Cut::Unseen | Cut::ByPeer(Reason::REFUSED_STREAM) => {
@@ -112,7 +112,7 @@ pub(crate) fn failure(error: &io::Error, conn: &Conn) -> Option<Failure> {
         Cut::ByPeer(_) | Cut::Lost | Cut::Silent => (Kind::Terminated, Retry::IfIdempotent),
     };
     let failure = Failure::new(kind, format!("{url}: {cut}")).retry(retry);
-    Some(failure.reset(Cut::reset_of(error)))
+    Some(failure.reset(cut.reset()))
 }
 
 /// Whether HTTP/2 is spoken on a connection that has just been opened.
@@ -220,11 +220,11 @@ impl Driver {
         let ended = poll_fn(|cx| self.poll(cx, &mut waiting)).await;
         let mut connection = self.carrier.connection.borrow_mut();
         let backend = &*self.url;
-        let is_late = matches!(&ended, Err(error) if error.kind() == io::ErrorKind::TimedOut);
-        let is_silent = is_late && self.is_greeted;
-        let cut = if is_silent { Cut::Silent } else { Cut::Lost };
+        let cut = ended.as_ref().err().and_then(Cut::of).unwrap_or(Cut::Lost);
         match (ended, connection.end()) {
-            (Err(_), _) if is_silent => warn!(backend, "HTTP/2 connection given up: {cut}"),
+            (Err(_), _) if cut == Cut::Silent => {
+                warn!(backend, "HTTP/2 connection given up: {cut}")
+            }
             (Err(error), _) => debug!(backend, %error, "HTTP/2 connection failed"),
             (Ok(()), Some(reason)) => debug!(backend, %reason, "HTTP/2 connection ended"),
             (Ok(()), None) => {}
@@ -261,7 +261,7 @@ impl Driver {
             if let Some(pings) = &mut self.keepalive
                 && pings.is_dead(cx, &mut connection, self.heard.get())
             {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, Cut::Silent)));
             }
             let was_congested = connection.is_congested();
             let flushed = connection.poll_flush(cx, &mut self.writer)?;

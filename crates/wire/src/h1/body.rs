@@ -179,7 +179,7 @@ fn read_failure(side: Side, error: &io::Error) -> Failure {
         (_, io::ErrorKind::TimedOut) => Kind::ReadTimeout,
         _ => Kind::Incomplete,
     };
-    Failure::new(kind, error.to_string()).reset(Cut::reset_of(error))
+    Failure::new(kind, error.to_string()).reset(Cut::of(error).and_then(Cut::reset))
 }
 
 fn write_failure(side: Side, error: &io::Error) -> Failure {

@@ -36,10 +36,15 @@ pub enum Cut {
 }
 
 impl Cut {
-    /// Why the other end has reset the stream whose end an error is, if it has.
-    pub fn reset_of(error: &io::Error) -> Option<Reset> {
-        match error.get_ref()?.downcast_ref()? {
-            Self::ByPeer(reason) => Some(match *reason {
+    /// Why a stream ended whose end an error is.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+
+    /// Why the other end has reset the stream, if it has.
+    pub fn reset(self) -> Option<Reset> {
+        match self {
+            Self::ByPeer(reason) => Some(match reason {
                 Reason::NO_ERROR => Reset::NoError,
                 Reason::REFUSED_STREAM => Reset::Refused,
                 Reason::CANCEL => Reset::Cancel,

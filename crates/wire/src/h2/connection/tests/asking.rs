@@ -111,8 +111,7 @@ impl Asked {
 }
 
 fn cut(error: &io::Error) -> Cut {
-    let said = error.get_ref().and_then(|said| said.downcast_ref());
-    said.copied().unwrap_or(Cut::Lost)
+    Cut::of(error).unwrap_or(Cut::Lost)
 }
 
 fn answer(status: u16, fields: &[(&str, &str)]) -> Vec<u8> {
