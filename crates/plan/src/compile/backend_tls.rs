@@ -97,10 +97,7 @@ fn authorities(
     system: &System,
     files: &mut Files<'_, '_>,
 ) -> Option<Option<ServerAuthorities>> {
-    if !settings.verify.value && !is_wanted {
-        return Some(None);
-    }
-    if !settings.verify.value {
+    if !settings.verify.value && is_wanted {
         let message =
             "certificates of backends are not looked at: anybody on the way can be the backend";
         files
@@ -110,6 +107,8 @@ fn authorities(
                 Some(_) => "leave out `verify: false`: `ca_file` says whose are believed",
                 None => "name the authority of the backends with `ca_file`, and leave out `verify: false`",
             });
+    }
+    if !settings.verify.value {
         return Some(None);
     }
     let Some(bundle) = &settings.ca_file else {

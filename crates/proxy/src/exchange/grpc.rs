@@ -139,11 +139,10 @@ fn say(kind: Kind, code: u8, fields: &mut Fields) {
 
 /// The answer to a call begins; what it gave time for is the rest as well.
 pub(crate) fn begin_answer(x: &mut Exchange<'_>, conn: &mut BackendConn) {
-    let Some(mut call) = x.heads.grpc else {
+    let Some(call) = &mut x.heads.grpc else {
         return;
     };
     call.status = status(&x.heads.response.fields);
-    x.heads.grpc = Some(call);
     if let Some(timeout) = call.timeout {
         let left = timeout.saturating_sub(x.elapsed());
         conn.end_call_within(&x.worker.timers, left);

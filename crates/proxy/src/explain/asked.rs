@@ -118,19 +118,17 @@ impl Scheme {
     /// the first that speaks so; or a forward proxy, where there is nothing else.
     fn listener(self, plan: &Plan, written: Option<u16>) -> Result<usize, String> {
         let port = written.unwrap_or(self.port());
-        let speaks = |l: &Listener| l.tcp.is_none() && l.tls.is_some() == (self == Self::Https);
-        let find = |fits: &dyn Fn(&Listener) -> bool| plan.listeners.iter().position(fits);
-        find(&|l| speaks(l) && l.address.port() == port)
+        let speaks = |l: &Listener| l.tls.is_some() == (self == Self::Https);
+        find(plan, |l| speaks(l) && l.address.port() == port)
             .or_else(|| {
-                find(&|l| {
+                find(plan, |l| {
                     let may_be_there = written.is_none() || l.address.port() == 0;
                     speaks(l) && l.forward.is_none() && may_be_there
                 })
             })
             .or_else(|| {
-                let mut others = plan.listeners.iter().filter(|l| l.tcp.is_none());
-                let is_all = others.all(|l| l.forward.is_some());
-                find(&|l| l.tcp.is_none()).filter(|_| is_all)
+                let is_other = find(plan, |l| l.forward.is_none()).is_some();
+                find(plan, |_| !is_other)
             })
             .ok_or_else(|| self.nobody(plan, written))
     }
@@ -155,16 +153,17 @@ impl Scheme {
 
 /// Where no scheme says what is spoken: the listener at the port, or the first.
 fn first(plan: &Plan, method: &str, written: Option<u16>) -> usize {
-    let find = |fits: &dyn Fn(&Listener) -> bool| {
-        let all = plan.listeners.iter();
-        let mut all = all.enumerate().filter(|(_, l)| l.tcp.is_none());
-        all.find(|(_, l)| fits(l)).map(|(place, _)| place)
-    };
     let found = match method {
-        "CONNECT" => find(&|l| l.forward.is_some()),
-        _ => find(&|l| Some(l.address.port()) == written),
+        "CONNECT" => find(plan, |l| l.forward.is_some()),
+        _ => find(plan, |l| Some(l.address.port()) == written),
     };
-    found.or_else(|| find(&|_| true)).unwrap_or(0)
+    found.or_else(|| find(plan, |_| true)).unwrap_or(0)
+}
+
+/// The first listener like this among those that take requests.
+fn find(plan: &Plan, fits: impl Fn(&Listener) -> bool) -> Option<usize> {
+    let mut all = plan.listeners.iter();
+    all.position(|l| l.tcp.is_none() && fits(l))
 }
 
 /// The port behind a host, if one is written.

@@ -66,8 +66,13 @@ fn handshake_failed(worker: &Worker, why: &Unshaken, client: SocketAddr, held: &
         Unshaken::Refused(fault) => fault.server_name(),
         _ => None,
     };
-    let (listener, reason) = (held.door.name(worker), why.label());
-    debug!(%client, listener, reason, server_name, "TLS handshake failed: {why}");
+    debug!(
+        %client,
+        listener = held.door.name(worker),
+        reason = why.label(),
+        server_name,
+        "TLS handshake failed: {why}"
+    );
 }
 
 type Begun = Result<(Handshake, Duration), Fault>;
